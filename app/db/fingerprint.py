@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import JSON, Connection, Null, Table
 
 from app.db.engine import Database
-from app.db.stored_rows import StoredRow, read_rows, stored_columns, stored_tables
+from app.db.stored_rows import StoredRow, read_rows, stored_tables
 from app.kernel.clock import rfc3339
 
 
@@ -47,7 +47,7 @@ def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
 
     JSON values are wrapped in a list, to distinguish ``null`` from absent.
     """
-    columns = [(column.name, isinstance(column.type, JSON)) for column in stored_columns(table)]
+    columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
     values = [
         [_boxed(row[name]) if is_json else row[name] for name, is_json in columns] for row in rows
     ]

@@ -37,11 +37,6 @@ def stored_tables() -> list[Table]:
     return [table for table in metadata.sorted_tables if table.name not in _LEFT_OUT]
 
 
-def stored_columns(table: Table) -> list[Column[Any]]:
-    """List the columns that are written, without computed ones."""
-    return [column for column in table.c if column.computed is None]
-
-
 def key_columns(table: Table) -> list[Column[Any]]:
     return list(table.primary_key.columns)
 
@@ -72,17 +67,15 @@ def read_rows(
 
     An absent JSON value is SQLAlchemy's ``null()``; a JSON ``null`` is None.
     """
-    written = stored_columns(table)
-    maybe_absent = [c for c in written if isinstance(c.type, JSON) and c.nullable]
-    wanted = select(*written, *(c.is_(null()).label(f"no_{c.name}") for c in maybe_absent))
+    maybe_absent = [c for c in table.c if isinstance(c.type, JSON) and c.nullable]
+    wanted = select(*table.c, *(c.is_(null()).label(f"no_{c.name}") for c in maybe_absent))
     wanted = _in_order(connection, table, wanted)
     if after is not None:
         wanted = wanted.where(_behind(connection, table, after))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
-        names = [column.name for column in written]
         for batch in found.partitions():
-            rows = [dict(zip(names, row, strict=False)) for row in batch]
-            for place, column in enumerate(maybe_absent, start=len(names)):
+            rows = [dict(zip(table.c.keys(), row, strict=False)) for row in batch]
+            for place, column in enumerate(maybe_absent, start=len(table.c)):
                 for stored, row in zip(rows, batch, strict=True):
                     if row[place]:
                         stored[column.name] = null()

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Computed,
     Date,
     ForeignKey,
     Index,
@@ -36,10 +35,6 @@ _HAS_BODY = text("body IS NOT NULL")
 _HAS_NUMBER = text("to_number LIKE '+%'")
 _IS_LISTED = text("listed_status IS NOT NULL")
 OPEN = "open"
-_LISTED_STATUS = f"""CASE
-  WHEN status = 'delivered' OR submission IN ('refused', 'never_processed') THEN NULL
-  WHEN status IN ('pending', 'sent') AND check_at IS NOT NULL THEN '{OPEN}'
-  ELSE status END"""
 _BY_TIME = "RANGE (id)"
 
 messages = Table(
@@ -91,9 +86,9 @@ messages = Table(
     # The number of its events; above a limit, reports are only counted.
     Column("event_count", Integer, nullable=False, server_default="0"),
     # For lists by status: `open` while the provider is asked about the message, then its status;
-    # null if it was delivered or is no message. It is a column because `sent` does not change its
-    # value: an index that names `status` would make each `sent` write all indexes (not HOT).
-    Column("listed_status", String(16), Computed(_LISTED_STATUS)),
+    # null if it was delivered or is no message. A trigger keeps it (migration 0031). `sent` does
+    # not change it: an index that names `status` would make each `sent` write all indexes.
+    Column("listed_status", String(16)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "id"),

@@ -170,8 +170,7 @@ def test_many_rows_go_in_batches(
     monkeypatch.setattr(stored_rows, "BATCH_ROWS", 50)
     fill(database)
     with database.reading() as c:
-        written = select(*stored_rows.stored_columns(messages))
-        one = dict(c.execute(written.limit(1)).one()._mapping)
+        one = dict(c.execute(select(messages).limit(1)).one()._mapping)
     with database.writing() as c:
         c.execute(messages.insert(), [one | {"id": new_id()} for _ in range(125)])
     progress: list[int] = []

@@ -49,7 +49,6 @@ _POSTGRESQL_COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
   a.attnotnull || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
 FROM c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  AND a.attgenerated = ''  -- is not written; SQLite leaves such a column out, too
 LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
 """
 _POSTGRESQL_REFERENCES = """

@@ -21,7 +21,6 @@ from sqlalchemy import (
 
 from app.db.engine import Database
 from app.db.metadata import metadata
-from app.db.stored_rows import stored_columns
 from app.db.types import UtcDateTime
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
@@ -37,7 +36,7 @@ def fill(database: Database) -> None:
     written: dict[Column[Any], list[Any]] = {}
     for table in metadata.sorted_tables:
         rows = list(_rows(table, written, numbers))
-        for column in stored_columns(table):
+        for column in table.columns:
             written[column] = [row[column.name] for row in rows]
         with database.writing() as c:
             for row in rows:
@@ -50,7 +49,7 @@ def _rows(
     later_first = [new_id() for _ in range(ROWS)][::-1]
     for place in range(ROWS):
         row = {}
-        for column in stored_columns(table):
+        for column in table.columns:
             referred = [key.column for key in column.foreign_keys]
             if referred and referred[0].table is table:
                 # The first row has the largest key, and all others hang on one after the other.

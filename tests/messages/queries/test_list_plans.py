@@ -3,11 +3,12 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, select, update
 
 from app.access.principal import Principal, Role
 from app.db.encryption import Cipher
@@ -16,6 +17,8 @@ from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.queries.read import MessageFilter, newest_messages
 from app.messages.record import RECORD_COLUMNS
+from app.messages.submission import Submission
+from app.messages.tables import OPEN, messages
 from app.providers.port import Status
 from support.factories import US_NUMBER, Factory
 from support.traffic import Past, write_messages
@@ -79,3 +82,34 @@ def test_each_filter_has_its_index_on_postgresql(fresh_postgres_url: str, cipher
                 wrong.append((wanted, plan))
     database.close()
     assert wrong == []
+
+
+def test_each_write_keeps_the_status_of_lists(database: Database, factory: Factory) -> None:
+    """Break: leave a trigger of migration 0031 out."""
+    tenant = factory.tenant(factory.organization())
+    states = list(product(Status, Submission, (None, NOW)))
+    write_messages(database, [Past(tenant, US_NUMBER, NOW) for _ in states])
+    columns, expected, inserted = messages.c, {}, {}
+    with database.writing() as connection:
+        ids = connection.execute(select(columns.id)).scalars().all()
+        for message_id, (status, submission, check_at) in zip(ids, states, strict=True):
+            row = {"status": status, "submission": submission, "check_at": check_at}
+            connection.execute(update(messages).where(columns.id == message_id).values(row))
+            expected[message_id] = _listed_status(status, submission, check_at)
+            stored = select(messages).where(columns.id == message_id)
+            copy = dict(connection.execute(stored).one()._mapping)
+            copy |= {"id": new_id(), "listed_status": None}
+            inserted[copy["id"]] = expected[message_id]
+            connection.execute(insert(messages).values(copy))
+        found = connection.execute(select(columns.id, columns.listed_status))
+        assert {row.id: row.listed_status for row in found} == expected | inserted
+
+
+def _listed_status(status: Status, submission: Submission, check_at: object) -> str | None:
+    if status is Status.DELIVERED or submission in {
+        Submission.REFUSED,
+        Submission.NEVER_PROCESSED,
+    }:
+        return None
+    is_open = status in {Status.PENDING, Status.SENT} and check_at is not None
+    return OPEN if is_open else status
