@@ -1,6 +1,6 @@
 """The values of "auto": three times the busiest windows of the last 15 whole days (UTC).
 
-The worker stores them once a day; before that, a send or a reader computes them.
+They are stored once a day, by the worker or by the first send or reader that needs them before.
 """
 
 import json
@@ -20,7 +20,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.guards.configuration import auto_json, read_auto
 from app.guards.facts import GuardFacts
-from app.guards.history import MessageHistory, MinuteTraffic
+from app.guards.history import HourTraffic, MessageHistory, MinuteTraffic
 from app.guards.limits import AUTO_DAYS, AUTO_FLOORS, AutoLimits, GuardName, Window, auto_limit
 from app.guards.store import StoredGuards, load_guards
 from app.guards.tables import guard_autos, guard_trips
@@ -39,6 +39,17 @@ class WorkspaceAutos:
     workspace: AutoLimits
     use_cases: Mapping[UUID, AutoLimits]
 
+    def covers(self, stored: StoredGuards) -> bool:
+        """Whether each use case with its own guard `country` has limits."""
+        return self.use_cases.keys() >= _with_own_country(stored)
+
+    def json(self, day: date) -> dict[str, Any]:
+        return {
+            "day": day.isoformat(),
+            "workspace": auto_json(self.workspace),
+            "use_cases": {str(key): auto_json(value) for key, value in self.use_cases.items()},
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
@@ -50,6 +61,10 @@ class Tripped:
         if isinstance(period, datetime):
             return (guard, value, period) in self.periods
         return (guard, value, period) in self.days
+
+    def count(self, guard: GuardName, day: date) -> int:
+        """Count the windows of a day in which a guard tripped."""
+        return sum(name is guard and day_of(at) == day for name, _, at in self.periods)
 
     def has_any(self, guard: GuardName) -> bool:
         return any(name is guard for name, _, _ in self.days)
@@ -75,25 +90,28 @@ class _Busiest:
     minute: int = 0
     day: int = 0
 
-    def add_day(self, day: date, traffic: Iterable[MinuteTraffic], tripped: Tripped) -> None:
+    def add_day(self, day: date, traffic: Iterable[HourTraffic], tripped: Tripped) -> None:
         hours: dict[tuple[str, datetime], int] = defaultdict(int)
         days: dict[str, int] = defaultdict(int)
-        minutes: dict[datetime, int] = defaultdict(int)
+        segments = 0
         for one in traffic:
-            hours[one.country, one.minute.replace(minute=0)] += one.messages
+            hours[one.country, one.hour] += one.messages
             days[one.country] += one.messages
-            minutes[one.minute] += one.segments
+            segments += one.segments
         for (country, hour), count in hours.items():
             if not tripped.has(GuardName.COUNTRY, country, hour):
                 self.hours[country] = max(self.hours[country], count)
         for country, count in days.items():
             if not tripped.has(GuardName.COUNTRY, country, day):
                 self.days[country] = max(self.days[country], count)
-        for minute, segments in minutes.items():
-            if not tripped.has(GuardName.WORKSPACE, "", minute):
-                self.minute = max(self.minute, segments)
         if not tripped.has(GuardName.WORKSPACE, "", day):
-            self.day = max(self.day, sum(minutes.values()))
+            self.day = max(self.day, segments)
+
+    def add_minutes(self, minutes: Iterable[MinuteTraffic], tripped: Tripped) -> None:
+        """Take the busiest of the minutes in which the guard did not trip."""
+        for one in minutes:
+            if not tripped.has(GuardName.WORKSPACE, "", one.minute):
+                self.minute = max(self.minute, one.segments)
 
     def limits(self) -> AutoLimits:
         """Return the limits; countries at the floor are left out."""
@@ -123,8 +141,12 @@ def compute_autos(
     of_use_cases = {use_case_id: _Busiest() for use_case_id in own}
     for back in range(AUTO_DAYS, 0, -1):
         day = today - timedelta(days=back)
-        traffic = list(history.minutes(connection, stored.workspace_id, day))
+        traffic = list(history.hours(connection, stored.workspace_id, day))
         of_workspace.add_day(day, traffic, tripped)
+        # One of so many minutes did not trip.
+        enough = tripped.count(GuardName.WORKSPACE, day) + 1
+        minutes = history.busiest_minutes(connection, stored.workspace_id, day, enough)
+        of_workspace.add_minutes(minutes, tripped)
         for use_case_id, busiest in of_use_cases.items():
             sent = [one for one in traffic if one.use_case_id == use_case_id]
             busiest.add_day(day, sent, tripped)
@@ -151,25 +173,27 @@ def load_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, now: datetime
 ) -> WorkspaceAutos:
     """Compute them if they are not stored."""
-    today = day_of(now)
+    found = _stored_autos(connection, stored, day_of(now))
+    return found or compute_autos(connection, history, stored, day_of(now))
+
+
+def _stored_autos(
+    connection: Connection, stored: StoredGuards, today: date
+) -> WorkspaceAutos | None:
     row = connection.execute(
         select(guard_autos).where(guard_autos.c.workspace_id == stored.workspace_id)
     ).one_or_none()
-    if row is not None and row.day == today:
-        own = {UUID(key): read_auto(value) for key, value in row.limits["use_cases"].items()}
-        if own.keys() >= _with_own_country(stored):
-            return WorkspaceAutos(read_auto(row.limits["workspace"]), own)
-    return compute_autos(connection, history, stored, today)
+    if row is None or row.day != today:
+        return None
+    own = {UUID(key): read_auto(value) for key, value in row.limits["use_cases"].items()}
+    found = WorkspaceAutos(read_auto(row.limits["workspace"]), own)
+    return found if found.covers(stored) else None
 
 
 def write_autos(
     connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
-) -> dict[str, Any]:
-    limits: dict[str, Any] = {
-        "day": today.isoformat(),
-        "workspace": auto_json(autos.workspace),
-        "use_cases": {str(key): auto_json(value) for key, value in autos.use_cases.items()},
-    }
+) -> None:
+    limits = autos.json(today)
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(guard_autos).values(
         workspace_id=workspace_id, day=today, limits=limits
@@ -179,18 +203,22 @@ def write_autos(
             index_elements=[guard_autos.c.workspace_id], set_={"day": today, "limits": limits}
         )
     )
-    return limits
 
 
-def store_autos(
+def ensure_autos(
     database: Database, history: MessageHistory, workspace_id: UUID, now: datetime
-) -> dict[str, Any]:
-    """Compute the values of a day, if they are not stored, and store them."""
+) -> tuple[StoredGuards, WorkspaceAutos]:
+    """Load the guards and the values of a day; compute and store these if they are not stored."""
+    today = day_of(now)
     with database.reading() as connection:
         stored = load_guards(connection, workspace_id)
-        autos = load_autos(connection, history, stored, now)
+        autos = _stored_autos(connection, stored, today)
+        if autos is not None:
+            return stored, autos
+        autos = compute_autos(connection, history, stored, today)
     with database.writing() as connection:
-        return write_autos(connection, workspace_id, autos, day_of(now))
+        write_autos(connection, workspace_id, autos, today)
+    return stored, autos
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +237,7 @@ class RefreshAutos:
                 ).scalars()
             )
         for workspace_id in missing:
-            store_autos(self.database, self.history, workspace_id, now)
+            ensure_autos(self.database, self.history, workspace_id, now)
         return 0
 
 
@@ -231,10 +259,10 @@ class AutosOfSends:
         if not turn.acquire(blocking=facts.auto_day is None):
             return facts
         try:
-            written = store_autos(self.database, self.history, workspace_id, now)
+            _, autos = ensure_autos(self.database, self.history, workspace_id, now)
         except ServiceUnavailable:
             _log.warning("auto_limits_not_computed", workspace_id=str(workspace_id))
             return facts
         finally:
             turn.release()
-        return replace(facts, auto_limits=json.dumps(written))
+        return replace(facts, auto_limits=json.dumps(autos.json(day_of(now))))

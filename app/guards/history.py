@@ -18,13 +18,19 @@ Period: TypeAlias = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class MinuteTraffic:
+class HourTraffic:
     """``country`` is '' for unknown."""
 
-    minute: datetime
+    hour: datetime
     country: str
     use_case_id: UUID
     messages: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteTraffic:
+    minute: datetime
     segments: int
 
 
@@ -60,10 +66,13 @@ class EndedMessages:
 
 
 class MessageHistory(Protocol):
-    def minutes(
-        self, connection: Connection, workspace_id: UUID, day: date
-    ) -> Iterable[MinuteTraffic]:
+    def hours(self, connection: Connection, workspace_id: UUID, day: date) -> Iterable[HourTraffic]:
         """Sum up the messages of one day (UTC)."""
+
+    def busiest_minutes(
+        self, connection: Connection, workspace_id: UUID, day: date, count: int
+    ) -> Iterable[MinuteTraffic]:
+        """Sum up the segments of the busiest minutes of one day (UTC), the busiest first."""
 
     def in_order(
         self, database: Database, workspace_id: UUID, since: datetime

@@ -10,7 +10,14 @@ from sqlalchemy import Connection
 from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
 from app.destinations.storage.policies import lock_policy
-from app.guards.autos import counted_autos, load_autos, load_tripped, write_autos
+from app.guards.autos import (
+    WorkspaceAutos,
+    counted_autos,
+    ensure_autos,
+    load_autos,
+    load_tripped,
+    write_autos,
+)
 from app.guards.clearing import clear_lifted
 from app.guards.edits import check_spend
 from app.guards.history import MessageHistory, PastMessage
@@ -55,17 +62,20 @@ class ManageGuards:
     pseudonym: Callable[[str], str]
 
     def load(self, workspace_id: UUID) -> GuardsView:
-        with self.database.reading() as connection:
-            stored = load_guards(connection, workspace_id)
-            autos = load_autos(connection, self.history, stored, self.clock.now())
+        stored, autos = ensure_autos(self.database, self.history, workspace_id, self.clock.now())
         return GuardsView(stored, counted_autos(stored, autos.workspace))
 
     def change(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> GuardsView:
         """Raises `RevisionMismatch` and `ValidationFailed`."""
+        now = self.clock.now()
+        with self.database.reading() as connection:
+            # Past messages are read here, as the transaction that writes locks the policy.
+            before = load_guards(connection, workspace_id)
+            after = replace(before, configuration=_wanted(connection, before, edit, asked))
+            autos = load_autos(connection, self.history, after, now)
         with self.database.writing() as connection:
-            now = self.clock.now()
             return change_guards(
-                connection, workspace_id, edit, asked, history=self.history, now=now
+                connection, workspace_id, edit, asked, history=self.history, autos=autos, now=now
             )
 
     def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> DryRun:
@@ -130,6 +140,7 @@ def change_guards(
     *,
     history: MessageHistory,
     now: datetime,
+    autos: WorkspaceAutos | None = None,
 ) -> GuardsView:
     """As `ManageGuards.change`, in the caller's transaction."""
     lock_policy(connection, workspace_id)
@@ -140,7 +151,8 @@ def change_guards(
         write_guards(connection, before, wanted, asked, now)
         revision = before.revision + 1
         after = replace(before, revision=revision, updated_at=now, configuration=wanted)
-    autos = load_autos(connection, history, after, now)
+    if autos is None or not autos.covers(after):
+        autos = load_autos(connection, history, after, now)
     if after is not before:
         write_autos(connection, workspace_id, autos, day_of(now))
         clear_lifted(connection, after, autos, now)

@@ -2,13 +2,25 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
 
 from app.db.engine import Database
-from app.guards.history import EndedMessages, MinuteTraffic, PastMessage, Period
+from app.db.types import UtcDateTime
+from app.guards.history import EndedMessages, HourTraffic, MinuteTraffic, PastMessage, Period
 from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
 from app.guards.shares import Share
 from app.kernel.ids import first_id_at
@@ -18,8 +30,8 @@ from app.messages.tables import message_events, messages
 from app.providers.port import Status
 
 _BATCH = 5000
-_MINUTE_DIGITS = len("2026-01-31T12:34")
-_MINUTE_FORMAT = 'YYYY-MM-DD"T"HH24:MI'
+# On SQLite: the digits of a time up to its hour or minute, and what completes them to a time.
+_STARTS = {"hour": (len("2026-01-31T12"), ":00Z"), "minute": (len("2026-01-31T12:34"), "Z")}
 _ENDS = [status.value for status in Status if status.is_terminal]
 _COUNTS = messages.c.submission.in_([state.value for state in MAY_HAVE_REACHED_PROVIDER])
 _LOOKED_AT = (
@@ -39,30 +51,33 @@ _LOOKED_AT = (
 class GuardHistory:
     """Implements `app.guards.history.MessageHistory`."""
 
-    def minutes(
-        self, connection: Connection, workspace_id: UUID, day: date
-    ) -> Iterable[MinuteTraffic]:
+    def hours(self, connection: Connection, workspace_id: UUID, day: date) -> Iterable[HourTraffic]:
         """Sum up the messages of one day (UTC)."""
-        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
         columns = messages.c
-        if connection.dialect.name == "postgresql":
-            minute = func.to_char(func.timezone("UTC", columns.created_at), _MINUTE_FORMAT)
-        else:
-            minute = func.substr(columns.created_at, 1, _MINUTE_DIGITS, type_=Text())
-        keys = (minute, func.coalesce(columns.country, ""), columns.use_case_id)
+        hour = _start_of("hour", connection)
+        keys = (hour, func.coalesce(columns.country, ""), columns.use_case_id)
         query = (
             select(*keys, func.count(), func.sum(columns.counted_segments))
-            .where(
-                columns.workspace_id == workspace_id,
-                columns.id >= first_id_at(begin),
-                columns.id < first_id_at(begin + timedelta(days=1)),
-                _COUNTS,
-            )
+            .where(*_of_day(workspace_id, day))
             .group_by(*keys)
         )
-        for text, country, use_case_id, count, segments in connection.execute(query):
-            at = datetime.fromisoformat(text).replace(tzinfo=UTC)
-            yield MinuteTraffic(at, country, use_case_id, count, int(segments))
+        for at, country, use_case_id, count, segments in connection.execute(query):
+            yield HourTraffic(at, country, use_case_id, count, int(segments))
+
+    def busiest_minutes(
+        self, connection: Connection, workspace_id: UUID, day: date, count: int
+    ) -> Iterable[MinuteTraffic]:
+        """Sum up the segments of the busiest minutes of one day (UTC), the busiest first."""
+        minute, segments = _start_of("minute", connection), func.sum(messages.c.counted_segments)
+        query = (
+            select(minute, segments)
+            .where(*_of_day(workspace_id, day))
+            .group_by(minute)
+            .order_by(segments.desc())
+            .limit(count)
+        )
+        for at, found in connection.execute(query):
+            yield MinuteTraffic(at, int(found))
 
     def in_order(
         self, database: Database, workspace_id: UUID, since: datetime
@@ -139,6 +154,24 @@ class GuardHistory:
             _is_of(value),
         )
         return Share(*connection.execute(query).one())
+
+
+def _start_of(unit: Literal["hour", "minute"], connection: Connection) -> ColumnElement[datetime]:
+    created_at = messages.c.created_at
+    if connection.dialect.name == "postgresql":
+        return func.date_trunc(unit, created_at, "UTC", type_=UtcDateTime())
+    digits, rest = _STARTS[unit]
+    return type_coerce(func.substr(created_at, 1, digits, type_=Text()) + rest, UtcDateTime())
+
+
+def _of_day(workspace_id: UUID, day: date) -> tuple[ColumnElement[bool], ...]:
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return (
+        messages.c.workspace_id == workspace_id,
+        messages.c.id >= first_id_at(begin),
+        messages.c.id < first_id_at(begin + timedelta(days=1)),
+        _COUNTS,
+    )
 
 
 def _is_of(value: str) -> ColumnElement[bool]:

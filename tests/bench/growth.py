@@ -163,14 +163,23 @@ def build(database: Database, count: int, folder: Path) -> Grown:
         _write(database, "message_events", _EVENT, (one for _, rows in some for one in rows))
     refusals = int(count * REFUSALS_PER_MESSAGE)
     _write(database, "refusals", _REFUSAL, _refusals(rng, now, tenant, refusals))
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
+    _collect_statistics(database)
     aggregate = AggregateMessages(database, Clock())
     while aggregate.run_once():
         pass
     key = factory.keys(organization, None)[Role.OWNER]
     gateway = open_gateway(database, cipher, folder)
     return Grown(gateway, factory, tenant, rare_use_case, key, ids, live)
+
+
+def _collect_statistics(database: Database) -> None:
+    if database.is_sqlite:
+        statements = ["ANALYZE"]
+    else:
+        statements = ["SET statement_timeout = 0", "VACUUM ANALYZE", "RESET statement_timeout"]
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 def _message(

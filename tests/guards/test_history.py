@@ -15,15 +15,17 @@ from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.guards.autos import AutosOfSends, RefreshAutos
 from app.guards.facts import GuardFacts
-from app.guards.history import MinuteTraffic
-from app.guards.limits import Guards
+from app.guards.history import HourTraffic
+from app.guards.limits import AUTO_DAYS, Guards
 from app.guards.suggest import p95
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.ids import new_id
 from app.messages.guard_history import GuardHistory
+from support.console import signed_in
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
 from support.guards import DEFAULTS, FLOORS, OFF, GuardsClient
+from support.plans import statements_of
 from support.polling import PATIENCE_SECONDS
 from support.served import Served
 from support.tables import unchanged
@@ -69,6 +71,16 @@ def tripped(guards: GuardsClient, guard: str, value: str, period: datetime) -> N
         )
 
 
+def of_messages(statements: list[str]) -> list[str]:
+    return [one for one in statements if "FROM messages" in one]
+
+
+def auto_of_a_new_day(guards: GuardsClient) -> Any:
+    with guards.factory.database.writing() as c:
+        c.execute(guard_autos.delete())
+    return guards.get()["auto"]
+
+
 def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
     timed: GuardsClient,
 ) -> None:
@@ -82,19 +94,60 @@ def test_auto_is_three_times_the_busiest_window_and_never_below_the_floor(
     sent(timed, US_NUMBER, YESTERDAY, times=60)
     sent(timed, MA, NOON - HOUR, times=99)
     sent(timed, MA, YESTERDAY, times=16)
-    assert timed.get()["auto"] == {
+    assert auto_of_a_new_day(timed) == {
         "country": {"hour": 50, "day": 200, "countries": {"BR": {"hour": 135, "day": 225}}},
         "workspace": {"minute": 540, "day": 10000},
     }
     tripped(timed, "country", "BR", (YESTERDAY + HOUR).replace(second=0))
     tripped(timed, "workspace", "", (YESTERDAY + HOUR).replace(second=0))
-    assert timed.get()["auto"] == {
+    assert auto_of_a_new_day(timed) == {
         "country": {"hour": 50, "day": 200, "countries": {"BR": {"hour": 90, "day": 200}}},
         "workspace": {"minute": 318, "day": 10000},
     }
     named = {"country": {"countries": {"US": {}}}}
     timed.put({"guards": named})
     assert timed.get()["auto"]["country"]["countries"]["US"] == {"hour": 180, "day": 200}
+
+
+def test_auto_reads_the_messages_once_a_day(timed: GuardsClient) -> None:
+    """Break: in `app/guards/autos.py`, `ensure_autos`, leave out the write."""
+    sent(timed, MA, YESTERDAY, times=17)
+    page = signed_in(timed.gateway, timed.tenant.keys[Role.ADMIN])
+    database = timed.factory.database
+    with statements_of(database) as asked:
+        before = timed.get()["auto"]
+    assert len(of_messages(asked)) == 2 * AUTO_DAYS
+    with statements_of(database) as asked:
+        assert timed.get()["auto"] == before
+        assert page.get("/console/guards").status_code == 200
+        timed.set(country=SEED | {"hour": "auto", "day": 7})
+    assert of_messages(asked) == []
+
+
+def test_auto_is_computed_of_few_rows(timed: GuardsClient) -> None:
+    """Break: in `app/messages/guard_history.py`, `hours`, sum up by minute; or order by minute."""
+    history, workspace_id = GuardHistory(), timed.tenant.workspace_id
+    for minute in range(25):
+        sent(timed, MA, YESTERDAY + minute * MINUTE, segments=1 + minute % 9)
+    with timed.factory.database.reading() as c:
+        (hour,) = history.hours(c, workspace_id, YESTERDAY.date())
+        minutes = list(history.busiest_minutes(c, workspace_id, YESTERDAY.date(), 2))
+    assert (hour.hour, hour.country, hour.messages) == (YESTERDAY.replace(second=0), "MA", 25)
+    assert [one.segments for one in minutes] == [9, 9]
+    busiest = {YESTERDAY.replace(minute=minute, second=0) for minute in (8, 17)}
+    assert {one.minute for one in minutes} == busiest
+
+
+def test_change_of_guards_reads_no_message_while_it_locks_the_policy(timed: GuardsClient) -> None:
+    """Break: in `app/guards/manage.py`, `change`, leave out the values that were read before."""
+    sent(timed, MA, YESTERDAY, times=17)
+    own = {"country": SEED | {"hour": "auto", "day": None}}
+    with statements_of(timed.factory.database) as asked:
+        timed.set({timed.tenant.use_case_id: own})
+    writes = [place for place, one in enumerate(asked) if one.startswith(("UPDATE", "INSERT"))]
+    reads = [place for place, one in enumerate(asked) if of_messages([one])]
+    assert len(reads) == 2 * AUTO_DAYS
+    assert max(reads) < min(writes)
 
 
 def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardsClient) -> None:
@@ -150,7 +203,7 @@ class SlowHistory(GuardHistory):
     def __init__(self, slow: UUID) -> None:
         self.slow, self.is_reading, self.let_go = slow, Event(), Event()
 
-    def minutes(self, _: Connection, workspace_id: UUID, __: date) -> list[MinuteTraffic]:
+    def hours(self, _: Connection, workspace_id: UUID, __: date) -> list[HourTraffic]:
         if workspace_id == self.slow:
             self.is_reading.set()
             assert self.let_go.wait(PATIENCE_SECONDS)

@@ -55,6 +55,21 @@ def parameters_of(database: Database, start: str) -> Iterator[list[Any]]:
 
 
 @contextmanager
+def statements_of(database: Database) -> Iterator[list[str]]:
+    """Give the text of each statement."""
+    found: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        found.append(statement.lstrip())
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+@contextmanager
 def plans_of_all(database: Database) -> Iterator[list[tuple[str, str]]]:
     """Give each statement that PostgreSQL is asked meanwhile, with its plan for a large table."""
     asked: list[tuple[Any, Any]] = []
