@@ -1,12 +1,15 @@
-"""Who may manage which access keys, and their state. Pure."""
+"""Who may manage which access keys, their state and their limits. Pure."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from app.access.principal import Principal, Role
+from app.access.principal import Principal, Role, limits_from
 from app.kernel.clock import rfc3339
 from app.kernel.errors import Forbidden
+from app.kernel.rates import DEFAULT_RATE, Rate
 
 # The roles of keys that an admin creates and revokes.
 SENDER_KEYS = frozenset({Role.VIEWER, Role.SENDER})
@@ -67,3 +70,21 @@ def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> b
     except Forbidden:
         return False
     return True
+
+
+def describe_limits(
+    key: Any, use_case_names: Mapping[UUID, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield label and text of each limit of a stored key."""
+    rate, limits = Rate(key.rate_per_second, key.rate_burst), limits_from(key.limits)
+    names = use_case_names or {}
+    if rate != DEFAULT_RATE:
+        yield "rate", f"{rate.per_second} requests per second, burst {rate.burst}"
+    use_cases = limits.use_case_ids and (names.get(one, str(one)) for one in limits.use_case_ids)
+    for label, values in (
+        ("use cases", use_cases),
+        ("countries", limits.countries),
+        ("networks", limits.source_networks),
+    ):
+        if values is not None:
+            yield label, ", ".join(sorted(map(str, values)))

@@ -7,7 +7,7 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,15 +77,6 @@ def limits_from(text: str | None) -> KeyLimits:
         countries=None if countries is None else frozenset(countries),
         source_networks=None if networks is None else tuple(map(ipaddress.ip_network, networks)),
     )
-
-
-def describe_limits(key: Any) -> Iterator[str]:
-    rate = Rate(key.rate_per_second, key.rate_burst)
-    if rate != DEFAULT_RATE:
-        yield f"{rate.per_second} requests per second, burst {rate.burst}"
-    for name, values in limits_from(key.limits).as_json().items():
-        if values is not None:
-            yield f"{name.replace('_', ' ')} {', '.join(values)}"
 
 
 def check_source(limits: KeyLimits, address: str) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from app.access.key_rules import KeyState, state_of
+from app.access.key_rules import KeyState, describe_limits, state_of
 from app.access.key_store import absent_use_cases
 from app.access.keys import NewAccessKey, end_key, issue_key
-from app.access.principal import KeyLimits, Role, describe_limits, limits_from, parse_network
+from app.access.principal import KeyLimits, Role, limits_from, parse_network
 from app.access.store import load_keys
 from app.cli.actor import command_line_actor
 from app.cli.context import ready_database
@@ -64,7 +64,8 @@ def key_line(key: AnyRow, now: datetime) -> str:
 
 
 def _details(key: AnyRow) -> Iterator[str]:
-    yield from describe_limits(key)
+    for label, text in describe_limits(key):
+        yield f"{label}: {text}"
     if key.last_used_at is not None:
         yield f"last used {_time(key.last_used_at)} from {key.last_used_address}"
 

@@ -204,8 +204,8 @@ def test_a_key_is_made_with_a_rate_and_limits(run: Run) -> None:
     assert made["source_networks"] == ["203.0.113.0/24"]
     line = run("keys", "list", "--workspace", "Retail").stdout.splitlines()[-1]
     assert line.endswith(
-        f"; 5 requests per second, burst 10; use case ids {use_case_id}; countries CA, US; "
-        "source networks 203.0.113.0/24"
+        f"; rate: 5 requests per second, burst 10; use cases: {use_case_id}; countries: CA, US; "
+        "networks: 203.0.113.0/24"
     )
     assert create(run, "--role", "sender", "--rate", "7")["rate"] == {"per_second": 7, "burst": 14}
 

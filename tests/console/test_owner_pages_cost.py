@@ -13,9 +13,9 @@ from support.factories import Factory, Tenant, open_gateway
 from support.round_trips import counting_round_trips
 
 UNTIL_PREPARED = 7
-# Who is signed in, where they may go, the open alerts, and the page's own; the page of a workspace has two panels.
+# Who is signed in, where they may go, the open alerts, and the page's own; the pages of keys and of a workspace have two panels.
 PAGES = {
-    "access-keys": 4,
+    "access-keys": 5,
     "workspaces": 4,
     "workspaces/new": 3,
     "workspaces/{workspace_id}": 5,

@@ -1,13 +1,14 @@
 """Pages of access keys."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Response, request
 
-from app.access.key_rules import KeyState, may_manage, state_of
+from app.access.key_rules import KeyState, describe_limits, may_manage, state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
-from app.access.principal import Principal, Role, describe_limits
+from app.access.principal import Principal, Role
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import parse_time, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, Pages
@@ -18,12 +19,15 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
+from app.use_cases.read import load_named_use_cases, load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
 from app.web.routes import Answer
 
 routes = Pages()
 PATH = "/console/access-keys"
+# More would make the page long; the API takes any.
+_MOST_OFFERED = 50
 _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKED: "Revoked"}
 
 
@@ -35,7 +39,7 @@ def access_keys_page(current_user: CurrentUser) -> Answer:
 @routes.post(PATH, ADMIN)
 def make_access_key(current_user: CurrentUser) -> Answer:
     """Only this answer shows the token."""
-    now = get_service(Clock).now()
+    now, names = get_service(Clock).now(), {}
     try:
         wanted: NewAccessKey = read_form(
             AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
@@ -43,9 +47,19 @@ def make_access_key(current_user: CurrentUser) -> Answer:
         asking = _asking(current_user, wanted.workspace_id)
         with get_service(Database).writing() as connection:
             made = create_access_key(connection, asking, wanted, now=now)
+            if wanted.limits.use_case_ids:
+                names = load_use_case_names(connection, asking)
     except ValidationFailed as problem:
-        return _page(current_user, 422, refilled(problem))
-    return page_answer(current_user, "access/key_made.html", made=made, names=_names(current_user))
+        given = refilled(problem)
+        chosen = {"use_case_ids": request.form.getlist("use_case_ids")}
+        return _page(current_user, 422, Form({**given.values, **chosen}, given.errors))
+    return page_answer(
+        current_user,
+        "access/key_made.html",
+        made=made,
+        names=_names(current_user),
+        limits=describe_limits(made.row, names),
+    )
 
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
@@ -68,7 +82,7 @@ def _typed_rate() -> dict[str, object]:
 
 def _typed_limits() -> dict[str, object]:
     """Lists are separated by spaces or commas; an empty list is no limit."""
-    limits: dict[str, object] = {"use_case_ids": None}
+    limits: dict[str, object] = {"use_case_ids": request.form.getlist("use_case_ids") or None}
     for name in ("countries", "source_networks"):
         limits[name] = request.form.get(name, "").replace(",", " ").split() or None
     return limits
@@ -87,11 +101,16 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
     now = get_service(Clock).now()
     try:
         wanted = read_search(AccessKeyListQuery)
-        with get_service(Database).reading() as connection:
-            rows = load_access_keys(connection, current_user.principal_for(Role.ADMIN), wanted, now)
     except ValidationFailed as problem:
         search, status = Form(search.values, refilled(problem).errors), 422
+    visible = current_user.principal_for(Role.ADMIN)
+    with get_service(Database).reading() as connection:
+        if not search.errors:
+            rows = load_access_keys(connection, visible, wanted, now)
+        use_cases = load_named_use_cases(connection, visible)
+    use_case_names = {one.id: one.name for one in use_cases}
     everywhere = current_user.organization_principal
+    may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
     return page_answer(
         current_user,
         "access/keys.html",
@@ -100,8 +119,9 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
         search=search,
         **listed(PATH, rows, wanted.limit),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
-        limits_of=describe_limits,
-        states=[("", "Any status"), *_STATES.items()],
+        limits_of=lambda row: describe_limits(row, use_case_names),
+        use_cases=_offered(current_user, use_cases, may_choose_workspace=may_make_wide),
+        states=[("", "Any state"), *_STATES.items()],
         state_labels=_STATES,
         may_revoke=lambda row: may_manage(
             _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
@@ -109,8 +129,24 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
         roles=[(role, role.value) for role in _roles(current_user)],
         names=_names(current_user),
         sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
-        may_make_wide=everywhere is not None and everywhere.role is Role.OWNER,
+        may_make_wide=may_make_wide,
     )
+
+
+def _offered(
+    current_user: CurrentUser, use_cases: Sequence[AnyRow], *, may_choose_workspace: bool
+) -> list[tuple[str, str]]:
+    """Return id and label of the use cases to which a new key can be limited."""
+    shown, places = current_user.workspace_access, _names(current_user)
+    own = None if shown is None else shown.workspace_id
+    found = []
+    for one in use_cases:
+        if one.deleted_at is None and (may_choose_workspace or one.workspace_id == own):
+            place = (
+                places.get(one.workspace_id) if may_choose_workspace and len(places) > 1 else None
+            )
+            found.append((str(one.id), one.name if place is None else f"{one.name} ({place})"))
+    return found[:_MOST_OFFERED]
 
 
 def _roles(current_user: CurrentUser) -> list[Role]:

@@ -1,12 +1,14 @@
 """The page of access keys: shown once, in force at once, and never more than the user may."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
+from app.use_cases.tables import use_cases
 from support.console import Console, signed_in, signed_in_user
 from support.factories import Factory, Gateway, Tenant
 
@@ -161,6 +163,49 @@ def test_problems_are_shown_at_their_field(
     assert problem is not None
     assert expected_text in problem.group(1)
     assert len(factory.rows(access_keys)) == len(Role)
+
+
+def test_a_key_is_limited_to_use_cases_and_the_list_names_its_limits(
+    gateway: Gateway, factory: Factory, tenant: Tenant
+) -> None:
+    """Break: do not pass the chosen ones on, and the key sends through all."""
+    chosen, other = factory.use_case(tenant.workspace_id, name="codes"), tenant.use_case_id
+    gone = factory.use_case(tenant.workspace_id, name="old", deleted_at=factory.now)
+    console = signed_in(gateway, tenant.keys[Role.ADMIN])
+    page = console.get(PATH).text
+    assert (f'value="{chosen}"' in page, f'value="{gone}"' in page) == (True, False)
+    limits = {"countries": "US, CA", "source_networks": "127.0.0.0/8", "rate": "5"}
+    made = make(console, use_case_ids=[str(chosen)], **limits)
+    (token,) = set(_TOKEN.findall(made.text))
+    for use_case_id, status in ((chosen, 201), (other, 403)):
+        sends = replace(tenant, use_case_id=use_case_id, keys={Role.SENDER: token})
+        assert gateway.send(sends).status_code == status
+    for text in (
+        "Rate: 5 requests per second, burst 10",
+        "Use cases: codes",
+        "Countries: CA, US",
+        "Networks: 127.0.0.0/8",
+    ):
+        assert text in console.get(PATH).text
+        label, shown = text.split(": ")
+        assert f"<dt>{label}</dt><dd>{shown}</dd>" in made.text
+
+
+def test_use_cases_of_other_workspaces_are_offered_to_those_who_may_choose_one(
+    gateway: Gateway, factory: Factory, tenant: Tenant, sibling: Tenant
+) -> None:
+    """A wrong choice is named at its field and stays selected."""
+    factory.set(use_cases, sibling.use_case_id, name="theirs")
+    admin = signed_in(gateway, tenant.keys[Role.ADMIN])
+    assert "theirs" not in admin.get(PATH).text
+    console = signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
+    assert "theirs (Sibling)" in console.get(PATH).text
+    theirs = str(sibling.use_case_id)
+    wrong = make(console, workspace_id=str(tenant.workspace_id), use_case_ids=[theirs])
+    assert wrong.status_code == 422
+    assert f'value="{theirs}" checked' in wrong.text
+    assert 'id="use_case_ids-problem" class="problem">There is no such use case.' in wrong.text
+    assert make(console, workspace_id="", use_case_ids=[theirs]).status_code == 200
 
 
 def test_filters_narrow_the_list_and_a_wrong_one_is_named(gateway: Gateway, tenant: Tenant) -> None:
