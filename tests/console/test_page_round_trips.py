@@ -107,4 +107,4 @@ def test_the_overview_takes_one_for_each_panel(
     gateway, tenant = served
     gateway.send(tenant)
     gateway.send(tenant, to="+33612345678")
-    assert cost(console, trips, "/console") == PAGE + 7
+    assert cost(console, trips, "/console") == PAGE + 8

@@ -22,11 +22,14 @@ from app.console.overview.figures import (
     series_of,
 )
 from app.console.ui.forms import read_search
+from app.console.ui.guard_labels import NAMES, SHORT_MODES, fullness_text
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.refusals import load_counts
+from app.guards.limits import GuardMode
+from app.guards.states import load_guard_states
 from app.kernel.clock import Clock
 from app.kernel.countries import country_name
 from app.messages.meanings import refusal_meaning
@@ -105,6 +108,8 @@ _LISTED = 10
 _MOST_ENDPOINTS = 50
 _MOST_GROUPS = 6
 _MOST_FALLS = 5
+# Of a guard's limit: from here on it is marked.
+_NEARLY_FULL = 0.8
 # A worker has a heartbeat every ten seconds.
 _SILENT_FOR = timedelta(minutes=1)
 
@@ -147,6 +152,7 @@ def overview_page(current_user: CurrentUser) -> Answer:
             "spend": spend,
             "first_steps": _first_steps(connection, principal, figures, now),
             "charts": _charts(connection, current_user, figures, hours, (period, by)),
+            **_guards_panel(connection, workspace_id, now),
         }
     spent = spend.spent
     if spend.currency is not None:
@@ -196,6 +202,17 @@ def _first_steps(
         return None
     names = load_use_case_names(connection, principal)
     return {"use_case_id": next(iter(names), None), "public_url": get_service(Settings).public_url}
+
+
+def _guards_panel(connection: Connection, workspace_id: UUID, now: datetime) -> dict[str, Any]:
+    return {
+        "guards": load_guard_states(connection, workspace_id, now),
+        "guard_names": NAMES,
+        "guard_modes": SHORT_MODES,
+        "guard_off": GuardMode.OFF,
+        "fullness_text": fullness_text,
+        "nearly_full": _NEARLY_FULL,
+    }
 
 
 def _charts(

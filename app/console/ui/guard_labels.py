@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from app.db.rows import AnyRow
 from app.guards import alert_texts
 from app.guards.alerts import AlertKind, render_alert
-from app.guards.limits import DeliverySign, GuardMode, GuardName
+from app.guards.limits import DeliverySign, GuardMode, GuardName, money_text
+from app.guards.states import Fullness
+from app.kernel.countries import country_name
 
 NAMES: Mapping[str, str] = {
     GuardName.NUMBER: "Messages to one number",
@@ -51,6 +53,22 @@ KINDS: Mapping[str, str] = {
     AlertKind.CLOCK_DIFFERS: "Clock differs",
     AlertKind.WORKER_STUCK: "Worker does not work",
 }
+
+
+SHORT_MODES: Mapping[str, str] = {
+    GuardMode.ENFORCE: "Enforced",
+    GuardMode.MONITOR: "Monitored",
+    GuardMode.OFF: "Off",
+}
+
+
+def fullness_text(guard: str, found: Fullness) -> str:
+    """Say how near a guard is to its limit."""
+    is_money = guard == GuardName.SPEND
+    count, limit = (money_text(one) if is_money else one for one in (found.count, found.limit))
+    unit = " segments" if guard == GuardName.WORKSPACE else ""
+    where = f" to {country_name(found.value)}" if found.value else ""
+    return f"{count} of {limit}{unit} per {found.window}{where}"
 
 
 def alert_text(row: AnyRow) -> str:

@@ -19,6 +19,7 @@ from app.use_cases.tables import use_cases
 from app.webhooks.tables import webhook_endpoints
 from support.console import Console, make_user, open_console, signed_in
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
+from support.guards import GuardsClient
 from support.months import write_message
 
 MARKUP = '"><img src=x onerror=alert(1)>'
@@ -99,6 +100,29 @@ def test_a_silent_worker_is_reported(console: Console, factory: Factory) -> None
     with factory.database.writing() as c:
         c.execute(update(worker_heartbeats).values(at=utc_now() - timedelta(minutes=2)))
     assert "The worker has not reported since" in overview(console)
+
+
+def test_guards_are_shown_with_their_alerts_and_how_near_they_are(
+    gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
+) -> None:
+    desk = GuardsClient(gateway, tenant, factory)
+    desk.set()
+    shown = overview(console)
+    assert "All guards are off: nothing stops a flood of messages." in shown
+    assert '<a href="/console/guards">Turn on guards</a>' in shown
+    desk.set(
+        number={"mode": "enforce", "hour": 1, "day": None},
+        country={"mode": "monitor", "hour": None, "day": None, "countries": {"US": {"hour": 2}}},
+    )
+    for _ in range(2):
+        gateway.send(tenant)
+    shown = overview(console)
+    assert "Tripped, 1 alert</a>" in shown
+    assert ">Enforced</span>" in shown
+    assert ">1 of 2 per hour to United States</small>" in shown
+    gateway.send(tenant, to="+12025550124")
+    assert '<small class="status status-pending">2 of 2 per hour' in overview(console)
+    assert "set a spend limit</a>" in shown
 
 
 def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
