@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.db.clock import measure, measure_by_connections
+from app.db.group_commit import GroupCommit
 from app.db.postgres import make_postgres_engine
 from app.kernel.errors import ServiceUnavailable
 
@@ -44,7 +45,7 @@ class Database:
         self._engine: Engine | None = None
         self._owner = 0
         self._making = threading.Lock()
-        self._writing = threading.Lock()
+        self._group = GroupCommit(self._connect_waiting)
 
     @property
     def is_sqlite(self) -> bool:
@@ -55,7 +56,7 @@ class Database:
         if self._engine is None or self._owner != os.getpid():
             with self._making:
                 if self._engine is None or self._owner != os.getpid():
-                    self._writing = threading.Lock()
+                    self._group = GroupCommit(self._connect_waiting)
                     self._engine = self._make_engine()
                     self._owner = os.getpid()
         return self._engine
@@ -102,9 +103,14 @@ class Database:
     def writing_once(self) -> Iterator[Connection]:
         """Yield a connection for one writing statement: one round trip on PostgreSQL.
 
-        On SQLite and through a pooler, a transaction.
+        Through a pooler, a transaction. On SQLite, a savepoint: the transaction is shared with
+        writes of other threads. The block must be short.
         """
-        if self.is_sqlite or self._is_pooled:
+        if self.is_sqlite:
+            _ = self.engine
+            with _unavailable_as_public(), self._group.sharing(_WAIT_SECONDS) as connection:
+                yield connection
+        elif self._is_pooled:
             with self.writing() as connection:
                 yield connection
         else:
@@ -150,19 +156,16 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """Wait for the write lock of this process; yield the seconds left."""
+        """Wait for the other writers of this process; yield the seconds left."""
         if not self.is_sqlite:
             yield _WAIT_SECONDS
             return
         _ = self.engine
-        lock = self._writing
-        began = time.monotonic()
-        if not lock.acquire(timeout=_WAIT_SECONDS):
-            raise ServiceUnavailable
-        try:
-            yield max(0.0, began + _WAIT_SECONDS - time.monotonic())
-        finally:
-            lock.release()
+        with self._group.alone(_WAIT_SECONDS) as left:
+            yield left
+
+    def _connect_waiting(self, seconds: float) -> Connection:
+        return self.engine.connect().execution_options(borderpost_wait_seconds=seconds)
 
     def _make_engine(self) -> Engine:
         if self.is_sqlite:

@@ -158,8 +158,7 @@ class Interrupted(Database):
 
     @contextmanager
     def writing_once(self) -> Iterator[Connection]:
-        if not self.is_sqlite:  # there it is the same as `writing`
-            self.let_others()
+        self.let_others()
         with super().writing_once() as connection:
             yield connection
 
