@@ -9,18 +9,25 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from sqlite3 import SQLITE_BUSY
 from sqlite3 import OperationalError as SqliteLocked
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.db.clock import measure, measure_by_connections
 from app.db.group_commit import GroupCommit
+from app.db.kept_connections import KeptConnections
 from app.db.postgres import make_postgres_engine
 from app.kernel.errors import ServiceUnavailable
 
@@ -57,20 +64,21 @@ class Database:
             with self._making:
                 if self._engine is None or self._owner != os.getpid():
                     self._group = GroupCommit(self._connect_waiting)
-                    self._engine = self._make_engine()
+                    engine = self._make_engine()
+                    self._kept = KeptConnections(engine.connect)
+                    self._engine = engine
                     self._owner = os.getpid()
         return self._engine
 
     def close(self) -> None:
         if self._engine is not None and self._owner == os.getpid():
+            self._kept.release_all()
             self._engine.dispose()
         self._engine = None
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Each statement sees the newest commits."""
-        with _unavailable_as_public(), self._autocommitting() as connection:
-            yield connection
+        return self._autocommitting()
 
     def measure_clock(self) -> timedelta:
         with self.reading() as connection:
@@ -81,7 +89,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        with _unavailable_as_public(), self.engine.connect() as connection:
+        with _unavailable_as_public(), self._connect() as connection:
             if self.is_sqlite:
                 yield connection.execution_options(borderpost_reads=True)
                 return
@@ -92,30 +100,28 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        with _unavailable_as_public(), self._turn() as left, self.engine.connect() as connection:
+        with _unavailable_as_public(), self._turn() as left, self._connect() as connection:
             connection.execution_options(borderpost_wait_seconds=left)
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 yield connection
 
-    @contextmanager
-    def writing_once(self) -> Iterator[Connection]:
-        """Yield a connection for one writing statement: one round trip on PostgreSQL.
+    def writing_once(self) -> AbstractContextManager[Connection]:
+        """Lend a connection for one writing statement: one round trip on PostgreSQL.
 
         Through a pooler, a transaction. On SQLite, a savepoint: the transaction is shared with
         writes of other threads. The block must be short.
         """
         if self.is_sqlite:
-            _ = self.engine
-            with _unavailable_as_public(), self._group.sharing(_WAIT_SECONDS) as connection:
-                yield connection
-        elif self._is_pooled:
-            with self.writing() as connection:
-                yield connection
-        else:
-            with _unavailable_as_public(), self._autocommitting() as connection:
-                yield connection
+            return self._sharing()
+        return self.writing() if self._is_pooled else self._autocommitting()
+
+    @contextmanager
+    def _sharing(self) -> Iterator[Connection]:
+        _ = self.engine
+        with _unavailable_as_public(), self._group.sharing(_WAIT_SECONDS) as connection:
+            yield connection
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -145,14 +151,22 @@ class Database:
             finally:
                 driver.execute("PRAGMA foreign_keys=ON").close()
 
+    def _autocommitting(self) -> AbstractContextManager[Connection]:
+        _ = self.engine
+        needs_transaction = self.is_sqlite or self._is_pooled
+        return self._reading_transaction() if needs_transaction else _Lent(self._kept)
+
     @contextmanager
-    def _autocommitting(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+    def _reading_transaction(self) -> Iterator[Connection]:
+        with _unavailable_as_public(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(borderpost_reads=True)
-            if self.is_sqlite or self._is_pooled:
-                connection.begin()
+            connection.begin()
             yield connection
+
+    def _connect(self) -> Connection:
+        _ = self.engine
+        return self._kept.new()
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
@@ -242,6 +256,38 @@ def holds_connection() -> bool:
     return getattr(_held, "depth", 0) > 0
 
 
+class _Lent(AbstractContextManager[Connection]):
+    """A kept connection for statements that commit themselves.
+
+    A class, because every request lends one and a generator costs three times as much.
+    """
+
+    def __init__(self, kept: KeptConnections) -> None:
+        self._kept = kept
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._kept.take()
+        except SQLAlchemyError as problem:
+            if _is_unavailable(problem):
+                raise ServiceUnavailable from problem
+            raise
+        _held.depth = getattr(_held, "depth", 0) + 1
+        return self._connection
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        _held.depth -= 1
+        if problem is None:
+            self._kept.keep(self._connection)
+            return
+        self._connection.close()
+        if isinstance(problem, SQLAlchemyError):
+            # The others may be lost as well: the pool looks.
+            self._kept.release_all()
+        if _is_unavailable(problem):
+            raise ServiceUnavailable from problem
+
+
 @contextmanager
 def _unavailable_as_public() -> Iterator[None]:
     """Turn connection errors into `ServiceUnavailable`.
@@ -251,17 +297,23 @@ def _unavailable_as_public() -> Iterator[None]:
     _held.depth = getattr(_held, "depth", 0) + 1
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
-        raise ServiceUnavailable from problem
-    except DBAPIError as problem:
-        # SQLite's plain `DatabaseError`: the file is damaged or not a database.
-        if problem.connection_invalidated or type(problem) is DatabaseError:
-            raise ServiceUnavailable from problem
-        if _sqlstate(problem) in _NOT_MIGRATED:
+    except SQLAlchemyError as problem:
+        if _is_unavailable(problem):
             raise ServiceUnavailable from problem
         raise
     finally:
         _held.depth -= 1
+
+
+def _is_unavailable(problem: BaseException) -> bool:
+    if isinstance(problem, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    # SQLite's plain `DatabaseError`: the file is damaged or not a database.
+    return isinstance(problem, DBAPIError) and (
+        problem.connection_invalidated
+        or type(problem) is DatabaseError
+        or _sqlstate(problem) in _NOT_MIGRATED
+    )
 
 
 def _sqlstate(problem: DBAPIError) -> str | None:

@@ -1,0 +1,58 @@
+"""Connections that are kept out of SQLAlchemy's pool between two uses, because it is slow."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from app.kernel.clock import is_measured
+
+
+class KeptConnections:
+    """The connection that was used last is used next.
+
+    A thread that waits for the pool gets a kept connection, because whoever keeps one
+    looks for waiting threads afterwards, and a thread first says that it waits.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._kept: list[Connection] = []
+        self._waiting: list[None] = []  # appending and removing are atomic, adding is not
+
+    def take(self) -> Connection:
+        # A new loan measures the clock again after it was set.
+        if self._kept and is_measured():
+            try:
+                return self._kept.pop()
+            except IndexError:  # another thread was faster
+                pass
+        return self.new()
+
+    def new(self) -> Connection:
+        """Return a connection from the pool, without settings of an earlier use."""
+        self._waiting.append(None)
+        try:
+            self._release_one()
+            return self._connect()
+        finally:
+            self._waiting.pop()
+
+    def keep(self, connection: Connection) -> None:
+        """Keep a connection, unless SQLAlchemy has begun a transaction on it."""
+        if connection.in_transaction():
+            connection.close()
+            return
+        self._kept.append(connection)
+        if self._waiting:
+            self._release_one()
+
+    def release_all(self) -> None:
+        while self._kept:
+            self._release_one()
+
+    def _release_one(self) -> None:
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            return
+        connection.close()
