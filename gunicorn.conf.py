@@ -16,6 +16,7 @@ from app.destinations.geo_permissions.start_check import check_in_background  # 
 from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
 from app.tracing import TRACING, is_wanted  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
+from app.worker.web_watch import watch_in_background  # noqa: E402
 
 try:
     _settings = open_settings()
@@ -55,9 +56,10 @@ def when_ready(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Log once per start where Twilio's geo permissions and the policies differ."""
+    """Watch the workers, and log once per start where geo permissions and policies differ."""
     if is_wanted():
         TRACING.start()
+    watch_in_background(worker.wsgi)
     if worker.age == 1:
         check_in_background(worker.wsgi)
 

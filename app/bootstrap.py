@@ -1,6 +1,7 @@
 """Wiring of settings to engines, providers and clocks."""
 
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from app.destinations.manage import ManageDestinations
 from app.guards.alerts import ClearAlerts
 from app.guards.autos import AutosOfSends, RefreshAutos
 from app.guards.delivery import WatchDelivery
+from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.guards.manage import ManageGuards
 from app.guards.manage_alerts import AcknowledgeAlert
@@ -59,6 +61,7 @@ from app.webhooks.manage import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
 from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
+from app.worker.web_watch import WatchFromWeb
 
 # Threads reserved for other requests, so that callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
@@ -91,6 +94,7 @@ class Services:
     own_account: OwnAccount
     cipher: Cipher
     installation_secrets: InstallationSecrets
+    watch: WatchFromWeb
 
     def all(self) -> tuple[object, ...]:
         """List the services that views get by type."""
@@ -119,6 +123,7 @@ class Services:
             self.own_account,
             self.cipher,
             self.installation_secrets,
+            self.watch,
         )
 
 
@@ -213,6 +218,13 @@ def open_services(
         own_account=OwnAccount(database, cipher, clock, attempts),
         cipher=cipher,
         installation_secrets=secrets,
+        watch=WatchFromWeb(
+            database,
+            clock,
+            socket.gethostname(),
+            WatchInstallation(database, clock),
+            MailAlerts(database, clock, settings.mail, settings.public_url),
+        ),
     )
 
 
@@ -234,6 +246,7 @@ class Background:
     refresh_autos: RefreshAutos
     watch_delivery: WatchDelivery
     watch_others: WatchOthers
+    watch_installation: WatchInstallation
     clear_alerts: ClearAlerts
     mail_alerts: MailAlerts
     deliver: DeliverWebhooks
@@ -276,6 +289,7 @@ def open_background(
         refresh_autos=RefreshAutos(database, clock, GuardHistory()),
         watch_delivery=WatchDelivery(database, clock, GuardHistory()),
         watch_others=WatchOthers(database, clock, provider.geo.facts),
+        watch_installation=WatchInstallation(database, clock),
         clear_alerts=ClearAlerts(database, clock),
         mail_alerts=MailAlerts(database, clock, settings.mail, settings.public_url),
         deliver=deliver,

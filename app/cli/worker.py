@@ -86,6 +86,7 @@ def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> 
         Task("alert-mail", background.mail_alerts.run_once, _ALERT_SECONDS),
         Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
         Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
+        Task("installation", background.watch_installation.run_once, _DELIVERY_SECONDS),
         Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
         Task(
             "months",

@@ -1,6 +1,7 @@
-"""Heartbeats of the workers."""
+"""Heartbeats of the workers, and web hosts whose clock differs."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
@@ -29,6 +31,16 @@ worker_heartbeats = Table(
     Column("stuck_task", String(40)),
     # Null unless it was stopped in order.
     Column("stopped_at", UtcDateTime),
+)
+
+# Has a row only while the clock of a host differs.
+web_clocks = Table(
+    "web_clocks",
+    metadata,
+    Column("host", String(100), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    # Seconds by which it is ahead of the database's.
+    Column("skew_seconds", Integer, nullable=False),
 )
 
 
@@ -62,4 +74,24 @@ def last_beat(connection: Connection) -> datetime | None:
 
 
 def forget(connection: Connection, before: datetime) -> None:
-    connection.execute(delete(worker_heartbeats).where(worker_heartbeats.c.at < before))
+    for table in (worker_heartbeats, web_clocks):
+        connection.execute(delete(table).where(table.c.at < before))
+
+
+def record_web_clock(
+    connection: Connection, host: str, now: datetime, skew_seconds: int | None
+) -> None:
+    """Store by how much the clock of a web host differs, or None."""
+    own = web_clocks.c.host == host
+    if skew_seconds is None:
+        connection.execute(delete(web_clocks).where(own))
+        return
+    values = {"at": now, "skew_seconds": skew_seconds}
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(web_clocks).values(host=host, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
+
+
+def has_web_clock(connection: Connection, host: str) -> bool:
+    query = select(web_clocks.c.host).where(web_clocks.c.host == host)
+    return connection.execute(query).first() is not None

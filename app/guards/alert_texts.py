@@ -55,8 +55,16 @@ def _of_watcher(kind: str, details: Mapping[str, Any]) -> str:
             return f"{many} sends were refused within {minutes} minutes, most as {most}."
         case "clock.differs":
             skew = abs(details["skew_seconds"])
-            return f"The clock of a worker's host differs from the database's by {skew} s."
+            host = details.get("host")
+            where = f"the host {host}" if host else "a host"
+            return f"The clock of {where} differs from the database's by {skew} s."
         case _:
-            if details["tasks"]:
-                return f"A task of the worker does not end or only fails: {details['tasks'][0]}."
-            return "A worker was not heard of for two minutes."
+            return _of_workers(details)
+
+
+def _of_workers(details: Mapping[str, Any]) -> str:
+    if details["tasks"]:
+        return f"A task of the worker does not end or only fails: {details['tasks'][0]}."
+    if details.get("none_running"):
+        return "No worker is running: webhooks and unconfirmed messages wait for one."
+    return "A worker has not reported for two minutes."

@@ -1,26 +1,23 @@
-"""Alerts about endpoints, geo permissions, refusals, clocks and workers.
+"""Alerts about endpoints, geo permissions and refusals.
 
 They follow from stored data, which the worker checks periodically.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select
 
 from app.access.tables import workspaces
-from app.db.clock import LARGEST_SKEW
 from app.db.engine import Database
-from app.db.heartbeats import worker_heartbeats
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
 from app.destinations.tables import refusal_counts, refusals
-from app.guards.alerts import AlertKind, clear_alerts, open_alert
-from app.guards.tables import alerts
+from app.guards.alert_changes import Found, apply_changes, find_changes
+from app.guards.alerts import AlertKind
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import GuardTripped
 from app.kernel.ids import first_id_at
@@ -36,12 +33,6 @@ SPIKE_LEAST = 50
 _SPIKE_FACTOR = 10
 _USUAL_DAYS = 15
 _SPIKES_LISTED = 1000
-# A heartbeat comes every 10 seconds. What is older than the second time is a worker of the past.
-SILENT_AFTER = timedelta(minutes=2)
-_SILENT_UNTIL = timedelta(hours=1)
-
-# The alert details by subject of a workspace.
-_Found = Mapping[tuple[UUID, str], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,47 +47,26 @@ class WatchOthers:
             failing = _failing_endpoints(connection, now)
             drift = _drift(connection, self.facts, now)
             spikes, ebbing = _spikes(connection, now)
-            clocks, workers = _installation(connection, now)
         self._update(AlertKind.ENDPOINT_FAILING, failing, now)
         self._update(AlertKind.GEO_DRIFT, drift, now)
         self._update(AlertKind.REFUSALS_SPIKED, spikes, now, still=ebbing)
-        self._update(AlertKind.CLOCK_DIFFERS, clocks, now)
-        self._update(AlertKind.WORKER_STUCK, workers, now)
         return 0
 
     def _update(
         self,
         kind: AlertKind,
-        found: _Found,
+        found: Found,
         now: datetime,
         still: Collection[tuple[UUID, str]] = (),
     ) -> None:
-        """Open ``found``; clear others, unless they are in ``still``."""
-        columns = alerts.c
-        query = select(columns.id, columns.workspace_id, columns.subject, columns.details).where(
-            columns.kind == kind, columns.cleared_at.is_(None)
-        )
         with self.database.reading() as connection:
-            rows = {(row.workspace_id, row.subject): row for row in connection.execute(query)}
-        over = [row.id for key, row in rows.items() if key not in found and key not in still]
-        new = {key: details for key, details in found.items() if key not in rows}
-        changed = {
-            row.id: found[key]
-            for key, row in rows.items()
-            if key in found and row.details != found[key]
-        }
-        if not over and not new and not changed:
-            return
-        with self.database.writing() as connection:
-            clear_alerts(connection, columns.id.in_(over), now)
-            for alert_id, details in changed.items():
-                values = {"details": details, "last_at": now}
-                connection.execute(update(alerts).where(columns.id == alert_id).values(**values))
-            for (workspace_id, subject), details in new.items():
-                open_alert(connection, workspace_id, kind, subject, now, details=details)
+            changes = find_changes(connection, kind, found, still)
+        if not changes.is_empty:
+            with self.database.writing() as connection:
+                apply_changes(connection, changes, now)
 
 
-def _failing_endpoints(connection: Connection, now: datetime) -> _Found:
+def _failing_endpoints(connection: Connection, now: datetime) -> Found:
     columns = webhook_endpoints.c
     query = select(webhook_endpoints).where(
         or_(
@@ -117,7 +87,7 @@ def _failing_endpoints(connection: Connection, now: datetime) -> _Found:
     }
 
 
-def _drift(connection: Connection, facts: GeoFacts, now: datetime) -> _Found:
+def _drift(connection: Connection, facts: GeoFacts, now: datetime) -> Found:
     with_account = select(workspaces.c.id).where(workspaces.c.account_sid.isnot(None))
     found = {}
     for workspace_id in connection.execute(with_account).scalars().all():
@@ -133,7 +103,7 @@ def _drift(connection: Connection, facts: GeoFacts, now: datetime) -> _Found:
     return found
 
 
-def _spikes(connection: Connection, now: datetime) -> tuple[_Found, Collection[tuple[UUID, str]]]:
+def _spikes(connection: Connection, now: datetime) -> tuple[Found, Collection[tuple[UUID, str]]]:
     """Return the workspaces with a spike of refusals, and those above half of one.
 
     Refusals by guards have their own alerts.
@@ -183,39 +153,3 @@ def _usual_refusals(
     )
     windows = timedelta(days=_USUAL_DAYS) // SPIKE_WINDOW
     return {key: -(-int(count) // windows) for key, count in connection.execute(query)}
-
-
-def _installation(connection: Connection, now: datetime) -> tuple[_Found, _Found]:
-    """Return the problems of workers and their clocks, for each workspace."""
-    columns = worker_heartbeats.c
-    query = select(worker_heartbeats).where(
-        columns.at > now - _SILENT_UNTIL, columns.stopped_at.is_(None)
-    )
-    rows = connection.execute(query).all()
-    alive = [row for row in rows if row.at > now - SILENT_AFTER]
-    hosts = {_host(row.worker) for row in alive}
-    # A worker that died and was started again has another name on the same host.
-    silent = [row for row in rows if row not in alive and _host(row.worker) not in hosts]
-    tasks = sorted({row.stuck_task for row in alive if row.stuck_task})
-    most = LARGEST_SKEW.total_seconds()
-    skews = [row.skew_seconds for row in alive if abs(row.skew_seconds or 0) >= most]
-    clocks: dict[str, Any] = {"skew_seconds": max(skews, key=abs)} if skews else {}
-    workers: dict[str, Any] = {}
-    if tasks or silent:
-        heard = max((row.at for row in silent), default=None)
-        workers = {
-            "tasks": tasks,
-            "silent_workers": len(silent),
-            "last_heartbeat_at": None if heard is None else rfc3339(heard),
-        }
-    if not clocks and not workers:
-        return {}, {}
-    ids = connection.execute(select(workspaces.c.id)).scalars().all()
-    return (
-        {(one, "clock"): clocks for one in ids if clocks},
-        {(one, "worker"): workers for one in ids if workers},
-    )
-
-
-def _host(worker: str) -> str:
-    return worker.rpartition(":")[0]

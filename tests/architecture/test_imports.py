@@ -24,6 +24,7 @@ SPEAKS_HTTP = (
     "app.console.*",
     "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.callbacks",
+    "app.worker.web_watch",
 )
 # The modules that may read what a client sent by a schema of marshmallow.
 READS_WIRE = (*SPEAKS_HTTP, "app.*.schemas", "app.destinations.api.document", "app.provisioning.*")

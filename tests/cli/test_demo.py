@@ -32,6 +32,7 @@ _OF_THE_INSTALLATION = {
     "price_lists",
     "prices",
     "leases",
+    "web_clocks",
     "worker_heartbeats",
 }
 

@@ -1,20 +1,18 @@
-"""Alerts about refusals, clocks and workers: each opens once and clears by itself."""
+"""Alerts about refusals: each opens once and clears by itself."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import insert
 
 from app.access.principal import Role
-from app.db.heartbeats import beat, record_stop, worker_heartbeats
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_endpoints, webhook_events
 from support.guards import GuardsClient
-from support.served import Served
 from support.time import ManualClock
 from support.traffic import id_at
 
@@ -24,8 +22,6 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 @pytest.fixture
 def desk(timed: GuardsClient) -> GuardsClient:
-    with timed.factory.database.writing() as c:
-        c.execute(delete(worker_heartbeats))
     return timed
 
 
@@ -124,42 +120,3 @@ def test_far_more_refusals_than_usual_open_an_alert(
     refused(desk, clock.at, 1)
     watch.run_once()
     assert alerts_of(desk)[0]["details"]["usual"] == 9
-
-
-def test_a_clock_that_differs_and_a_worker_that_is_stuck_open_an_alert_in_each_workspace(
-    desk: GuardsClient, served: Served, watch: WatchOthers, clock: ManualClock
-) -> None:
-    """Break: take a worker that was stopped, or started again, for one that is stuck."""
-    other = GuardsClient(desk.gateway, served.tenant, desk.factory)
-
-    def signs(**of: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        with desk.factory.database.writing() as c:
-            c.execute(delete(worker_heartbeats))
-            for place, (worker, values) in enumerate(of.items()):
-                at = clock.at - values.pop("ago", timedelta(0))
-                stops = values.pop("stops", False)
-                name = f"{worker.partition('_')[0]}:{place}"
-                beat(c, name, at, **values)
-                if stops:
-                    record_stop(c, name, at)
-        watch.run_once()
-        watch.run_once()
-        found = [(one["kind"], one["details"]) for one in alerts_of(desk)]
-        assert found == [(one["kind"], one["details"]) for one in alerts_of(other)]
-        return found
-
-    gone = {"ago": 3 * MINUTE}
-    stuck = {"tasks": ["webhooks"], "silent_workers": 0, "last_heartbeat_at": None}
-    silent = {"tasks": [], "silent_workers": 1, "last_heartbeat_at": "2026-01-31T11:57:00.000Z"}
-    assert signs(a={}) == []
-    assert signs(a={"skew_seconds": -75}) == [("clock.differs", {"skew_seconds": -75})]
-    assert signs(a={"stuck_task": "webhooks"}) == [("worker.stuck", stuck)]
-    assert signs(a={}, b=dict(gone)) == [("worker.stuck", silent)]
-    for restarted in (
-        {"a": {}, "a_2": dict(gone)},
-        {"a": {}, "b": dict(gone) | {"stops": True}},
-        {"a": {}, "b": {"ago": 61 * MINUTE}},
-    ):
-        assert signs(**restarted) == []
-    kinds = [one["kind"] for one in alerts_of(desk, "&state=cleared")]
-    assert kinds == ["worker.stuck", "clock.differs"]

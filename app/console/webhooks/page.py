@@ -44,7 +44,7 @@ EVENTS = {
     EventType.ENDPOINT_FAILING: "alert: a webhook endpoint is failing",
     EventType.GEO_DRIFT: "alert: Twilio's geo permissions differ from the destinations",
     EventType.REFUSALS_SPIKED: "alert: far more messages than usual were refused",
-    EventType.CLOCK_DIFFERS: "alert: the clock of a worker's host differs from the database's",
+    EventType.CLOCK_DIFFERS: "alert: the clock of a host differs from the database's",
     EventType.WORKER_STUCK: "alert: a worker, or one of its tasks, does not work",
 }
 STATES = {

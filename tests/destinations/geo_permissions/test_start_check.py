@@ -136,13 +136,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     module.on_exit(None)
 
 
-def test_the_first_worker_of_a_start_checks_and_no_other(
+def test_every_process_watches_and_the_first_one_of_a_start_checks(
     config: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
+    watching: list[object] = []
     monkeypatch.setattr(config, "check_in_background", started.append)
+    monkeypatch.setattr(config, "watch_in_background", watching.append)
 
     for age in (1, 2, 3):
         config.post_worker_init(SimpleNamespace(age=age, wsgi=f"app {age}"))
 
     assert started == ["app 1"]
+    assert watching == ["app 1", "app 2", "app 3"]

@@ -1,0 +1,77 @@
+"""What a web process watches: the workers, and the clock of its host.
+
+Without it nobody notices that the only worker is gone.
+"""
+
+import random
+import threading
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask
+
+from app.db.clock import LARGEST_SKEW
+from app.db.engine import Database
+from app.db.heartbeats import has_web_clock, record_web_clock
+from app.guards.installation import WatchInstallation
+from app.guards.mail import MailAlerts
+from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
+from app.web.registry import get_service
+from app.worker.loop import pause_after
+
+WATCH_SECONDS = 30.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFromWeb:
+    database: Database
+    clock: Clock
+    host: str
+    installation: WatchInstallation
+    mail: MailAlerts
+
+    def run_once(self) -> None:
+        """Mail alerts too while no worker does."""
+        self._record_clock()
+        if not self.installation.is_worker_running():
+            self.mail.run_once()
+
+    def _record_clock(self) -> None:
+        skew = self.database.measure_clock()
+        differs = abs(skew) >= LARGEST_SKEW
+        with self.database.reading() as connection:
+            is_recorded = has_web_clock(connection, self.host)
+        if differs or is_recorded:
+            seconds = int(skew.total_seconds()) if differs else None
+            with self.database.writing() as connection:
+                record_web_clock(connection, self.host, self.clock.now(), seconds)
+
+
+def watch_in_background(
+    app: Flask, seconds: float = WATCH_SECONDS, stop: threading.Event | None = None
+) -> threading.Thread:
+    """Begin after a pause, so that a worker that starts at the same time is not missed."""
+    given = (app, seconds, stop or threading.Event())
+    thread = threading.Thread(target=_watch, args=given, name="watch", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        _log.warning("installation_not_watched", why="no thread can be started")
+    return thread
+
+
+def _watch(app: Flask, seconds: float, stop: threading.Event) -> None:
+    failures = 0
+    while not stop.wait(pause_after(seconds, failures, random.random())):  # noqa: S311
+        try:
+            with app.app_context():
+                get_service(WatchFromWeb).run_once()
+            failures = 0
+        except ServiceUnavailable:
+            failures += 1
+            _log.warning("task_without_database", task="watch")
+        except Exception:  # noqa: BLE001
+            failures += 1
+            _log.exception("task_failed", task="watch")
