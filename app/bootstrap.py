@@ -224,6 +224,7 @@ def open_services(
             socket.gethostname(),
             WatchInstallation(database, clock),
             MailAlerts(database, clock, settings.mail, settings.public_url),
+            RefreshAutos(database, clock, GuardHistory()),
         ),
     )
 

@@ -13,6 +13,7 @@ from flask import Flask
 from app.db.clock import LARGEST_SKEW
 from app.db.engine import Database
 from app.db.heartbeats import has_web_clock, record_web_clock
+from app.guards.autos import RefreshAutos
 from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.kernel.clock import Clock
@@ -31,11 +32,13 @@ class WatchFromWeb:
     host: str
     installation: WatchInstallation
     mail: MailAlerts
+    autos: RefreshAutos
 
     def run_once(self) -> None:
-        """Mail alerts too while no worker does."""
+        """While no worker runs, do what cannot wait for one: limits of a new day, and mail."""
         self._record_clock()
         if not self.installation.is_worker_running():
+            self.autos.run_once()
             self.mail.run_once()
 
     def _record_clock(self) -> None:

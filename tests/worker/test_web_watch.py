@@ -12,6 +12,7 @@ from app.access.principal import Role
 from app.application import create_app
 from app.db.engine import Database
 from app.db.heartbeats import beat, web_clocks, worker_heartbeats
+from app.guards.tables import guard_autos
 from app.kernel.clock import utc_now
 from app.kernel.mail_server import MailServer
 from app.worker.web_watch import WatchFromWeb, watch_in_background
@@ -67,6 +68,21 @@ def test_alerts_are_mailed_from_here_only_while_no_worker_runs(
             counts.append(len(server.mails))
         assert counts == [0, 1, 1]
         assert "No worker is running" in server.mails[0].get_content()
+
+
+def test_limits_of_a_new_day_are_stored_from_here_only_while_no_worker_runs(
+    watch: WatchFromWeb, factory: Factory, tenant: Tenant
+) -> None:
+    """Break: leave it to the sends, the first of which then sums up the messages of 15 days."""
+    counts = []
+    for age in (timedelta(0), 3 * MINUTE):
+        with factory.database.writing() as connection:
+            connection.execute(delete(worker_heartbeats))
+            beat(connection, "host:1", utc_now() - age)
+        watch.run_once()
+        own = [r for r in factory.rows(guard_autos) if r["workspace_id"] == tenant.workspace_id]
+        counts.append(len(own))
+    assert counts == [0, 1]
 
 
 def test_a_thread_of_the_web_process_watches(
