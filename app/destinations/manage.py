@@ -156,7 +156,7 @@ def _check(current: CurrentPolicy, change: PolicyChange, request: ChangeRequest)
     if before.inherits and not change.while_inheriting:
         raise DestinationsInherited(
             "The destinations of this workspace are inherited from its parent: change them there, "
-            "or leave the inheritance first.",
+            "or stop inheriting first.",
             details={"owner_workspace_id": str(before.owner_id)},
         )
     problems = change.check(current)

@@ -5,7 +5,7 @@ _REFUSALS: dict[str, str] = {
     "countries or networks.",
     "WorkspaceSuspended": "The workspace is suspended: nothing is sent until it is resumed.",
     "UseCaseNotFound": "There is no such use case in this workspace.",
-    "UseCaseInactive": "The use case is switched off. Switch it on, or use another.",
+    "UseCaseInactive": "The use case is turned off. Turn it on, or use another.",
     "BrandSuspended": "The brand registration behind the use case is suspended at Twilio.",
     "NoSenderNumber": "No sender of the use case can send this message. Assign one that can.",
     "CampaignNotVerified": "A US long code sends only with a verified A2P campaign.",

@@ -41,7 +41,7 @@ DATABASE_UP = Gauge(
 )
 HEARTBEAT_AGE = Gauge(
     "borderpost_worker_heartbeat_age_seconds",
-    "Time since any worker was last heard of; infinite if none ever was.",
+    "Time since the last heartbeat of any worker; infinite if there was none.",
     multiprocess_mode="livemostrecent",
 )
 UNCONFIRMED = Gauge(

@@ -309,7 +309,7 @@ def test_an_inherited_policy_is_changed_at_its_owner(
     before = snapshot(database)
     inherited = (
         "The destinations of this workspace are inherited from its parent: change them there, "
-        "or leave the inheritance first."
+        "or stop inheriting first."
     )
     assert destinations.errors("allow", "CA", "--workspace", "Child") == [
         f"error: {inherited}",

@@ -36,7 +36,7 @@ def test_list_shows_the_reachable_countries_with_reasons(
         "AQ Antarctica     allowed  no number belongs to it",
         "BR Brazil         blocked",
         "CA Canada         allowed",
-        "KP North Korea    blocked  denied by the organization",
+        "KP North Korea    blocked  blocked by organization",
         "MX Mexico         allowed  by a rule",
         "US United States  allowed",
         "every other country: blocked",
@@ -56,7 +56,7 @@ def test_list_shows_contradicting_rules_and_denied_countries(
     factory.set(organizations, tenant.organization_id, denied_destinations=["MX"])
     assert destinations.lines("list")[1:4] == [
         "CA Canada         blocked  by a rule",
-        "MX Mexico         blocked  denied by the organization",
+        "MX Mexico         blocked  blocked by organization",
         "US United States  allowed",
     ]
     found = destinations.json("list")

@@ -72,7 +72,7 @@ def test_editing_while_inheriting_is_refused_with_the_remedy(
         for asked in (found, found.trying):
             answer = asked.drop_rule(rules[0]["id"]) if name == "drop a rule" else change(asked)
             assert (answer.status_code, answer.json["code"]) == (409, "DestinationsInherited")
-            assert "leave the inheritance first" in answer.json["message"]
+            assert "stop inheriting first" in answer.json["message"]
             assert answer.json["details"] == {"owner_workspace_id": str(policy.tenant.workspace_id)}
 
 

@@ -114,7 +114,7 @@ def _policy_lines(
 
 def _why(code: str, access: str, effective: EffectivePolicy) -> str:
     if code in effective.denied_by_organization:
-        return "denied by the organization"
+        return "blocked by organization"
     if not has_numbers(code):
         return "no number belongs to it"
     return "" if effective.state.destinations.get(code) == access else "by a rule"

@@ -24,7 +24,7 @@ from app.console.overview.figures import (
 from app.console.ui.forms import read_search
 from app.console.ui.guard_labels import NAMES, SHORT_MODES, fullness_text
 from app.console.ui.guards import VIEWER, Pages
-from app.console.ui.pages import page_answer
+from app.console.ui.pages import grouped, page_answer
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.refusals import load_counts
@@ -156,7 +156,7 @@ def overview_page(current_user: CurrentUser) -> Answer:
         }
     spent = spend.spent
     if spend.currency is not None:
-        spent = [f"{amount_text(figures.total.cost)} {spend.currency}"]
+        spent = [f"{grouped(amount_text(figures.total.cost))} {spend.currency}"]
         values["charts"].append(spend_chart(figures, spend.currency))
     beat = signs.heartbeat_at
     return page_answer(

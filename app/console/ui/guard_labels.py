@@ -65,7 +65,9 @@ SHORT_MODES: Mapping[str, str] = {
 def fullness_text(guard: str, found: Fullness) -> str:
     """Say how near a guard is to its limit."""
     is_money = guard == GuardName.SPEND
-    count, limit = (money_text(one) if is_money else one for one in (found.count, found.limit))
+    count, limit = (
+        money_text(one) if is_money else f"{one:,}" for one in (found.count, found.limit)
+    )
     unit = " segments" if guard == GuardName.WORKSPACE else ""
     where = f" to {country_name(found.value)}" if found.value else ""
     return f"{count} of {limit}{unit} per {found.window}{where}"

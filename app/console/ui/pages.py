@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,6 +115,11 @@ def _utc(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def grouped(number: int | str) -> str:
+    """Separate thousands."""
+    return f"{Decimal(number):,}"
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("app.console"),
@@ -132,7 +138,7 @@ def _environment() -> Environment:
         script_root=lambda: request.script_root,
         Role=Role,
     )
-    made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339)
+    made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339, grouped=grouped)
     return made
 
 

@@ -95,7 +95,7 @@ ERROR_CODES = ErrorCodes(
         20005: "The Twilio account is not active.",
         20006: "The Twilio account may not do this.",
         20008: "Test credentials were used where live ones are needed.",
-        20010: "This is switched off for the Twilio account.",
+        20010: "This is turned off for the Twilio account.",
         20404: "Twilio knows nothing of this: often the credentials are of another account.",
         20429: "Too many requests at once; Twilio processed nothing.",
         20500: "Twilio had an internal error.",
