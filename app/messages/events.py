@@ -1,14 +1,26 @@
 """SQL of message events without a delivery report."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, literal, select
 
-from app.kernel.ids import new_id
+from app.kernel.ids import NO_ID, new_id
 from app.messages.lifecycle import Reason
 from app.messages.tables import message_events
 from app.providers.port import Status
+
+# How far the clock of an event may be behind the clock of its message, which is generous.
+_CLOCKS_DIFFER = timedelta(days=31)
+_TIME_BITS, _UUIDV7 = 80, 7
+
+
+def earliest_event_id(message_id: UUID) -> UUID:
+    """Return an id before all events of a message: PostgreSQL then reads no earlier month."""
+    if message_id.version != _UUIDV7:
+        return NO_ID
+    earlier = _CLOCKS_DIFFER // timedelta(milliseconds=1) << _TIME_BITS
+    return UUID(int=max(message_id.int - earlier, 0))
 
 
 def add_event_of_message(
@@ -38,6 +50,7 @@ def record_unclear(connection: Connection, message_id: UUID, now: datetime) -> b
     """Record once that matches are ambiguous; the message stays pending."""
     of_message = (
         message_events.c.message_id == message_id,
+        message_events.c.id >= earliest_event_id(message_id),
         message_events.c.reason == Reason.UNCLEAR.value,
     )
     if connection.execute(select(literal(1)).where(*of_message)).first() is not None:

@@ -26,7 +26,7 @@ from app.guards.shares import Share
 from app.kernel.ids import first_id_at
 from app.messages.queries.traffic import starts_with
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
-from app.messages.tables import message_events, messages
+from app.messages.tables import HAS_NUMBER, IS_ERASED, message_events, messages
 from app.providers.port import Status
 
 _BATCH = 5000
@@ -98,16 +98,15 @@ class GuardHistory:
     ) -> Iterator[PastMessage]:
         """Read messages from a time on, sorted by number, in batches."""
         key = tuple_(messages.c.to_number, messages.c.id)
-        in_order = _past(workspace_id, first_id_at(since)).order_by(
-            messages.c.to_number, messages.c.id
-        )
-        query = in_order
-        while True:
-            rows = _batch(database, query)
-            yield from map(_message, rows)
-            if len(rows) < _BATCH:
-                return
-            query = in_order.where(key > tuple_(rows[-1].to_number, rows[-1].id))
+        past = _past(workspace_id, first_id_at(since)).order_by(messages.c.to_number, messages.c.id)
+        # The index by number holds no pseudonyms; those of the period are few, and are sorted.
+        for which in (HAS_NUMBER, IS_ERASED):
+            query = in_order = past.where(which)
+            while rows := _batch(database, query):
+                yield from map(_message, rows)
+                if len(rows) < _BATCH:
+                    break
+                query = in_order.where(key > tuple_(rows[-1].to_number, rows[-1].id))
 
     def ended(
         self, connection: Connection, since: datetime, judged_until: datetime

@@ -9,6 +9,8 @@ from sqlalchemy import event
 
 from app.db.engine import Database
 
+_EXPLAINED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
+
 
 @contextmanager
 def explained(database: Database, part: str) -> Iterator[list[str]]:
@@ -80,9 +82,15 @@ def plans_of_all(database: Database) -> Iterator[list[tuple[str, str]]]:
             asked.append((query, params))
             return super().execute(query, params, **options)
 
+        def executemany(self, query: Any, given: Any, **options: Any) -> None:
+            given = list(given)
+            asked.append((query, given[0]))
+            super().executemany(query, given, **options)
+
     def lent(connection: Any, *_: object) -> None:
         connection.cursor_factory = Noting
 
+    database.close()  # a kept connection is not lent again
     event.listen(database.engine, "checkout", lent)
     try:
         yield found
@@ -91,8 +99,10 @@ def plans_of_all(database: Database) -> Iterator[list[tuple[str, str]]]:
         database.close()  # with the connections that note
     url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET enable_seqscan = off")
+        # Small tables would be read as a whole, in a join by their whole index.
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            connection.execute(f"SET enable_{way} = off")
         for query, params in asked:
-            if str(query).lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE")):
+            if str(query).lstrip().startswith(_EXPLAINED):
                 rows = connection.execute(f"EXPLAIN (COSTS OFF) {query}", params)
                 found.append((str(query), "\n".join(row[0] for row in rows)))

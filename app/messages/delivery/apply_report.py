@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from app.db.statement import Statement
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
+from app.messages.events import earliest_event_id
 from app.messages.lifecycle import Reason, effects_of, transition
 from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.providers.port import Status
@@ -173,7 +174,7 @@ _COUNT_REPEAT = Statement(
     """UPDATE message_events SET repeats = repeats + 1
 WHERE id = (
   SELECT id FROM message_events
-  WHERE message_id = :found_id AND NOT applied
+  WHERE message_id = :found_id AND id >= :earliest_event_id AND NOT applied
   ORDER BY (status IS NOT DISTINCT FROM :status
     AND provider_status IS NOT DISTINCT FROM :provider_status
     AND error_code IS NOT DISTINCT FROM :error_code
@@ -206,7 +207,8 @@ def apply_report(connection: Connection, report: Report) -> AppliedReport | None
 def _count(
     connection: Connection, message_id: UUID, values: dict[str, Any], reason: str | None
 ) -> None:
-    _COUNT_REPEAT.run(connection, values | {"found_id": message_id, "reason": reason})
+    more = {"found_id": message_id, "earliest_event_id": earliest_event_id(message_id)}
+    _COUNT_REPEAT.run(connection, values | more | {"reason": reason})
 
 
 def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:

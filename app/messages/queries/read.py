@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    TextClause,
+    and_,
+    exists,
+    or_,
+    select,
+    union_all,
+)
 
 from app.access.principal import Principal
 from app.access.store import visible_to
@@ -16,9 +26,10 @@ from app.db.rows import AnyRow
 from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
+from app.messages.events import earliest_event_id
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
-from app.messages.tables import OPEN, message_events, messages
+from app.messages.tables import HAS_NUMBER, OPEN, message_events, messages
 from app.providers.port import Status
 from app.use_cases.tables import use_cases
 
@@ -26,7 +37,7 @@ from app.use_cases.tables import use_cases
 _IDS_DIFFER = timedelta(minutes=5)
 # SQLite joins at most 500 parts in one statement, two for each workspace.
 _WORKSPACES_AT_ONCE = 100
-_Key: TypeAlias = tuple[ColumnElement[Any] | None, Any, list[ColumnElement[bool]]]
+_Key: TypeAlias = tuple[ColumnElement[Any] | None, Any, Sequence[ColumnElement[bool] | TextClause]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ def _keys(wanted: MessageFilter) -> list[_Key]:
     columns, status = messages.c, wanted.status
     has_status = given((status, columns.status.__eq__))
     if wanted.to_number is not None:
-        return [(columns.to_number, wanted.to_number, has_status)]
+        return [(columns.to_number, wanted.to_number, [HAS_NUMBER, *has_status])]
     if status in {Status.UNDELIVERED, Status.FAILED}:
         return [(columns.listed_status, status, [])]
     if status in {Status.PENDING, Status.SENT}:
@@ -184,5 +195,8 @@ def _conditions(wanted: MessageFilter) -> list[ColumnElement[bool]]:
 
 def load_events(connection: Connection, message_id: UUID, wanted: PageFilter) -> list[AnyRow]:
     """Load `limit` + 1 reports of a message, oldest first."""
-    query = select(message_events).where(message_events.c.message_id == message_id)
+    query = select(message_events).where(
+        message_events.c.message_id == message_id,
+        message_events.c.id >= earliest_event_id(message_id),
+    )
     return load_page(connection, query, message_events, wanted, oldest_first=True)

@@ -19,7 +19,7 @@ from app.destinations.impact import SentTraffic, Wanted
 from app.kernel.ids import first_id_at
 from app.kernel.number_prefixes import next_prefix
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
-from app.messages.tables import messages
+from app.messages.tables import HAS_NUMBER, messages
 
 # SQLite joins at most 500 parts in one statement.
 _RANGES_AT_ONCE = 100
@@ -60,7 +60,7 @@ def _of_ranges(wanted: Wanted, ranges: Iterable[tuple[str, str]]) -> CompoundSel
     return union_all(
         *(
             _sums(wanted, literal(first), columns.country)
-            .where(columns.to_number >= first, columns.to_number < above)
+            .where(HAS_NUMBER, columns.to_number >= first, columns.to_number < above)
             .group_by(columns.country)
             for first, above in ranges
         )
@@ -71,7 +71,8 @@ def starts_with(prefix: str) -> ColumnElement[bool]:
     """Return the condition that a message's number has a prefix."""
     # Both bounds are numbers, so that the result does not depend on the collation.
     number, above = messages.c.to_number, next_prefix(prefix)
-    return number >= prefix if above is None else and_(number >= prefix, number < above)
+    below = [] if above is None else [number < above]
+    return and_(HAS_NUMBER, number >= prefix, *below)
 
 
 def _sums(wanted: Wanted, *keys: Any) -> Select[*tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
 from app.kernel.pseudonyms import pseudonym_of
 from app.messages.sending.idempotency import LIFETIME
-from app.messages.tables import IS_UNSETTLED, idempotency_keys, messages
+from app.messages.tables import HAS_NUMBER, IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.consent_order import CONSENTS_KEPT, forget_consents, forget_keyword
 from app.webhooks.purge import erase_events
 
@@ -89,7 +89,7 @@ class Purge:
                 columns.workspace_id == workspace_id,
                 columns.id < before,
                 columns.id > after,
-                columns.to_number.like("+%"),
+                HAS_NUMBER,
             )
             .order_by(columns.id)
             .limit(PURGE_BATCH)
@@ -175,7 +175,11 @@ class Erase:
         with self.database.writing() as connection:
             erase_events(connection, number)
             every = select(workspaces.c.id)
-            of_number = (messages.c.workspace_id.in_(every), messages.c.to_number == number)
+            of_number = (
+                messages.c.workspace_id.in_(every),
+                HAS_NUMBER,
+                messages.c.to_number == number,
+            )
             ids = select(messages.c.id).where(*of_number)
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))

@@ -34,7 +34,7 @@ FILTERS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"status": Status.UNDELIVERED}, "listed_status"),
     ({"status": Status.FAILED}, "listed_status"),
     ({"country": "US"}, "country_traffic"),
-    ({"to_number": "+12025550123"}, "number_traffic"),
+    ({"to_number": "+12025550123"}, "by_number"),
     ({"use_case_id": uuid4()}, "use_case_id_id"),
     ({"created_before": NOW - timedelta(days=9)}, "workspace_id_id"),
 )
@@ -76,7 +76,7 @@ def test_each_filter_has_its_index_on_postgresql(fresh_postgres_url: str, cipher
         for wanted, index in FILTERS:
             plan = _plan(connection, MessageFilter(limit=20, **wanted), principal)
             used = set(re.findall(r"(?:using|Index Scan on) (messages_\w+)", plan))
-            keys = {"country_traffic": "country", "number_traffic": "to_number"}.get(index, index)
+            keys = {"country_traffic": "country", "by_number": "to_number"}.get(index, index)
             others = [one for one in used if keys not in one]
             if "Seq Scan" in plan or others:
                 wrong.append((wanted, plan))
