@@ -52,7 +52,13 @@ from app.users.sessions import (
     load_session,
     mint_session_token,
 )
-from app.users.store import find_users, load_user, record_sign_in, update_user
+from app.users.store import (
+    drop_sign_in_link,
+    find_users,
+    load_user,
+    record_sign_in,
+    update_user,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -200,6 +206,8 @@ class SignIn:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
             forget_attempts(connection, *own)
+        # Otherwise whoever reads an old mail could still choose a password.
+        drop_sign_in_link(connection, user.id)
         record_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)
         _record_sign_in(connection, user.organization_id, actor, now)

@@ -1,7 +1,7 @@
 """Links through which a person chooses a password: after an invitation or a reset.
 
-A link works once and expires. Only the hash of its token is stored, and a new link of a person
-replaces the one before.
+A link works once and expires. A new link of a person replaces the one before, and any sign-in ends
+it. Only the hash of its token is stored.
 """
 
 import secrets

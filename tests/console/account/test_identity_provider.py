@@ -11,11 +11,15 @@ import urllib3
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.console.account.openid import EXCHANGES_AT_ONCE
+from app.console.account.sign_in import BY_LINK
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.kernel.clock import utc_now
 from app.settings import IdentityProviderSettings
+from app.users.sign_in_links import create_sign_in_link
+from app.users.store import load_user
 from app.users.tables import users
-from support.console import Console, make_user, open_console
+from support.console import ACTOR, Console, make_user, open_console
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from support.polling import PATIENCE_SECONDS, eventually
@@ -159,6 +163,26 @@ def test_account_is_pinned_to_the_identity_of_its_first_sign_in(
     assert other.get(sent_back(other)).status_code == 303
     ends = [row for row in factory.rows(audit_events) if row["action"] == "console.signed_in"]
     assert {row["actor_id"] for row in ends} == {pinned["id"]}
+
+
+def test_a_sign_in_ends_the_link_of_an_invitation(
+    console: Console, factory: Factory, tenant: Tenant
+) -> None:
+    """Break: keep it, and who finds the mail chooses a password for the account."""
+    make_user(factory, tenant.organization_id, {None: Role.OWNER}, "bo@example.com", None)
+    everyone = factory.rows(users)
+    with factory.database.writing() as connection:
+        links = [
+            create_sign_in_link(connection, load_user(connection, row["id"]), ACTOR, utc_now())
+            for row in sorted(everyone, key=lambda row: row["email"])
+        ]
+
+    def over() -> list[bool]:
+        return ["expired" in console.get(f"{BY_LINK}?token={link.token}").text for link in links]
+
+    assert over() == [False, False]
+    assert console.get(sent_back(console)).status_code == 303
+    assert over() == [True, False]
 
 
 @pytest.mark.parametrize(
