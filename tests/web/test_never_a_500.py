@@ -169,8 +169,11 @@ def test_no_generated_request_of_the_description_causes_a_500(owned: Served) -> 
     for operation in everything if owned.factory.database.is_sqlite else everything[::8]:
         pinned = {name: value for name, value in ids.items() if f"{{{name}}}" in operation.path}
         _generate(owned, operation, POSITIVE, {"path_parameters": pinned} if pinned else {})
-        with suppress(Unsatisfiable):  # nothing of the operation can be wrong
-            _generate(owned, operation, NEGATIVE, {})
+        # No form of a callback can be wrong to the description, and to look for one takes long:
+        # `test_no_signed_callback_causes_a_500` sends its own.
+        if not operation.path.startswith("/v1/webhook/"):
+            with suppress(Unsatisfiable):  # nothing of the operation can be wrong
+                _generate(owned, operation, NEGATIVE, {})
 
 
 def bounded(served: Served, examples: int) -> Callable[[Any], Any]:
