@@ -13,7 +13,13 @@ from app.kernel.clock import utc_now
 from app.messages.tables import message_counts
 from app.providers.port import DeliveryReport, Status
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.browser import (
+    DESKTOP,
+    PHONE,
+    Complaints,
+    scrolling_sideways,
+    transferred_bytes,
+)
 from support.site import Site
 
 FIRST_VIEW_BYTES = 100_000
@@ -108,6 +114,7 @@ def test_each_page_is_light_fits_and_can_be_used_by_everyone(
             _charts_are_drawn(page)
         for summary in page.locator("main details > summary").all():
             summary.click()
+        assert scrolling_sideways(page) == [], path
         axe_clean(page)
     page.goto(f"{site.url}/console/messages?to_number=12")
     axe_clean(page)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from app.access.principal import Role
 from app.access.tables import access_keys
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, transferred_bytes
+from support.browser import DESKTOP, PHONE, scrolling_sideways, transferred_bytes
 from support.console import make_user
 from support.site import Site
 
@@ -39,6 +39,7 @@ def owner(page: Page, owner_key: str) -> Page:
 def looks_well(page: Page, viewport: ViewportSize) -> None:
     """Nothing for axe to find, and nothing wider than the window."""
     axe_clean(page)
+    assert scrolling_sideways(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 

@@ -65,3 +65,14 @@ def transferred_bytes(page: Page, path: str) -> int:
     session.detach()
     assert sizes
     return round(sum(sizes))
+
+
+_WIDER = """() => [...document.querySelectorAll(".table, .tabs, pre")]
+  .filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.getAttribute("aria-label") || one.className)"""
+
+
+def scrolling_sideways(page: Page) -> list[str]:
+    """The tables, tabs and commands of a page that are wider than their place."""
+    found: list[str] = page.evaluate(_WIDER)
+    return found

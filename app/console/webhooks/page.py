@@ -162,7 +162,7 @@ def render_webhook_page(
         search=Form(request.args.to_dict()),
         events=EVENTS,
         states=STATES,
-        state_options=[("", "Any status"), *((state, state) for state in STATES)],
+        state_options=[("", "Any state"), *((state, state) for state in STATES)],
         attempt_label=attempt_label,
         tested=tested,
         **shown,
