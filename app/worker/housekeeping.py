@@ -71,7 +71,7 @@ class Heartbeat:
             require_same_time(self.database)
         except ClocksDiffer as problem:
             differ = problem
-            _log_difference(problem)
+            log_difference(problem)
         now = self.clock.now()
         with self.database.writing() as connection:
             beat(
@@ -109,7 +109,7 @@ class HourlyPurge:
             self.purge_guards()
             expired = self.expire()
         except ClocksDiffer as problem:
-            _log_difference(problem)
+            log_difference(problem)
             return 0
         for partition in expired.partitions:
             _log.info("month_dropped", partition=partition)
@@ -127,7 +127,7 @@ class HourlyMonths:
         try:
             made = self.create_partitions()
         except ClocksDiffer as problem:
-            _log_difference(problem)
+            log_difference(problem)
             return 0
         for partition in made.partitions:
             _log.info("month_made", partition=partition)
@@ -136,5 +136,5 @@ class HourlyMonths:
         return 0
 
 
-def _log_difference(problem: ClocksDiffer) -> None:
+def log_difference(problem: ClocksDiffer) -> None:
     _log.error("clocks_differ", skew_seconds=problem.skew.total_seconds(), why=str(problem))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from flask import Flask
 
-from app.db.clock import LARGEST_SKEW
+from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import has_web_clock, record_web_clock
 from app.guards.autos import RefreshAutos
@@ -19,6 +19,7 @@ from app.guards.mail import MailAlerts
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.web.registry import get_service
+from app.worker.housekeeping import log_difference
 from app.worker.loop import pause_after
 
 WATCH_SECONDS = 30.0
@@ -42,12 +43,15 @@ class WatchFromWeb:
             self.mail.run_once()
 
     def _record_clock(self) -> None:
-        skew = self.database.measure_clock()
-        differs = abs(skew) >= LARGEST_SKEW
+        seconds = None
+        try:
+            require_same_time(self.database)
+        except ClocksDiffer as problem:
+            seconds = int(problem.skew.total_seconds())
+            log_difference(problem)
         with self.database.reading() as connection:
             is_recorded = has_web_clock(connection, self.host)
-        if differs or is_recorded:
-            seconds = int(skew.total_seconds()) if differs else None
+        if seconds is not None or is_recorded:
             with self.database.writing() as connection:
                 record_web_clock(connection, self.host, self.clock.now(), seconds)
 
