@@ -109,7 +109,9 @@ def test_guards_are_shown_with_their_alerts_and_how_near_they_are(
     desk.set()
     shown = overview(console)
     assert "All guards are off: nothing stops a flood of messages." in shown
-    assert '<a href="/console/guards">Turn on guards</a>' in shown
+    assert "An admin can turn them on." in shown
+    admin = signed_in(gateway, tenant.keys[Role.ADMIN])
+    assert '<a href="/console/guards">Turn on guards</a>' in overview(admin)
     desk.set(
         number={"mode": "enforce", "hour": 1, "day": None},
         country={"mode": "monitor", "hour": None, "day": None, "countries": {"US": {"hour": 2}}},
@@ -122,7 +124,8 @@ def test_guards_are_shown_with_their_alerts_and_how_near_they_are(
     assert ">1 of 2 per hour to United States</small>" in shown
     gateway.send(tenant, to="+12025550124")
     assert '<small class="status status-pending">2 of 2 per hour' in overview(console)
-    assert "set a spend limit</a>" in shown
+    assert "set a spend limit</a>" not in shown
+    assert "set a spend limit</a>" in overview(admin)
 
 
 def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
