@@ -1,21 +1,16 @@
 """Connections and transactions on both engines.
 
-SQLite: WAL, ``synchronous=FULL``; writers begin ``IMMEDIATE``, because a deferred transaction that
-becomes a writer fails under load, and queue on a lock of their process. PostgreSQL: short timeouts,
+On SQLite the writers of a process queue, see `app.db.group_commit`. PostgreSQL: short timeouts,
 because a status callback must not wait. Failures to connect raise `ServiceUnavailable`.
 """
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from sqlite3 import SQLITE_BUSY
-from sqlite3 import OperationalError as SqliteLocked
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
@@ -29,10 +24,10 @@ from app.db.clock import measure, measure_by_connections
 from app.db.group_commit import GroupCommit
 from app.db.kept_connections import KeptConnections
 from app.db.postgres import make_postgres_engine
+from app.db.sqlite import make_sqlite_engine
 from app.kernel.errors import ServiceUnavailable
 
 _WAIT_SECONDS = 2
-_RETRY_SECONDS = 0.01
 _MIGRATION_SECONDS = 60
 # The schema is older than the program: reported like a missing database.
 _NOT_MIGRATED = {"42P01", "42703"}
@@ -179,76 +174,19 @@ class Database:
             yield left
 
     def _connect_waiting(self, seconds: float) -> Connection:
-        return self.engine.connect().execution_options(borderpost_wait_seconds=seconds)
+        return self._connect().execution_options(borderpost_wait_seconds=seconds)
 
     def _make_engine(self) -> Engine:
         if self.is_sqlite:
-            engine = _make_sqlite_engine(self._url.render_as_string(), self._pool_size)
+            engine = make_sqlite_engine(
+                self._url.render_as_string(), self._pool_size, _WAIT_SECONDS
+            )
         else:
             engine = make_postgres_engine(
                 self._url, self._pool_size, _WAIT_SECONDS, is_pooled=self._is_pooled
             )
         measure_by_connections(engine)
         return engine
-
-
-def _make_sqlite_engine(url: str, pool_size: int) -> Engine:
-    engine = create_engine(
-        url,
-        connect_args={"timeout": _WAIT_SECONDS, "check_same_thread": False},
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=_WAIT_SECONDS,
-        hide_parameters=True,
-    )
-    _make_private(engine.url.database)
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _make_private(path: str | None) -> None:
-    """Create a missing file with mode 0600."""
-    if path is None:
-        return
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError:  # it exists, or connecting will fail with the reason
-        return
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin explicitly
-    _use_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _use_wal(connection: Any) -> None:
-    """Switch the file to WAL; processes that open a new file together take turns.
-
-    If two connections switch, each holds the other's lock, and SQLite answers "locked"
-    immediately; the loser must release its lock and retry.
-    """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL").close()
-        except SqliteLocked as problem:
-            if problem.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    reads = options.get("borderpost_reads", False)
-    wait_seconds = options.get("borderpost_wait_seconds", _WAIT_SECONDS)
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA busy_timeout={int(wait_seconds * 1000)}").close()
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def holds_connection() -> bool:

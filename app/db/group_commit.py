@@ -46,17 +46,36 @@ class _Batch:
             connection.close()
             raise
         self.problem: BaseException | None = None
-        self._ended: list[threading.Lock] = []
+        self._ended: deque[threading.Lock] = deque()
 
     @property
     def may_grow(self) -> bool:
         return self.problem is None and len(self._ended) < MOST_WRITES
 
     def add_write(self) -> threading.Lock:
-        """Return a lock that is released when the transaction has ended."""
+        """Return the lock for `await_end`."""
         ended = _taken_lock()
         self._ended.append(ended)
         return ended
+
+    def await_end(self, ended: threading.Lock) -> None:
+        """Wait for the commit, then wake the next write.
+
+        If all woke together, they would only wait for Python's lock.
+        """
+        try:
+            ended.acquire()
+        except BaseException:
+            try:
+                self._ended.remove(ended)
+            except ValueError:
+                self._wake_next()
+            raise
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        if self._ended:
+            self._ended.popleft().release()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -78,7 +97,7 @@ class _Batch:
             raise
 
     def end(self) -> None:
-        """Commit, or roll back after a problem; then wake every write."""
+        """Commit, or roll back after a problem; then wake the first write."""
         try:
             with self.connection, self._transaction:
                 if self.problem is not None:
@@ -88,8 +107,7 @@ class _Batch:
             if not isinstance(problem, Exception):
                 raise
         finally:
-            for ended in self._ended:
-                ended.release()
+            self._wake_next()
 
 
 class GroupCommit:
@@ -138,7 +156,7 @@ class GroupCommit:
             ended = batch.add_write()
             self._end_turn()
             # Also after an error: the write may have failed because of an earlier one.
-            ended.acquire()
+            batch.await_end(ended)
             if batch.problem is not None:
                 raise ServiceUnavailable from batch.problem
 

@@ -77,7 +77,7 @@ class Writers:
                 self.problems[line] = problem
             self.happened.append(f"{line} returns")
 
-        self._threads.append(threading.Thread(target=write))
+        self._threads.append(threading.Thread(target=write, daemon=True))
         self._threads[-1].start()
 
     def finish(self) -> None:
@@ -294,6 +294,38 @@ def test_a_write_interrupted_in_the_queue_passes_its_turn_on(
     assert writers.problems == {"a": interrupted}
     assert writers.lines() == ["first"]
     assert writers.is_free()
+
+
+def test_a_write_interrupted_before_the_commit_keeps_nobody_waiting(
+    writers: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `await_end`, only raise."""
+    interrupted = KeyboardInterrupt()
+
+    class Lock:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._lock.acquire()
+
+        def acquire(self, timeout: float | None = None) -> bool:
+            if timeout is None:
+                raise interrupted
+            return self._lock.acquire(timeout=timeout)
+
+        def release(self) -> None:
+            self._lock.release()
+
+    def wait_and_patch(_connection: Connection) -> None:
+        patched.setattr(group_commit, "_taken_lock", Lock)
+
+    writers.hold()
+    with monkeypatch.context() as patched:
+        writers.queue("a", wait_and_patch)
+        writers.queue("b", lambda _: patched.undo())
+        writers.queue("c")
+        writers.finish()
+    assert writers.problems == {"a": interrupted}
+    assert writers.lines() == ["first", "a", "b", "c"]
 
 
 def test_another_process_that_writes_for_long_turns_all_away_and_nothing_is_stored(
