@@ -52,6 +52,9 @@ class Statement:
         self.sqlite = _outdented(given)
         for written, instead in _SQLITE_WRITES:
             self.sqlite = written.sub(instead, self.sqlite)
+        # By number: for each name the driver would release Python's lock once more.
+        self._parameters = list(dict.fromkeys(_PARAMETER.findall(self.sqlite)))
+        self.sqlite = _PARAMETER.sub(self._number, self.sqlite)
         self._read: dict[str, Callable[[str], Any]] = {
             **dict.fromkeys(ids, UUID),
             **dict.fromkeys(times, datetime.fromisoformat),
@@ -83,10 +86,13 @@ class Statement:
         try:
             if connection.dialect.name == "postgresql":
                 return driver.execute(self.postgresql, values)
-            given = {name: _sqlite_value(value) for name, value in values.items()}
+            given = [_sqlite_value(values[name]) for name in self._parameters]
             return driver.execute(self.sqlite, given)
         except BaseException as problem:  # noqa: BLE001
             connection._handle_dbapi_exception(problem, None, None, None, None)  # noqa: SLF001
+
+    def _number(self, found: re.Match[str]) -> str:
+        return f"?{self._parameters.index(found[1]) + 1}"
 
     def _read_texts(self, columns: dict[Any, Any]) -> "_Row":
         for name, read in self._read.items():
