@@ -56,6 +56,12 @@ _IN_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 _COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
 
 
+def has_endpoint(table: str) -> str:
+    """Return the SQL condition that the workspace of a row has an active endpoint."""
+    return f"""EXISTS (SELECT 1 FROM webhook_endpoints AS endpoint
+    WHERE endpoint.workspace_id = {table}.workspace_id AND endpoint.active)"""
+
+
 def outbox_insert(found: str) -> str:
     """Return the INSERT of a SELECT's events, for workspaces with an active endpoint.
 
@@ -64,8 +70,7 @@ def outbox_insert(found: str) -> str:
     """
     return f"""INSERT INTO webhook_events ({_COLUMNS})
   SELECT {_COLUMNS} FROM ({found}) AS event
-  WHERE EXISTS (SELECT 1 FROM webhook_endpoints AS endpoint
-    WHERE endpoint.workspace_id = event.workspace_id AND endpoint.active)"""
+  WHERE {has_endpoint("event")}"""
 
 
 _ONE = Statement(

@@ -21,7 +21,14 @@ from app.messages.lifecycle import Reason, effects_of, transition
 from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.providers.port import Status
 from app.webhooks.events import EventType
-from app.webhooks.outbox import SMS_FIELDS, add_event, outbox_insert, sms_data, sms_json
+from app.webhooks.outbox import (
+    SMS_FIELDS,
+    add_event,
+    has_endpoint,
+    outbox_insert,
+    sms_data,
+    sms_json,
+)
 
 # The maximum of stored reports that changed nothing. A message has only a few others. Further
 # reports are counted on the last equal one.
@@ -136,7 +143,9 @@ _REPORTED = outbox_insert(
     {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
   FROM moved WHERE applied"""
 )
-_SQLITE_COLUMNS = ", ".join((*SMS_FIELDS, "country", "created_at"))
+_SQLITE_COLUMNS = ", ".join(
+    (*SMS_FIELDS, "country", "created_at", f"{has_endpoint('messages')} AS has_endpoint")
+)
 _MOVED_COLUMNS = ", ".join(f"m.{name}" for name in (*SMS_FIELDS, "country", "created_at"))
 
 
@@ -199,7 +208,7 @@ def apply_report(connection: Connection, report: Report) -> AppliedReport | None
             return None
         _count(connection, event.id, values, event.reason)
     moved = run.move.first(connection, values)
-    if event.applied:
+    if event.applied and moved.has_endpoint:
         enqueue_event(connection, moved, report.at)
     return _applied_report(moved, event)
 
