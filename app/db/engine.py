@@ -11,27 +11,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import (
-    DatabaseError,
-    DBAPIError,
-    InterfaceError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.db.clock import measure, measure_by_connections
 from app.db.group_commit import GroupCommit
-from app.db.kept_connections import KeptConnections
+from app.db.kept_connections import KeptConnections, Lent
 from app.db.postgres import make_postgres_engine
 from app.db.sqlite import make_sqlite_engine
+from app.db.unavailable import unavailable_as_public
 from app.kernel.errors import ServiceUnavailable
 
 _WAIT_SECONDS = 2
 _MIGRATION_SECONDS = 60
-# The schema is older than the program: reported like a missing database.
-_NOT_MIGRATED = {"42P01", "42703"}
-_held = threading.local()
 
 
 class Database:
@@ -84,7 +74,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        with _unavailable_as_public(), self._connect() as connection:
+        with unavailable_as_public(), self._connect() as connection:
             if self.is_sqlite:
                 yield connection.execution_options(borderpost_reads=True)
                 return
@@ -95,7 +85,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        with _unavailable_as_public(), self._turn() as left, self._connect() as connection:
+        with unavailable_as_public(), self._turn() as left, self._connect() as connection:
             connection.execution_options(borderpost_wait_seconds=left)
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="READ COMMITTED")
@@ -115,7 +105,7 @@ class Database:
     @contextmanager
     def _sharing(self) -> Iterator[Connection]:
         _ = self.engine
-        with _unavailable_as_public(), self._group.sharing(_WAIT_SECONDS) as connection:
+        with unavailable_as_public(), self._group.sharing(_WAIT_SECONDS) as connection:
             yield connection
 
     @contextmanager
@@ -132,7 +122,7 @@ class Database:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7077)")
                 yield connection
             return
-        with _unavailable_as_public(), self._turn(), self.engine.connect() as connection:
+        with unavailable_as_public(), self._turn(), self.engine.connect() as connection:
             driver = connection.connection.driver_connection
             if driver is None:
                 raise ServiceUnavailable
@@ -149,11 +139,11 @@ class Database:
     def _autocommitting(self) -> AbstractContextManager[Connection]:
         _ = self.engine
         needs_transaction = self.is_sqlite or self._is_pooled
-        return self._reading_transaction() if needs_transaction else _Lent(self._kept)
+        return self._reading_transaction() if needs_transaction else Lent(self._kept)
 
     @contextmanager
     def _reading_transaction(self) -> Iterator[Connection]:
-        with _unavailable_as_public(), self.engine.connect() as connection:
+        with unavailable_as_public(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.execution_options(borderpost_reads=True)
             connection.begin()
@@ -187,72 +177,3 @@ class Database:
             )
         measure_by_connections(engine)
         return engine
-
-
-def holds_connection() -> bool:
-    """Whether this thread holds a connection, inside a transaction or not."""
-    return getattr(_held, "depth", 0) > 0
-
-
-class _Lent(AbstractContextManager[Connection]):
-    """A kept connection for statements that commit themselves.
-
-    A class, because every request lends one and a generator costs three times as much.
-    """
-
-    def __init__(self, kept: KeptConnections) -> None:
-        self._kept = kept
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = self._kept.take()
-        except SQLAlchemyError as problem:
-            if _is_unavailable(problem):
-                raise ServiceUnavailable from problem
-            raise
-        _held.depth = getattr(_held, "depth", 0) + 1
-        return self._connection
-
-    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        _held.depth -= 1
-        if problem is None:
-            self._kept.keep(self._connection)
-            return
-        self._connection.close()
-        if isinstance(problem, SQLAlchemyError):
-            # The others may be lost as well: the pool looks.
-            self._kept.release_all()
-        if _is_unavailable(problem):
-            raise ServiceUnavailable from problem
-
-
-@contextmanager
-def _unavailable_as_public() -> Iterator[None]:
-    """Turn connection errors into `ServiceUnavailable`.
-
-    It encloses every connection, so it also counts them for `holds_connection`.
-    """
-    _held.depth = getattr(_held, "depth", 0) + 1
-    try:
-        yield
-    except SQLAlchemyError as problem:
-        if _is_unavailable(problem):
-            raise ServiceUnavailable from problem
-        raise
-    finally:
-        _held.depth -= 1
-
-
-def _is_unavailable(problem: BaseException) -> bool:
-    if isinstance(problem, OperationalError | InterfaceError | PoolTimeoutError):
-        return True
-    # SQLite's plain `DatabaseError`: the file is damaged or not a database.
-    return isinstance(problem, DBAPIError) and (
-        problem.connection_invalidated
-        or type(problem) is DatabaseError
-        or _sqlstate(problem) in _NOT_MIGRATED
-    )
-
-
-def _sqlstate(problem: DBAPIError) -> str | None:
-    return getattr(problem.orig, "sqlstate", None)

@@ -14,7 +14,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.db.engine import holds_connection
+from app.db.unavailable import holds_connection
 from app.kernel.errors import Quota, RateLimited
 from app.users.password_rules import mistake_in_password
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from app.db.engine import Database, holds_connection
+from app.db.engine import Database
+from app.db.unavailable import holds_connection
 from app.kernel.errors import RateLimited
 from app.users.password_rules import mistake_in_password
 from app.users.passwords import (

@@ -11,6 +11,7 @@ from twilio.http.response import Response
 
 from app.access.principal import Role
 from app.access.tables import provider_accounts, workspaces
+from app.db.unavailable import holds_connection
 from app.destinations.tables import destination_policies, provider_permissions
 from app.messages.reconciliation.claims import CLAIM_LEASE, ClaimLane, claim_due
 from app.messages.retention.purge import Erase, Purge
@@ -448,15 +449,14 @@ def test_one_of_two_concurrent_workers_resends(worker: Worker) -> None:
 def test_no_connection_is_held_while_the_message_is_created(worker: Worker) -> None:
     worker.unconfirmed()
     worker.clock.advance(120)
-    pool: Any = worker.factory.database.engine.pool
-    held: list[int] = []
+    held: list[bool] = []
 
     def create(_: Call) -> Response:
-        held.append(pool.checkedout())
+        held.append(holds_connection())
         return accepted(sid=SID)
 
     worker.round(listed(), create)
-    assert held == [0]
+    assert held == [False]
 
 
 def test_a_first_call_that_answers_after_the_resend_cannot_unmake_the_message(

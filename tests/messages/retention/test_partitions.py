@@ -45,11 +45,22 @@ def test_months_are_made_ahead_and_once(database: Database) -> None:
 def test_concurrent_processes_create_each_month_once(database: Database) -> None:
     url = database.engine.url.render_as_string(hide_password=False)
     others = [Database(url, pool_size=1) for _ in range(4)]
-    made = together([partial(create_partitions, one, JANUARY) for one in others])
+    made = together([partial(_create_all, one) for one in others])
     for one in others:
         one.close()
-    assert sorted(name for each in made for name in each.partitions) == sorted(named(*AHEAD))
+    assert sorted(name for each in made for name in each) == sorted(named(*AHEAD))
     assert partitions(database)[-4:] == [f"messages_{month}" for month in AHEAD]
+
+
+def _create_all(database: Database) -> list[str]:
+    """As the worker does each hour: what was busy is tried again."""
+    made: list[str] = []
+    for _ in range(1000):
+        found = create_partitions(database, JANUARY)
+        made += found.partitions
+        if not found.busy:
+            break
+    return made
 
 
 def test_a_busy_table_is_left_alone_and_tried_again(database: Database) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.access.principal import Role
 from app.access.tables import provider_accounts
+from app.db.kept_connections import KeptConnections
 from app.messages.tables import message_events
 from app.use_cases.tables import opt_outs
 from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
@@ -121,6 +122,7 @@ def test_a_database_that_is_gone_while_the_account_is_looked_up_answers_503(
         raise OperationalError("statement", None, Exception("gone"))
 
     with monkeypatch.context() as patch:
+        patch.setattr(KeptConnections, "take", gone)
         patch.setattr(gateway.services.database.engine, "connect", gone)
         assert _unavailable(gateway.callback(sent["id"], sent["message_sid"], "delivered"))
     _lands(gateway, tenant, sent)

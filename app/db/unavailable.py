@@ -1,0 +1,61 @@
+"""Failures to reach the database as the public `ServiceUnavailable`."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.kernel.errors import ServiceUnavailable
+
+# The schema is older than the program: reported like a missing database.
+_NOT_MIGRATED = {"42P01", "42703"}
+_held = threading.local()
+
+
+def holds_connection() -> bool:
+    """Whether this thread holds a connection, inside a transaction or not."""
+    return getattr(_held, "depth", 0) > 0
+
+
+def note_held(change: int) -> None:
+    _held.depth = getattr(_held, "depth", 0) + change
+
+
+@contextmanager
+def unavailable_as_public() -> Iterator[None]:
+    """Turn connection errors into `ServiceUnavailable`.
+
+    It encloses every connection, so it also counts them for `holds_connection`.
+    """
+    note_held(1)
+    try:
+        yield
+    except SQLAlchemyError as problem:
+        if is_unavailable(problem):
+            raise ServiceUnavailable from problem
+        raise
+    finally:
+        note_held(-1)
+
+
+def is_unavailable(problem: BaseException) -> bool:
+    if isinstance(problem, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    # SQLite's plain `DatabaseError`: the file is damaged or not a database.
+    return isinstance(problem, DBAPIError) and (
+        problem.connection_invalidated
+        or type(problem) is DatabaseError
+        or _sqlstate(problem) in _NOT_MIGRATED
+    )
+
+
+def _sqlstate(problem: DBAPIError) -> str | None:
+    return getattr(problem.orig, "sqlstate", None)
