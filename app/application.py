@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from jinja2 import ChoiceLoader, PackageLoader
+from werkzeug.routing import MapAdapter
+from werkzeug.wsgi import get_host
 
 from app.access.access_keys_api import routes as access_key_routes
 from app.access.audit_api import routes as audit_routes
@@ -84,6 +86,22 @@ class _App(Flask):
     """Flask without coroutines: it looks for them at each function that a request calls."""
 
     session_interface = _PageSessions()
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Bind the routes to a request; Flask reads and checks its host once more."""
+        if request is None:
+            return super().create_url_adapter(request)
+        request.host = get_host(request.environ)
+        return MapAdapter(
+            self.url_map,
+            server_name=request.host,
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=request.scheme,
+            path_info=request.path,
+            default_method=request.method,
+            query_args=request.query_string.decode("latin-1"),
+        )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

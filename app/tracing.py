@@ -13,6 +13,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from app.providers.port import Outbound, Outcome, SmsProvider
+from app.web.requests import current_request_id
 from app.web.waiting import condition_to_run_again
 
 _log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ def _finish(answer: Response) -> Response:
     span.set_attribute("http.request.method", request.method)
     span.set_attribute("http.route", route)
     span.set_attribute("http.response.status_code", answer.status_code)
-    span.set_attribute("borderpost.request_id", g.get("request_id", ""))
+    span.set_attribute("borderpost.request_id", current_request_id())
     if answer.status_code >= _SERVER_ERROR:
         span.set_status(StatusCode.ERROR)
     span.end()

@@ -25,6 +25,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.users import passwords
+from app.web.logs import add_facts_of_request
 from support.built_once import SharedStatements, shared_registration
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Factory, Gateway, Tenant, open_gateway
@@ -75,7 +76,7 @@ def _plain_logs() -> None:
     """Log lines without structlog's drawn tracebacks, which cost more than the tests."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            add_facts_of_request,
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(),
         ]

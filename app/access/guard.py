@@ -96,12 +96,13 @@ def install_key_limits(app: Flask) -> None:
 
 
 def _after_request(answer: Response) -> Response:
-    taken: Taken | None = request.environ.get(_TAKEN)
+    environ = request.environ
+    taken: Taken | None = environ.get(_TAKEN)
     if taken is not None:
         seconds = ceil(taken.retry_after_seconds or taken.full_in_seconds)
         add_rate_headers(answer, _quota(taken.rate), taken.remaining, seconds)
-    used = request.environ.get(_USED)
-    if used is not None and condition_to_run_again(request.environ) is None:
+    used = environ.get(_USED)
+    if used is not None and condition_to_run_again(environ) is None:
         _record_use(*used)
     return answer
 

@@ -41,6 +41,7 @@ from app.settings import Settings
 from app.web.errors import HTTP_STATUS, add_retry_headers, http_error_answer, public_of
 from app.web.html import html_answer
 from app.web.registry import register_service
+from app.web.requests import current_request_id
 
 _log = structlog.get_logger(__name__)
 _NO_PAGE = "This page does not exist."
@@ -71,7 +72,7 @@ def failure_page(error: e.PublicError) -> Response:
     values = {
         "error": error,
         "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
-        "request_id": g.get("request_id", ""),
+        "request_id": current_request_id(),
     }
     current_user = g.get("current_user")
     if current_user is None:

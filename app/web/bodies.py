@@ -8,13 +8,14 @@ from typing import Any
 from flask import request
 from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.utils import get_content_length
 
 from app.kernel.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
 
 MAX_BODY_BYTES = 64 * 1024
 _ROOT = "$"
+_JSON = "borderpost.json"
 
 
 def read_body(schema: type[Schema]) -> Any:
@@ -38,7 +39,13 @@ def read_query(schema: type[Schema]) -> Any:
 
 
 def read_json() -> Any:
-    """Parse the request body as JSON, without ambiguous input."""
+    """Parse the request body as JSON, without ambiguous input; later calls return the same."""
+    if _JSON not in request.environ:
+        request.environ[_JSON] = _parse_json()
+    return request.environ[_JSON]
+
+
+def _parse_json() -> Any:
     if media_type() != "application/json":
         raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     raw = read_bytes()
@@ -61,12 +68,15 @@ def media_type() -> str:
 
 
 def read_bytes() -> bytes:
-    # One byte more than allowed: Werkzeug silently truncates a longer body without Content-Length.
-    request.max_content_length = MAX_BODY_BYTES + 1
-    try:
-        raw = request.get_data()
-    except RequestEntityTooLarge as problem:
-        raise PayloadTooLarge from problem
+    """Read the body, which can be read once; raises `PayloadTooLarge`.
+
+    Werkzeug's streams for it cost more than parsing it.
+    """
+    environ = request.environ
+    wanted = MAX_BODY_BYTES + 1
+    if not environ.get("wsgi.input_terminated"):
+        wanted = min(wanted, get_content_length(environ.get("CONTENT_LENGTH")) or 0)
+    raw: bytes = environ["wsgi.input"].read(wanted)
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge
     return raw

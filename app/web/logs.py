@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -82,6 +83,24 @@ _LEFT_OUT = "[left out]"
 _OWN_LOGGERS = ("app.", "gunicorn.")
 
 
+_NO_FACTS: dict[str, Any] = {}
+_facts_of_request: ContextVar[dict[str, Any]] = ContextVar("facts_of_request", default=_NO_FACTS)
+
+
+def begin_line(**facts: Any) -> None:
+    """Begin a request on this thread: its lines have these facts."""
+    _facts_of_request.set(facts)
+
+
+def add_to_line(**facts: Any) -> None:
+    """Add facts to the later lines of this request, so to its last one."""
+    _facts_of_request.set(_facts_of_request.get() | facts)
+
+
+def add_facts_of_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
+    return {**_facts_of_request.get(), **line}
+
+
 def mask_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:
     return {name: _masked(name, value) for name, value in line.items()}
 
@@ -145,7 +164,7 @@ def configure_logs(stream: TextIO | None = None, level: int = logging.INFO) -> N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     masks: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_facts_of_request,
         structlog.processors.ExceptionRenderer(lambda info: describe_exception(info[1])),
         mask_line,
     ]

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, has_request_context, request
 from prometheus_client import Histogram
 
 from app.web.bodies import MAX_BODY_BYTES
+from app.web.logs import begin_line
 from app.web.metrics import REQUEST_SECONDS
 from app.web.waiting import condition_to_run_again
 
@@ -51,6 +52,7 @@ API_HEADERS = {
 
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 _HEADERS = "borderpost.headers"
+_REQUEST_ID_KEY = "borderpost.request_id"
 _Start = Callable[..., Callable[[bytes], object]]
 
 
@@ -59,15 +61,13 @@ def install_request_handling(app: Flask, *, is_https: bool) -> None:
     app.extensions[_HEADERS] = headers
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-    app.before_request(_begin)
-    app.after_request(_finish)
-    app.wsgi_app = _AddHeaders(app.wsgi_app, headers)  # type: ignore[method-assign]
+    app.wsgi_app = _Handling(app.wsgi_app, headers)  # type: ignore[method-assign]
 
 
-class _AddHeaders:
-    """Adds the headers that an answer does not set itself.
+class _Handling:
+    """Gives each request its id, its log line, and the headers that its answer does not set.
 
-    Below Flask, because its answers check and copy each header several times.
+    Below Flask, whose hooks and answers cost several times as much.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], headers: Mapping[str, str]) -> None:
@@ -75,10 +75,17 @@ class _AddHeaders:
         self._headers = [(name.lower(), (name, value)) for name, value in headers.items()]
 
     def __call__(self, environ: dict[str, Any], start_response: _Start) -> Iterable[bytes]:
+        started = time.perf_counter()
+        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+        environ[_REQUEST_ID_KEY] = text = str(request_id)
+        begin_line(request_id=request_id)
+
         def start(status: str, given: list[tuple[str, str]], *exc_info: object) -> object:
+            if condition_to_run_again(environ) is None:  # otherwise it is not sent
+                _note(environ, int(status[:3]), time.perf_counter() - started)
             names = {name.lower() for name, _ in given}
             added = [header for name, header in self._headers if name not in names]
-            return start_response(status, given + added, *exc_info)
+            return start_response(status, [*given, ("X-Request-Id", text), *added], *exc_info)
 
         return self._app(environ, start)
 
@@ -92,33 +99,19 @@ def request_id_of(given: str) -> str | uuid.UUID:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4()
 
 
-def _begin() -> None:
-    request_id = request_id_of(request.environ.get("HTTP_X_REQUEST_ID", ""))
-    g.request_id = str(request_id)
-    g.started = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+def current_request_id() -> str:
+    """Return an empty text outside of a request."""
+    return str(request.environ.get(_REQUEST_ID_KEY, "")) if has_request_context() else ""
 
 
-def _finish(answer: Response) -> Response:
-    answer.headers.add("X-Request-Id", g.request_id)
-    environ = request.environ
-    if condition_to_run_again(environ) is not None:
-        return answer  # it is not sent: the request runs again
-    seconds = time.perf_counter() - g.started
-    rule, method = request.url_rule, environ["REQUEST_METHOD"]
+def _note(environ: dict[str, Any], status: int, seconds: float) -> None:
+    """Count a request and log its line, without the query, which may contain numbers."""
+    rule, method = environ["werkzeug.request"].url_rule, environ["REQUEST_METHOD"]
     route = "unmatched" if rule is None else rule.rule
     method = method if method in _COUNTED_METHODS else "other"
-    _seconds_of(method, route, answer.status_code).observe(seconds)
-    # Without the query, which may contain numbers.
-    _log.info(
-        "request",
-        method=method,
-        route=route,
-        status=answer.status_code,
-        milliseconds=round(seconds * 1000, 1),
-    )
-    return answer
+    _seconds_of(method, route, status).observe(seconds)
+    milliseconds = round(seconds * 1000, 1)
+    _log.info("request", method=method, route=route, status=status, milliseconds=milliseconds)
 
 
 @cache

@@ -3,7 +3,7 @@
 Requests, the API description and the architecture tests use it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -17,6 +17,20 @@ from app.kernel.ids import parse_id
 from app.web.bodies import read_body, read_query
 
 Answer = Response
+
+
+class BufferedAnswer(Response):
+    """A response in memory, sent as it is: Werkzeug would copy and check its headers again."""
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., object]
+    ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD" or not isinstance(self.response, list):
+            return super().__call__(environ, start_response)  # type: ignore[arg-type]
+        start_response(self.status, list(self.headers))
+        return self.response
+
+
 Json: TypeAlias = dict[str, Any]
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 # The content of an answer: a JSON schema, a media type, nothing, or one of several.
@@ -166,7 +180,7 @@ def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
         answer = endpoint.view(caller, **given)
         if isinstance(answer, Response):
             return answer
-        return Response(status=status) if answer is None else json_answer(answer, status)
+        return BufferedAnswer(status=status) if answer is None else json_answer(answer, status)
 
     return serve
 
@@ -198,6 +212,6 @@ def json_answer(
 def json_text_answer(
     text: str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    answer = Response(text, status=status, mimetype="application/json")
+    answer = BufferedAnswer(text, status=status, mimetype="application/json")
     answer.headers.update(headers or {})
     return answer

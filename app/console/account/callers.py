@@ -1,6 +1,6 @@
 """The caller of a sign-in, for limits and audit."""
 
-from flask import Response, g, request
+from flask import Response, request
 
 from app.console.ui.guards import keep, presented, presented_token
 from app.users.caller import Caller, device_of
@@ -8,6 +8,7 @@ from app.users.known_browser import KNOWN_FOR, KnownBrowserCookie
 from app.users.sign_in import SignedIn
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
+from app.web.requests import current_request_id
 
 _BROWSER = "borderpost_browser"
 
@@ -17,7 +18,7 @@ def current_caller() -> Caller:
     return Caller(
         address=address,
         group=address_group(address),
-        request_id=g.request_id,
+        request_id=current_request_id(),
         browser=get_service(KnownBrowserCookie).read(presented(_BROWSER)),
         session_token=presented_token(),
         device=device_of(request.headers.get("User-Agent", "")),

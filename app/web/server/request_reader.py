@@ -46,6 +46,18 @@ class TooManyChunks(ParseException):  # type: ignore[misc]
     """A body has more chunks than are decoded."""
 
 
+class ReadOnce:
+    """gunicorn's configuration, which calls two functions for each value, many for each request."""
+
+    def __init__(self, cfg: Any) -> None:
+        self._cfg = cfg
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._cfg, name)
+        setattr(self, name, value)
+        return value
+
+
 class RequestReader:
     """Turns the bytes of one connection into complete requests.
 

@@ -29,7 +29,7 @@ from app.web.server.connection import (
     allow_connections,
 )
 from app.web.server.error_bytes import RequestTimeout, error_bytes
-from app.web.server.request_reader import MAX_HEAD_BYTES, RequestReader
+from app.web.server.request_reader import MAX_HEAD_BYTES, ReadOnce, RequestReader
 from app.web.server.threads import Threads
 from app.web.waiting import allow_waiting, condition_to_run_again
 
@@ -66,6 +66,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         # A computing thread yields to the event loop after 1 ms: with Python's default of 5 ms, a
         # sixth of the throughput is lost.
         sys.setswitchinterval(_SWITCH_SECONDS)
+        self.cfg: Any = ReadOnce(self.cfg)
         super().init_process()
 
     # Called by the base class.
