@@ -57,12 +57,7 @@ class AppliedReport:
     """The message of a report, and the effect on it."""
 
     message_id: UUID
-    workspace_id: UUID
-    use_case_id: UUID
-    to_number: str
-    country: str | None
     status: Status
-    created_at: datetime
     applied: bool
     reason: Reason | None
 
@@ -143,10 +138,8 @@ _REPORTED = outbox_insert(
     {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
   FROM moved WHERE applied"""
 )
-_SQLITE_COLUMNS = ", ".join(
-    (*SMS_FIELDS, "country", "created_at", f"{has_endpoint('messages')} AS has_endpoint")
-)
-_MOVED_COLUMNS = ", ".join(f"m.{name}" for name in (*SMS_FIELDS, "country", "created_at"))
+_SQLITE_COLUMNS = ", ".join((*SMS_FIELDS, f"{has_endpoint('messages')} AS has_endpoint"))
+_MOVED_COLUMNS = ", ".join(f"m.{name}" for name in SMS_FIELDS)
 
 
 class _Statements:
@@ -154,14 +147,12 @@ class _Statements:
 
     def __init__(self, where: str, place: str) -> None:
         self.on_postgresql = Statement(
-            """SELECT id, workspace_id, use_case_id, to_number, country, status, created_at,
-  applied, reason, is_kept FROM moved""",
+            "SELECT id, status, applied, reason, is_kept FROM moved",
             ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
 moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept")}),
 reported AS ({_REPORTED})""",
-            ids=("id", "workspace_id", "use_case_id"),
-            times=("created_at",),
+            ids=("id",),
         )
         seen = _seen(where)
         self.note = Statement(
@@ -171,7 +162,7 @@ reported AS ({_REPORTED})""",
         self.move = Statement(
             f"{seen}\n{_moved(place, _SQLITE_COLUMNS)}",
             ids=("id", "workspace_id", "use_case_id"),
-            times=("handed_off_at", "delivered_at", "errored_at", "created_at"),
+            times=("handed_off_at", "delivered_at", "errored_at"),
         )
 
 
@@ -228,12 +219,7 @@ def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:
 def _applied_report(row: Any, event: Any) -> AppliedReport:
     return AppliedReport(
         message_id=row.id,
-        workspace_id=row.workspace_id,
-        use_case_id=row.use_case_id,
-        to_number=row.to_number,
-        country=row.country,
         status=Status(row.status),
-        created_at=row.created_at,
         applied=bool(event.applied),
         reason=None if event.reason is None else Reason(event.reason),
     )

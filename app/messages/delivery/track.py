@@ -5,10 +5,10 @@ The result does not depend on order, duplicates or the process.
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection
-from structlog.contextvars import bind_contextvars
+from sqlalchemy import Connection, select
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
@@ -19,7 +19,9 @@ from app.messages.delivery.guessed_sids import take_back
 from app.messages.lifecycle import effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
 from app.messages.submission import SidSource
+from app.messages.tables import messages
 from app.providers.port import DeliveryReport
+from app.web.logs import add_to_line
 from app.web.metrics import CALLBACKS
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +44,7 @@ class TrackDelivery:
             advanced = self._over_a_guess(report)
         if advanced is not None and has_effects(delivery):
             with self.database.writing() as connection:
-                record_effects_of(connection, delivery, advanced, now)
+                record_effects_of(connection, delivery, advanced.message_id, now)
         return advanced
 
     def _over_a_guess(self, report: Report) -> AppliedReport | None:
@@ -98,7 +100,7 @@ class ReceiveReport:
             end = advanced.reason or "noted"
         CALLBACKS.labels(end).inc()
         # For the line of the request: a line of its own costs a twentieth of a callback.
-        bind_contextvars(
+        add_to_line(
             callback=end,
             message_id=None if advanced is None else advanced.message_id,
             provider_status=None if report is None else report.provider_status,
@@ -112,21 +114,22 @@ def has_effects(delivery: DeliveryReport) -> bool:
 
 
 def record_effects_of(
-    connection: Connection, delivery: DeliveryReport, advanced: AppliedReport, now: datetime
+    connection: Connection, delivery: DeliveryReport, message_id: UUID, now: datetime
 ) -> None:
     """A repeat changes nothing."""
-    to_number = PhoneNumber.parse(advanced.to_number)
-    if to_number is None:  # it is erased
+    message = connection.execute(select(messages).where(messages.c.id == message_id)).one_or_none()
+    to_number = None if message is None else PhoneNumber.parse(message.to_number)
+    if message is None or to_number is None:  # it is erased
         return
     recipient = Recipient(
-        workspace_id=advanced.workspace_id,
-        use_case_id=advanced.use_case_id,
+        workspace_id=message.workspace_id,
+        use_case_id=message.use_case_id,
         account_sid=delivery.account_sid,
         to_number=to_number,
-        country=advanced.country,
+        country=message.country,
     )
     record_refusal_effects(
-        connection, delivery.meaning, recipient, known_at=advanced.created_at, now=now
+        connection, delivery.meaning, recipient, known_at=message.created_at, now=now
     )
 
 

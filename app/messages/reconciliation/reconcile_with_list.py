@@ -96,7 +96,7 @@ def _settle(
     delivery = report_about(account_sid, message_id, found)
     advanced = apply_report(connection, report_of(delivery, now))
     if advanced is not None and has_effects(delivery):
-        record_effects_of(connection, delivery, advanced, now)
+        record_effects_of(connection, delivery, advanced.message_id, now)
     connection.execute(
         update(messages).where(columns.id == message_id).values(check_at=now + _LOOK_AT_GUESS)
     )

@@ -7,10 +7,10 @@ replies to the recipient itself, so the answer to an inbound message is empty Tw
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote, unquote_plus
 
 import structlog
-from flask import Response, request
+from flask import request
 
 from app.kernel import errors as e
 from app.kernel.ids import parse_id
@@ -26,7 +26,7 @@ from app.web.bodies import media_type, read_bytes
 from app.web.metrics import CALLBACKS
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer, BufferedAnswer, Routes
 
 _log = structlog.get_logger(__name__)
 SIGNATURE_HEADER = {
@@ -93,7 +93,7 @@ class SignedByTwilio:
         """Raises `UnsupportedMediaType`, `Forbidden` or `ServiceUnavailable`."""
         if media_type() != _FORM:
             raise e.UnsupportedMediaType(f"Callbacks are {_FORM}.")
-        form = parse_qs(read_bytes().decode("utf-8", "replace"), keep_blank_values=True)
+        form = read_form(read_bytes().decode("utf-8", "replace"))
         account_sid = canonical_sid(form.get("AccountSid", _NOTHING)[0])
         signature = request.headers.get("X-Twilio-Signature", "")
         callbacks = get_service(Callbacks)
@@ -109,6 +109,21 @@ class SignedByTwilio:
                     _diagnose(known, form, signature)
                 raise _refused("signature_wrong")
         return SignedForm(account_sid, form)
+
+
+def read_form(text: str) -> dict[str, list[str]]:
+    """Decode a form or a query as `urllib.parse.parse_qs` does with blank values, but faster.
+
+    Most of Twilio's parameters have nothing to decode.
+    """
+    form: dict[str, list[str]] = {}
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if pair:
+            form.setdefault(name, []).append(value)
+    return form
 
 
 def _may_diagnose() -> bool:
@@ -188,7 +203,7 @@ routes = Routes("Twilio webhooks")
 def sms_status(signed: SignedForm) -> Answer:
     """Receive a status callback; duplicates and unknown messages are acknowledged."""
     get_service(Callbacks).report(read_report(signed))
-    return Response(status=204)
+    return BufferedAnswer(status=204)
 
 
 def read_report(signed: SignedForm) -> DeliveryReport | None:
@@ -198,10 +213,11 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
     if message_sid is None or status is None or not MESSAGE_SID.fullmatch(message_sid):
         return None
     error_code = signed.number("ErrorCode") or None
+    query = read_form(request.environ.get("QUERY_STRING", ""))
     return DeliveryReport(
         account_sid=signed.account_sid,
         message_sid=message_sid,
-        message_id=parse_id(request.args.get("message_id", "")),
+        message_id=parse_id(query.get("message_id", _NOTHING)[0]),
         status=status_of(status),
         provider_status=status,
         error_code=error_code,
@@ -235,7 +251,7 @@ def sms_inbound(signed: SignedForm) -> Answer:
             message_sid=signed.text("MessageSid", "SmsSid", "SmsMessageSid"),
         )
         get_service(Callbacks).consent(consent)
-    return Response('<?xml version="1.0" encoding="UTF-8"?><Response/>', mimetype="text/xml")
+    return BufferedAnswer('<?xml version="1.0" encoding="UTF-8"?><Response/>', mimetype="text/xml")
 
 
 def _sender(signed: SignedForm) -> str | None:
