@@ -16,6 +16,10 @@ _HAS_NUMBER = sa.text("to_number LIKE '+%'")
 
 
 def upgrade() -> None:
+    # A send that has read a table and waits to write it would wait for the new index, and the drop
+    # of the old one for the send: a deadlock. So the stronger lock comes first.
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("LOCK TABLE messages, message_events IN ACCESS EXCLUSIVE MODE")
     op.create_index(
         "ix_messages_by_number",
         "messages",
