@@ -42,14 +42,21 @@ sys.dont_write_bytecode = False
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the second engine out where a test says that SQL is not its subject.
 
-    The fault tests come first: they mostly wait, and other tests use the processor meanwhile.
+    The fault tests mostly wait. Spread over the first half of the run, they leave the processor to
+    others; all at once, they would leave it idle.
     """
     items[:] = [
         item
         for item in items
         if item.get_closest_marker("one_engine") is None or "postgresql" not in _engines_of(item)
     ]
-    items.sort(key=lambda item: "faults" not in item.path.parts)
+    modules = list(dict.fromkeys(item.path for item in items))
+    waiting = [path for path in modules if "faults" in path.parts]
+    others = [path for path in modules if path not in waiting]
+    distance = len(others) / (2 * len(waiting) or 1)
+    places = {path: float(place) for place, path in enumerate(others)}
+    places |= {path: place * distance - 0.5 for place, path in enumerate(waiting)}
+    items.sort(key=lambda item: places[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -68,9 +68,16 @@ class Clients:
                 time.sleep(0.05)
 
 
-def test_an_upgrade_under_load_loses_nothing(database: Database, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree of the version before, which its first process compiles."""
+    return _version_before(tmp_path_factory.mktemp("before"))
+
+
+def test_an_upgrade_under_load_loses_nothing(
+    database: Database, tmp_path: Path, program: Path
+) -> None:
     """Break: leave out `program`: this version is never ready on the tables before it."""
-    program = _version_before(tmp_path / "before")
     revision = max(path.name.partition("_")[0] for path in program.glob(MIGRATIONS))
     with prepared_live_gateway(database, tmp_path, WEB_CONCURRENCY="1") as live:
         downgrade(database, revision)
