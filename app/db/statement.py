@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from app.db.types import sqlite_time
 
+_LIST = re.compile(r"= ANY\(:([a-z_]+)\)")
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SQLITE_WRITES = (
     (re.compile(r"(:\w+)::jsonb -> ([\w.]+)"), r"json_extract(\1, '$.' || \2)"),
@@ -55,6 +56,7 @@ class Statement:
         # By number: for each name the driver would release Python's lock once more.
         self._parameters = list(dict.fromkeys(_PARAMETER.findall(self.sqlite)))
         self.sqlite = _PARAMETER.sub(self._number, self.sqlite)
+        self._lists = set(_LIST.findall(given))
         self._read: dict[str, Callable[[str], Any]] = {
             **dict.fromkeys(ids, UUID),
             **dict.fromkeys(times, datetime.fromisoformat),
@@ -85,7 +87,8 @@ class Statement:
         driver: Any = connection.connection.dbapi_connection
         try:
             if connection.dialect.name == "postgresql":
-                return driver.execute(self.postgresql, values)
+                lists = {name: _array(values[name]) for name in self._lists}
+                return driver.execute(self.postgresql, values | lists if lists else values)
             given = [_sqlite_value(values[name]) for name in self._parameters]
             return driver.execute(self.sqlite, given)
         except BaseException as problem:  # noqa: BLE001
@@ -108,6 +111,12 @@ class _Row:
 
 def _outdented(text: str) -> str:
     return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+def _array(texts: list[str]) -> str:
+    """Write an array as PostgreSQL reads it; psycopg takes several calls for each element."""
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
 def _sqlite_value(value: Any) -> Any:

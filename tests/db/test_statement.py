@@ -29,3 +29,13 @@ def test_a_lost_connection_leaves_the_pool(database: Database) -> None:
         _END_OWN_CONNECTION.first(connection, {})
     with database.reading() as connection:
         assert _ONE.first(connection, {}).one == 1
+
+
+@pytest.mark.parametrize("wanted", [[], ["a"], ['q"', "back\\slash", "com,ma {x} NULL \n é", ""]])
+def test_a_list_is_given_as_it_is(database: Database, wanted: list[str]) -> None:
+    """Break: leave the backslashes of an array unquoted."""
+    found = Statement("SELECT count(*) AS n FROM installation WHERE name = ANY(:names)")
+    with database.writing() as connection:
+        for name in (*wanted, "other"):
+            _NOTE.run(connection, {"name": f"{name}", "value": ""})
+        assert found.first(connection, {"names": wanted}).n == len(wanted)
