@@ -35,6 +35,7 @@ from bench.__main__ import ENGINES, describe, machine
 from support.console import signed_in
 from support.destinations import PolicyClient
 from support.factories import ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant, open_gateway
+from support.guards import GuardsClient
 from support.months import create_partitions
 from support.own_postgres import own_postgres
 
@@ -122,6 +123,8 @@ class Grown:
     gateway: Gateway
     factory: Factory
     tenant: Tenant
+    # A workspace with a twentieth of the messages, none of which was delivered.
+    small: Tenant
     rare_use_case_id: UUID
     owner_key: str
     ids: list[str]
@@ -151,7 +154,8 @@ def build(database: Database, count: int, folder: Path) -> Grown:
         for number in range(count):
             at = now - YEAR * ((count - number) / count)
             owner = 2 if number % 10_007 == 5 else 1 if number % 20 == 7 else 0
-            row, events = _message(rng, at, now, (spaces[owner], uses[owner]), count - number)
+            place = spaces[owner], uses[owner]
+            row, events = _message(rng, at, now, place, count - number, delivers=owner != 1)
             if owner == 0 and number % (count // 50 + 1) == 0:
                 ids.append(str(UUID(row[0])))
             if owner == 0 and row[14] == "pending":
@@ -169,7 +173,7 @@ def build(database: Database, count: int, folder: Path) -> Grown:
         pass
     key = factory.keys(organization, None)[Role.OWNER]
     gateway = open_gateway(database, cipher, folder)
-    return Grown(gateway, factory, tenant, rare_use_case, key, ids, live)
+    return Grown(gateway, factory, tenant, small, rare_use_case, key, ids, live)
 
 
 def _collect_statistics(database: Database) -> None:
@@ -183,7 +187,13 @@ def _collect_statistics(database: Database) -> None:
 
 
 def _message(
-    rng: random.Random, at: datetime, now: datetime, owner: tuple[str, str], age: int
+    rng: random.Random,
+    at: datetime,
+    now: datetime,
+    owner: tuple[str, str],
+    age: int,
+    *,
+    delivers: bool,
 ) -> tuple[Row, list[Row]]:
     """Write a message as reports, worker and purge leave it at its age."""
     country = rng.choice(COUNTRIES)
@@ -196,7 +206,8 @@ def _message(
     drawn = rng.random()
     status = "pending"
     if age > IN_FLIGHT:
-        status = "delivered" if drawn > 0.05 else "sent" if drawn < UNREPORTED else "undelivered"
+        is_delivered = delivers and drawn > 0.05
+        status = "delivered" if is_delivered else "sent" if drawn < UNREPORTED else "undelivered"
     sent = None if status == "pending" else at + timedelta(seconds=1)
     ended = at + timedelta(seconds=3) if status in {"delivered", "undelivered"} else None
     asked = ended is None and now - at < ASKED
@@ -299,6 +310,9 @@ def actions(grown: Grown) -> dict[str, Callable[[], Any]]:
             f"list of the organization, {name}": get(f"/v1/sms?{lists[name]}", grown.owner_key)
             for name in ("all", "pending", "failed", "of a rare country")
         },
+        "list, delivered, where none is": get(
+            f"/v1/sms?{lists['delivered']}", grown.small.keys[Role.ADMIN]
+        ),
         "refusals, all": get(space),
         "refusals of a rare country": get(f"{space}&country={RARE_COUNTRY}"),
         "refusals with a rare code": get(f"{space}&code=RecipientOptedOut"),
@@ -314,6 +328,7 @@ def actions(grown: Grown) -> dict[str, Callable[[], Any]]:
                 ("Destinations", "/destinations"),
                 ("Usage", "/usage"),
                 ("Guards", "/guards"),
+                ("Guards, suggested", "/guards?suggested=1"),
                 ("Alerts", "/alerts"),
             )
         },
@@ -323,6 +338,12 @@ def actions(grown: Grown) -> dict[str, Callable[[], Any]]:
         "dry run, a prefix of a fifth": lambda: policy.add_rule("prefix", "+1202", "blocked"),
         "dry run, a number": lambda: policy.add_rule("number", RARE_NUMBER, "blocked"),
         "dry run, a country rule": lambda: policy.add_rule("country", "CA", "blocked"),
+        "dry run of guards": partial(
+            GuardsClient(gateway, tenant, grown.factory).ask,
+            "PUT",
+            f"/v1/workspaces/{tenant.workspace_id}/guards?dry_run=true",
+            {"guards": {"workspace": {"mode": "enforce", "minute": 300, "day": "auto"}}},
+        ),
         "metrics": lambda: gateway.client.get("/metrics", base_url="http://127.0.0.1"),
     }
 
