@@ -31,7 +31,7 @@ from app.guards.suggest import Suggestion, suggest
 from app.kernel.clock import Clock
 from app.kernel.errors import RevisionMismatch
 from app.kernel.problems import Problems
-from app.prices.price_table import PriceTable, day_of, estimate_price
+from app.prices.price_table import DayPrices, PriceTable, day_of
 from app.prices.store import has_prices, load_price_table
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
@@ -93,7 +93,7 @@ class ManageGuards:
             configuration=wanted,
             auto=autos.workspace,
             own_autos=dict(autos.use_cases),
-            cost=lambda message: _cost(prices, message),
+            cost=_CostOfMessage(prices),
             baseline=self._baselines(workspace_id, wanted.guards.delivery.counts),
         )
         since = now - timedelta(days=REPLAYED_DAYS)
@@ -174,6 +174,16 @@ def _wanted(
     return wanted
 
 
-def _cost(prices: PriceTable, message: PastMessage) -> int | None:
-    found = estimate_price(prices, message.country, message.segments, message.at)
-    return None if found is None else found.millionths
+@dataclass
+class _CostOfMessage:
+    """Estimates prices of messages in order of time; reads the price table once a day of them."""
+
+    table: PriceTable
+    _of_day: DayPrices | None = None
+
+    def __call__(self, message: PastMessage) -> int | None:
+        day = day_of(message.at)
+        if self._of_day is None or self._of_day.day != day:
+            self._of_day = self.table.on(day)
+        found = self._of_day.estimate(message.country, message.segments)
+        return None if found is None else found.millionths

@@ -21,6 +21,7 @@ from app.guards.suggest import p95
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.ids import new_id
 from app.messages.guard_history import GuardHistory
+from app.prices.price_table import PriceTable
 from support.console import signed_in
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, open_gateway
@@ -298,6 +299,20 @@ def test_a_dry_run_replays_the_last_30_days_and_changes_nothing(timed: GuardsCli
     assert [one["scope"] for one in answer.json["impact"]["would_trip"]] == ["use_case"]
     wrong = timed.ask("PUT", f"{timed.path}?dry_run=true", {"guards": {"number": {"hour": 0}}})
     assert wrong.status_code == 422
+
+
+def test_a_dry_run_reads_the_price_table_once_for_each_day(
+    timed: GuardsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `app/guards/manage.py`, call `PriceTable.on` for each message."""
+    for days in range(3):
+        sent(timed, MA, YESTERDAY - days * DAY, times=4)
+    read, on = [], PriceTable.on
+    monkeypatch.setattr(PriceTable, "on", lambda table, day: read.append(day) or on(table, day))
+    wanted = {"guards": DEFAULTS | {"number": SEED | {"hour": 1, "day": 1}}}
+    answer = timed.ask("PUT", f"{timed.path}?dry_run=true", wanted)
+    assert answer.json["impact"]["messages"] == 12
+    assert read == [(YESTERDAY - days * DAY).date() for days in (2, 1, 0)]
 
 
 @each(
