@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import segno
 from flask import Response
 
 from app.console.account.callers import current_caller
@@ -166,6 +165,8 @@ def _secret_page(current_user: CurrentUser, secret: str, form: Form, status: int
     with reading() as connection:
         user = load_user(connection, current_user.principal_id)
     email = "" if user is None else user.email
+    import segno  # noqa: PLC0415  # a hundredth of a process's memory, for one page
+
     picture = segno.make(provisioning_uri(secret, email), error="m")
     code = picture.svg_data_uri(scale=5, border=2, light="#fff")
     values = {"secret": secret, "picture": code, "form": Form({}, form.errors)}
