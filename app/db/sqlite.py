@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 _RETRY_SECONDS = 0.01
+# SQLite sleeps 1, 2 and 5 ms within it.
+_LOOK_SECONDS = 0.008
 
 
 def make_sqlite_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
@@ -34,11 +36,13 @@ def make_sqlite_engine(url: str, pool_size: int, wait_seconds: float) -> Engine:
 
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        reads = options.get("borderpost_reads", False)
         own_wait = options.get("borderpost_wait_seconds", wait_seconds)
         driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA busy_timeout={int(own_wait * 1000)}").close()
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if options.get("borderpost_reads", False):
+            _wait_at_most(driver, own_wait)
+            connection.exec_driver_sql("BEGIN")
+        elif not _begin_soon(driver, own_wait):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
@@ -71,3 +75,26 @@ def _use_wal(connection: Any, wait_seconds: float) -> None:
             time.sleep(_RETRY_SECONDS)
         else:
             return
+
+
+def _begin_soon(driver: Any, wait_seconds: float) -> bool:
+    """Begin to write; False if it must be tried for the last time.
+
+    SQLite itself soon looks only ten times a second. Another process that writes all the time
+    leaves the file free for moments only.
+    """
+    deadline = time.monotonic() + wait_seconds - _LOOK_SECONDS
+    _wait_at_most(driver, min(wait_seconds, _LOOK_SECONDS))
+    while time.monotonic() < deadline:
+        try:
+            driver.execute("BEGIN IMMEDIATE").close()
+        except SqliteLocked as problem:
+            if problem.sqlite_errorcode != SQLITE_BUSY:
+                return False
+        else:
+            return True
+    return False
+
+
+def _wait_at_most(driver: Any, seconds: float) -> None:
+    driver.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}").close()

@@ -167,8 +167,8 @@ def _ends_well(live_gateway: LiveGateway, replies: list[Reply]) -> None:
 def test_while_the_disk_is_full_nothing_is_half_done(sqlite_url: str, tmp_path: Path) -> None:
     """Writing fails at any statement of a send or a callback; what failed leaves no trace.
 
-    Break: in `app/db/sqlite.py`, `begin`, leave out the last line, so that each statement
-    commits by itself; or in `_unavailable_as_public` let errors pass.
+    Break: in `app/db/sqlite.py`, let `begin` do nothing, so that each statement
+    commits by itself; or in `unavailable_as_public` let errors pass.
     """
     database = Database(sqlite_url, pool_size=8)
     switch = tmp_path / "full"
