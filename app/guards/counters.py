@@ -176,7 +176,7 @@ def _counter_json(counter: Counter) -> str:
 
 
 def read_count_result(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> CountResult:
-    by_guard = {GuardName(row[0]): row for row in found}
+    by_guard = {row[0]: row for row in found}
     trips: list[Trip] = []
     counted = []
     for counter in counters:
@@ -189,6 +189,8 @@ def read_count_result(counters: Sequence[Counter], found: Sequence[Sequence[Any]
 
 
 def _result(trips: list[Trip], counted: list[Counted]) -> CountResult:
+    if not trips:
+        return CountResult((), tuple(counted))
     order = list(GuardName)
     in_order = tuple(sorted(trips, key=lambda trip: order.index(trip.watch.guard)))
     result = CountResult(in_order, tuple(counted))
