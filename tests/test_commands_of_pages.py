@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+import structlog
 import urllib3
 from click.testing import CliRunner
 
@@ -150,7 +151,21 @@ def _commands(page: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def reader(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def _no_log_lines() -> Iterator[None]:
+    """Keep lines of the gateway's threads out of the output of a command, which goes into files."""
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.configure(logger_factory=before)
+
+
+@pytest.fixture
+def reader(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    _no_log_lines: None,
+) -> Iterator[Reader]:
     """A reader with an installation, and the names and placeholders of the pages."""
     monkeypatch.chdir(tmp_path)
     with start_live_gateway_here(database, tmp_path) as live:
