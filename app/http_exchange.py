@@ -17,8 +17,6 @@ _BUFFER_BYTES = 16 * 1024
 
 
 class Deadline:
-    """The time limit of one exchange."""
-
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._end = monotonic() + seconds
@@ -60,12 +58,10 @@ class TimedSocket:
         return self._opened.recv_into(buffer)
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        """Return a reader of one answer."""
         self._readers += 1
         return _AnswerReader(self)
 
     def end_answer(self, leftover: bytes) -> None:
-        """Record that an answer was read, and the bytes that followed it."""
         self._has_leftover = self._has_leftover or bool(leftover)
         self._readers -= 1
         self._close_if_unused()

@@ -137,8 +137,6 @@ def wrong_key_answer(error: Unauthorized) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """Guard: an access key of at least this role."""
-
     role: Role
 
     @property

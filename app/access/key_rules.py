@@ -75,7 +75,6 @@ def may_manage(principal: Principal, role: Role, workspace_id: UUID | None) -> b
 def describe_limits(
     key: Any, use_case_names: Mapping[UUID, str] | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield label and text of each limit of a stored key."""
     rate, limits = Rate(key.rate_per_second, key.rate_burst), limits_from(key.limits)
     names = use_case_names or {}
     if rate != DEFAULT_RATE:

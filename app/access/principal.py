@@ -96,7 +96,6 @@ def check_country(limits: KeyLimits, country: str | None) -> None:
 
 
 def narrowed(wanted: KeyLimits, own: KeyLimits) -> KeyLimits:
-    """Return the limits of a new key, completed from its creator's key."""
     return KeyLimits(
         own.use_case_ids if wanted.use_case_ids is None else wanted.use_case_ids,
         own.countries if wanted.countries is None else wanted.countries,

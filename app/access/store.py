@@ -132,7 +132,6 @@ def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> li
 
 
 def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
-    """By id or name, or all."""
     query = select(organizations).order_by(organizations.c.id)
     if isinstance(name_or_id, UUID):
         query = query.where(organizations.c.id == name_or_id)

@@ -97,7 +97,6 @@ def export_refusals(current_user: CurrentUser) -> Answer:
 
 @routes.get(AUDIT + ".csv", ADMIN, kind="text/csv")
 def export_audit(current_user: CurrentUser) -> Answer:
-    """Export audit events of the shown workspace, or of the organization."""
     wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)
     cells: _Cells = {
         "id": attrgetter("id"),

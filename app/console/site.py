@@ -48,7 +48,6 @@ _NO_PAGE = "This page does not exist."
 
 
 def install_failure_pages(blueprint: Blueprint) -> None:
-    """Render every error of a blueprint as a page."""
     blueprint.register_error_handler(e.PublicError, failure_page)
     blueprint.register_error_handler(CSRFError, _stale_form)
     blueprint.register_error_handler(HTTPException, _http_error)
@@ -56,8 +55,6 @@ def install_failure_pages(blueprint: Blueprint) -> None:
 
 
 def install_lost_page(app: Flask, below: str) -> None:
-    """Render unknown console paths as a page."""
-
     def lost(error: NotFound) -> Response:
         if not request.path.startswith(below + "/"):
             return http_error_answer(error)

@@ -46,7 +46,6 @@ def _copy_behind(source: Connection, table: Table, target: Database, note: Note)
 def _copy_self_referencing(
     source: Connection, reference: Column[Any], target: Database, note: Note
 ) -> None:
-    """Copy a self-referencing table in as many passes as needed."""
     table = reference.table
     while True:
         copied = waiting = 0

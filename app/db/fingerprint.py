@@ -18,8 +18,6 @@ from app.kernel.clock import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Row count and SHA-256 of the canonical rows of a table."""
-
     table: str
     rows: int
     checksum: str

@@ -38,8 +38,6 @@ _A_STORED_TOKEN = select(_ACCOUNTS).order_by(_ACCOUNTS.c.sid).limit(1)
 
 
 class SecretsDiffer(Exception):
-    """This host has other secrets than the installation."""
-
     def __init__(self, names: list[str]) -> None:
         self.names = names
         super().__init__(

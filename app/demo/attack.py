@@ -119,8 +119,6 @@ def _results(counts: Counter[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ReplayAttack:
-    """Stores a trace's history, sets matching guards, and makes its sends."""
-
     database: Database
     send: SendMessage
     guards: ManageGuards

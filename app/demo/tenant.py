@@ -70,7 +70,6 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
 
 
 def _make_user(database: Database, organization_id: UUID, password: str) -> None:
-    """Create the demo's owner, or reset the password."""
     now = utc_now()
     actor = Actor(ActorKind.SYSTEM, "demo")
     with database.reading() as connection:
@@ -123,7 +122,6 @@ def _set_ids(wanted: dict[str, Any], known: dict[str, str]) -> None:
 
 
 def read_note(instance: Path) -> dict[str, str]:
-    """Read the demo's file about its tenant, or {}."""
     try:
         lines = (instance / NOTE_FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

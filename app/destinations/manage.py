@@ -36,8 +36,6 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Author, reason, condition and dry run of a change."""
-
     actor: Actor
     reason: str | None = None
     if_match: frozenset[int] | None = None
@@ -54,7 +52,6 @@ class CurrentPolicy:
 
     @property
     def state(self) -> PolicyState:
-        """The policy, and whether it is inherited."""
         return replace(self.effective.state, inherits=self.effective.inherits)
 
     @property

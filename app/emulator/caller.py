@@ -11,7 +11,6 @@ EXTENSION: Final = "borderpost-emulator"
 
 
 def emulator_of(application: Flask) -> Emulator:
-    """The state behind an application made by `create_emulator`."""
     return cast("Emulator", application.extensions[EXTENSION])
 
 

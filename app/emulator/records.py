@@ -35,8 +35,6 @@ HANDED_OFF: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A status, and the error code that belongs to it."""
-
     status: TwilioStatus
     error_code: int | None = None
 

@@ -82,7 +82,6 @@ class ScenarioBook:
             self._default = scenario
 
     def take(self, to: str) -> Scenario:
-        """A queued scenario is removed."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
@@ -93,7 +92,6 @@ class ScenarioBook:
             return len(self._queue)
 
     def numbers(self) -> Iterable[str]:
-        """The numbers with their own scenario."""
         with self._lock:
             return tuple(self._by_number)
 

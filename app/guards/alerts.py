@@ -92,7 +92,6 @@ def count_hit(connection: Connection, hit: Hit, now: datetime) -> bool:
 
 
 def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
-    """Count a hit on the open alert, or open one."""
     _record_period(connection, hit, now)
     if _count(connection, hit, hit.value, now):
         return
@@ -190,7 +189,6 @@ def open_alert(
 
 
 def clear_alerts(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
-    """Clear open alerts, and write their events."""
     rows = connection.execute(
         update(alerts)
         .where(which, alerts.c.cleared_at.is_(None))

@@ -63,7 +63,6 @@ class Tripped:
         return (guard, value, period) in self.days
 
     def count(self, guard: GuardName, day: date) -> int:
-        """Count the windows of a day in which a guard tripped."""
         return sum(name is guard and day_of(at) == day for name, _, at in self.periods)
 
     def has_any(self, guard: GuardName) -> bool:
@@ -155,7 +154,6 @@ def compute_autos(
 
 
 def _with_own_country(stored: StoredGuards) -> set[UUID]:
-    """Return the use cases with their own guard `country`."""
     own = stored.configuration.use_cases
     return {use_case_id for use_case_id, one in own.items() if GuardName.COUNTRY in one}
 

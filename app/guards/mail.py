@@ -72,7 +72,6 @@ class MailAlerts:
         )
 
     def _send(self, claimed: list[AnyRow], server: MailServer) -> list[UUID]:
-        """Return the alerts whose mails the server accepted."""
         sent: list[UUID] = []
         try:
             with self._connected(server) as client:

@@ -47,8 +47,6 @@ charge_checks = Table(
 
 @dataclass(frozen=True, slots=True)
 class ChargeReading:
-    """A reading of charges: its delay, and the length of the period."""
-
     name: str
     waits: timedelta
     sent_later: timedelta
@@ -95,7 +93,6 @@ class CollectCharges:
         return found
 
     def _accounts(self, now: datetime) -> list[ProviderAccount]:
-        """List the linked accounts that do not refuse to be asked."""
         used = select(workspaces.c.account_sid)
         query = select(provider_accounts).where(provider_accounts.c.sid.in_(used))
         with self.database.reading() as connection:

@@ -140,7 +140,6 @@ class GuardHistory:
         period: Period,
         counts: DeliverySign,
     ) -> Share:
-        """Count finished and delivered messages to a range or country."""
         columns = messages.c
         since, until = period
         delivered = columns.delivered_at < until

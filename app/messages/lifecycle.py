@@ -33,7 +33,6 @@ class Decision:
 
 
 def transition(current: Status, reported: Status) -> Decision:
-    """Decide the effect of a reported status on the current one."""
     if reported.rank > current.rank:
         return Decision(applied=True, reason=None, adds_effects=True)
     if reported is Status.PENDING and current is Status.PENDING:

@@ -36,7 +36,6 @@ RECORD_COLUMNS = tuple(messages.c[name] for name in MessageRecord.__slots__)
 
 
 def record_from(row: AnyRow) -> MessageRecord:
-    """Read a message from a row with `RECORD_COLUMNS`."""
     values = {name: getattr(row, name) for name in MessageRecord.__slots__}
     return MessageRecord(**values | {"status": Status(row.status)})
 

@@ -65,8 +65,6 @@ class WrongPrices(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """The good rows by line, and the problems of the others."""
-
     rows: tuple[tuple[int, PriceRow], ...]
     problems: tuple[Problem, ...]
 

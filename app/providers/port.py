@@ -78,8 +78,6 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message will not be sent."""
-
     kind: RefusalKind
     provider_code: int | None
     message_sid: str | None = None
@@ -319,8 +317,6 @@ class NetworkPrice:
 
 @dataclass(frozen=True, slots=True)
 class CountryPrices:
-    """The current prices to one country, in one currency."""
-
     currency: str
     networks: Sequence[NetworkPrice]
 

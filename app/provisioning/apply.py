@@ -24,7 +24,6 @@ class Result:
     document: dict[str, Any] = field(repr=False)
 
     def new_tokens(self) -> list[tuple[str, str, str]]:
-        """Scope, name and token of each."""
         scopes = [self.document["organization"], *self.document["workspaces"]]
         return [
             (scope["name"], key["name"], key["token"])

@@ -33,8 +33,6 @@ from app.use_cases.tables import senders, use_cases
 
 @dataclass(frozen=True, slots=True)
 class PlannedUseCases:
-    """The future use cases of the organization."""
-
     stored: dict[UUID, AnyRow]
     live: dict[UUID, tuple[UUID, str]]
     ids: dict[str, UUID] = field(default_factory=dict)  # those of the file, by place

@@ -45,8 +45,6 @@ _PLAIN = ("name", "home_country", "body_retention_days", "number_retention_days"
 
 @dataclass(frozen=True, slots=True)
 class MatchedWorkspace:
-    """A workspace of the file with its current row."""
-
     id: UUID
     entry: Entry
     before: AnyRow | None
@@ -83,8 +81,6 @@ def match_workspaces(
 
 
 class WorkspacePlanner:
-    """`names` are the final ones of all workspaces."""
-
     def __init__(
         self,
         context: Context,

@@ -34,7 +34,6 @@ class FileProblems:
         self._found.append(FileProblem(place, text))
 
     def add_tree(self, place: str, tree: Any) -> None:
-        """Add marshmallow's tree of messages below a place."""
         if isinstance(tree, Mapping):
             for key, inner in tree.items():
                 self.add_tree(place if key == "_schema" else step(place, key), inner)

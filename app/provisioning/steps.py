@@ -84,8 +84,6 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The changes of one object, and the operation that makes them."""
-
     changes: tuple[PlannedChange, ...]
     run: Callable[[], object]
     always: bool = False

@@ -142,7 +142,6 @@ def _check_destinations(
 
 
 def use_case_columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
-    """Return the columns that the named fields of `NewUseCase` become."""
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
     for kind in _REGISTRATIONS:
         if kind in wanted:

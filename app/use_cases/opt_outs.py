@@ -83,7 +83,6 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
 
 
 def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
-    """Load the row that `add_opt_out` created or found."""
     return connection.execute(select(opt_outs).where(*_of(opt_out))).one()
 
 

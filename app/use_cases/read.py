@@ -82,12 +82,10 @@ def _with_pools(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredUs
 
 
 def load_use_case_names(connection: Connection, principal: Principal) -> dict[UUID, str]:
-    """Names of the visible use cases, deleted ones included."""
     return {row.id: row.name for row in load_named_use_cases(connection, principal)}
 
 
 def load_named_use_cases(connection: Connection, principal: Principal) -> Sequence[AnyRow]:
-    """Load the visible use cases by name, deleted ones included."""
     columns = use_cases.c
     query = (
         select(columns.id, columns.name, columns.workspace_id, columns.deleted_at)

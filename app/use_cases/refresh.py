@@ -38,7 +38,6 @@ class RefreshRegistrations:
     def __call__(
         self, actor: Actor, workspace_id: UUID | None = None, use_case_id: UUID | None = None
     ) -> list[RefreshedUseCase]:
-        """Refresh every use case with a brand or a campaign, holding no connection."""
         with self.database.reading() as connection:
             rows = connection.execute(_registered(workspace_id, use_case_id)).all()
         return [self._refresh(row, actor) for row in rows]

@@ -42,8 +42,6 @@ class KnownBrowser:
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowserCookie:
-    """Reads and writes the cookie with a secret shared by all hosts."""
-
     secret: str = field(repr=False)
 
     def read(self, cookie: str | None) -> KnownBrowser:

@@ -69,8 +69,6 @@ _SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A live session, which may still await the second factor."""
-
     session_id: UUID
     seen_at: datetime
     awaits_second_factor: bool

@@ -41,8 +41,6 @@ class LinkExpired(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewLink:
-    """The token is not stored."""
-
     token: str = field(repr=False)
     expires_at: datetime
 

@@ -88,7 +88,6 @@ _facts_of_request: ContextVar[dict[str, Any]] = ContextVar("facts_of_request", d
 
 
 def begin_line(**facts: Any) -> None:
-    """Begin a request on this thread: its lines have these facts."""
     _facts_of_request.set(facts)
 
 

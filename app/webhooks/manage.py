@@ -88,8 +88,6 @@ class NewEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSecret:
-    """An endpoint with its new secret, which is stored encrypted."""
-
     row: AnyRow
     secret: str = field(repr=False)
 

@@ -32,7 +32,6 @@ SMS_FIELDS = (
 
 
 def sms_data(row: Any) -> dict[str, Any]:
-    """Return the event data from the attributes `SMS_FIELDS`."""
     return {name: _written(getattr(row, name)) for name in SMS_FIELDS}
 
 

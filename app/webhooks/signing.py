@@ -30,7 +30,6 @@ def secret_owner(endpoint_id: UUID) -> str:
 def signed_headers(
     signing_secrets: Sequence[str], event_id: UUID, at: datetime, text: str
 ) -> dict[str, str]:
-    """Return the headers of an attempt, with a signature by each live secret."""
     message_id = str(event_id)
     signatures = [Webhook(secret).sign(message_id, at, text) for secret in signing_secrets]
     return {

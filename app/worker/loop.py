@@ -87,6 +87,5 @@ def _run(task: Task, stop: threading.Event, progress: Progress) -> None:
 
 
 def pause_after(pause_seconds: float, failures: int, chance: float) -> float:
-    """Return a pause that grows with failures and differs between workers."""
     longer = min(pause_seconds * 2.0 ** min(failures, 10), _LONGEST_PAUSE_SECONDS)
     return max(pause_seconds, longer) * (0.75 + chance / 2)

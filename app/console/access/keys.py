@@ -136,7 +136,6 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
 def _offered(
     current_user: CurrentUser, use_cases: Sequence[AnyRow], *, may_choose_workspace: bool
 ) -> list[tuple[str, str]]:
-    """Return id and label of the use cases to which a new key can be limited."""
     shown, places = current_user.workspace_access, _names(current_user)
     own = None if shown is None else shown.workspace_id
     found = []

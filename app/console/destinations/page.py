@@ -146,7 +146,6 @@ def destinations_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(DESTINATIONS, ADMIN)
 def change_destinations(current_user: CurrentUser) -> Answer:
-    """Collect a change, or save the previewed changes."""
     draft = read_draft()
     if not draft.is_ready:
         return show(current_user, draft)
@@ -178,7 +177,6 @@ def show(
     suspension_form: Form | None = None,
     marked: Draft | None = None,
 ) -> Answer:
-    """Render the page, or its part, with the pending changes."""
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
         if marked is not None:

@@ -45,7 +45,6 @@ _PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
 
 
 def fields_of(*, is_use_case: bool) -> Mapping[str, tuple[str, ...]]:
-    """Return the guards, with their fields, that a workspace or a use case may have."""
     if not is_use_case:
         return FIELDS
     return {name: fields for name, fields in FIELDS.items() if name in OF_USE_CASES}
@@ -136,8 +135,6 @@ _SAVE = "save"
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The content of the form, and the preview of saving it."""
-
     use_case_id: UUID | None = None
     form: Form | None = None
     revision: int | None = None

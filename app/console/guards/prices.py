@@ -56,8 +56,6 @@ _SHARED = "Several organizations share these prices: they are changed by command
 
 @dataclass(frozen=True, slots=True)
 class CostChange:
-    """The cost of past traffic to a country, before and after a change of prices."""
-
     country: str | None
     segments: int
     before: str | None

@@ -84,7 +84,6 @@ def is_watched(found: MessageDetails, now: datetime) -> bool:
 
 
 def marker(found: MessageDetails, events: list[AnyRow]) -> str:
-    """Changes whenever the page of a message changes."""
     last = events[-1].id.hex if events else ""
     updated = found.message.updated_at.isoformat()
     repeats = sum(event.repeats for event in events)

@@ -98,7 +98,6 @@ def refusals(figures: Figures) -> Chart:
 
 
 def spend_chart(figures: Figures, currency: str) -> Chart:
-    """Chart the estimated cost."""
     rows = [(at, [round(sums.cost / MILLION, 4)]) for at, sums in figures.slots]
     return Chart("Spend (estimated)", currency, Kind.MONEY, [("spent", "Spent")], rows)
 
@@ -186,7 +185,6 @@ def _load(
     *,
     hourly: bool = False,
 ) -> list[SlotCount]:
-    """Load the counts by country of the last days, today included."""
     since = now.date() - timedelta(days=days - 1)
     workspace_id = shown_workspace(current_user)
     return load_slot_counts(connection, workspace_id, since, by="country", hourly=hourly)

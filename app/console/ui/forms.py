@@ -48,7 +48,6 @@ def read_search(schema: type[Schema]) -> Any:
 
 
 def refilled(problem: ValidationFailed) -> Form:
-    """Return the submitted form, with the problems at their fields."""
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
         found = _STEP.match(path)
@@ -125,12 +124,10 @@ def parse_time(name: str) -> dict[str, str]:
 
 
 def just_before(day: date | None, zone: ZoneInfo | None = None) -> datetime | None:
-    """Return the last millisecond before a day."""
     return None if day is None else shifted(_midnight(day, zone), -timedelta(milliseconds=1))
 
 
 def just_after(day: date | None, zone: ZoneInfo | None = None) -> datetime | None:
-    """Return the first moment after a day."""
     if day is None:
         return None
     if day == date.max:

@@ -172,8 +172,6 @@ class RequiresRole:
 
 @dataclass(frozen=True, slots=True)
 class RequiresOrganizationRole:
-    """Guard of a page: at least this role in the whole organization."""
-
     role: Role
 
     @property
@@ -209,8 +207,6 @@ ANYONE = Anonymous()
 
 
 class Pages(Routes):
-    """Routes of pages and of their forms."""
-
     def __init__(self) -> None:
         super().__init__("Console", described=False)
 

@@ -74,8 +74,6 @@ MENU = (
 
 @dataclass(frozen=True, slots=True)
 class MenuLine:
-    """A heading or a page in the menu."""
-
     label: str
     depth: int
     path: str | None = None
@@ -103,7 +101,6 @@ def _is_below(path: str, parent: str) -> bool:
 
 
 def link(path: str) -> str:
-    """Return the URL of a console page, with the public prefix."""
     return request.script_root + path
 
 
@@ -147,8 +144,6 @@ _TEMPLATES = _environment()
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The values of a form, and the problems of each."""
-
     values: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, list[str]] = field(default_factory=dict)
 

@@ -36,8 +36,6 @@ _INCOMPLETE = "Select a workspace and a role, or neither."
 
 
 class RolesForm(StrictSchema):
-    """Roles by workspace, and a role in one more workspace."""
-
     roles = fields.Dict(keys=Text(), values=Text(validate=one_of(Role)), load_default=dict)
     more_workspace = Id(load_default=None)
     more_role = Text(validate=one_of(Role), load_default=None)

@@ -114,7 +114,6 @@ RULE_KINDS: Mapping[RuleKind, RuleKindTraits] = {
 
 
 def rule_values(to: Destination) -> list[str]:
-    """Return the values of all rules that can cover a number."""
     return list(dict.fromkeys(one for kind in RULE_KINDS.values() for one in kind.values(to)))
 
 

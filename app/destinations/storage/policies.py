@@ -44,8 +44,6 @@ _OWNER = text(
 
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
-    """The policy of a workspace: its own, or the inherited one."""
-
     workspace_id: UUID
     organization_id: UUID
     parent_id: UUID | None

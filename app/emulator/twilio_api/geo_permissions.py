@@ -25,7 +25,6 @@ def read() -> Response:
 
 @blueprint.patch(_PATH)
 def change() -> Response:
-    """Changes the permissions that the API may change."""
     account = calling_account()
     items = [_item(text) for text in request.form.getlist("Permissions")]
     if not items:

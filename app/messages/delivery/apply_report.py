@@ -54,8 +54,6 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class AppliedReport:
-    """The message of a report, and the effect on it."""
-
     message_id: UUID
     status: Status
     applied: bool
@@ -244,7 +242,6 @@ def _values(report: Report) -> dict[str, Any]:
 
 
 def _decided(reported: Status) -> str:
-    """Return the effects of a report on each current status, as JSON."""
     facts = effects_of(reported)
     found = {}
     for current in Status:

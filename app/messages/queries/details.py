@@ -24,8 +24,6 @@ SENT_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class MessageDetails:
-    """A message, its submission, and the policy revision that allowed it."""
-
     message: MessageRecord
     workspace_id: UUID
     submission: Submission

@@ -56,7 +56,6 @@ class MessageFilter(PageFilter):
 
 
 def visible(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a submission is a visible message."""
     return or_(
         messages.c.submission.in_([state.value for state in ALWAYS_VISIBLE]),
         and_(

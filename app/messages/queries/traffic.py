@@ -68,7 +68,6 @@ def _of_ranges(wanted: Wanted, ranges: Iterable[tuple[str, str]]) -> CompoundSel
 
 
 def starts_with(prefix: str) -> ColumnElement[bool]:
-    """Return the condition that a message's number has a prefix."""
     # Both bounds are numbers, so that the result does not depend on the collation.
     number, above = messages.c.to_number, next_prefix(prefix)
     below = [] if above is None else [number < above]

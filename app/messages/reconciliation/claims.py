@@ -42,8 +42,6 @@ _OF_LANE = {ClaimLane.UNSETTLED: IS_UNSETTLED, ClaimLane.SETTLED: IS_SETTLED}
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A claimed message, with everything needed to ask the provider."""
-
     message_id: UUID
     workspace_id: UUID
     use_case_id: UUID

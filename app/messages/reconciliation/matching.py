@@ -117,7 +117,6 @@ def match(
 def _group(
     wanted: Unsettled, submissions: list[Unsettled], candidates: list[ProviderMessage]
 ) -> tuple[list[Unsettled], list[ProviderMessage]]:
-    """Return the fitting candidates and all submissions that could be confused."""
     group, fitting = [wanted], list[ProviderMessage]()
     rest = [one for one in submissions if one.message_id != wanted.message_id]
     grown = True

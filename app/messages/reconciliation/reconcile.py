@@ -96,8 +96,6 @@ _LEFT_OUT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Reconciles batches of due messages."""
-
     database: Database
     source: MessageSource
     track: TrackDelivery
@@ -118,7 +116,6 @@ class Reconcile:
         return self._run((ClaimLane.UNSETTLED,))
 
     def repair_once(self) -> int:
-        """Reconcile a batch of accepted messages."""
         return self._run((ClaimLane.SETTLED,))
 
     def _claim(

@@ -31,7 +31,6 @@ class RefusingAccount:
 def load_refusing(
     connection: Connection, account_sids: Iterable[str] | None = None
 ) -> dict[str, RefusingAccount]:
-    """Accounts that refused their current token, or did not answer."""
     columns = refusing_accounts.c
     query = (
         select(refusing_accounts, provider_accounts.c.auth_token)
@@ -94,7 +93,6 @@ def record_refusing(
 
 
 def forget_refusing(connection: Connection, account_sid: str) -> None:
-    """Record that an account answered."""
     connection.execute(
         delete(refusing_accounts).where(refusing_accounts.c.account_sid == account_sid)
     )

@@ -35,8 +35,6 @@ ASKED_ABOUT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Deleted messages, dropped partitions, and tables in use."""
-
     messages: int = 0
     partitions: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()

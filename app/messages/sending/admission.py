@@ -47,8 +47,6 @@ from app.use_cases.rules import Eligibility, SenderType, check_eligibility
 
 @dataclass(frozen=True, slots=True)
 class UseCase:
-    """The use case of a send, with its workspace."""
-
     use_case_id: UUID
     workspace_id: UUID
     organization_id: UUID

@@ -177,8 +177,6 @@ def _open_on_sqlite(
 
 @dataclass(frozen=True, slots=True)
 class OpenGuarded:
-    """Writes submissions that their guards permit."""
-
     database: Database
     pseudonym: Callable[[str], str]
     fresh_autos: AutosOfSends

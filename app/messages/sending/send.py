@@ -261,7 +261,6 @@ class SendMessage:
         return Sent(record(new, outcome), replayed=False)
 
     def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
-        """Load the context with its prices and time."""
         with self.database.reading() as connection:
             # After the connection is opened, which measures this host's clock.
             now = self.clock.now()

@@ -64,7 +64,6 @@ class AggregateMessages:
         return 1 if until < now else 0
 
     def _hours(self, since: datetime, until: datetime, now: datetime) -> set[datetime]:
-        """List the hours with new or changed messages."""
         with self.database.reading() as connection:
             found = hours_touched(connection, since, until)
         hour = hour_of(since)

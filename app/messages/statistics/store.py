@@ -42,16 +42,12 @@ _PIECE_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class CountLease:
-    """A lease on the counting, and its progress."""
-
     counted_until: datetime
     leased_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class HourlyCount:
-    """Counts by workspace, country, use case, access key and currency."""
-
     workspace_id: UUID
     country: str
     use_case_id: UUID
@@ -119,7 +115,6 @@ def _move(connection: Connection, turn: CountLease, **values: Any) -> bool:
 
 
 def hours_touched(connection: Connection, since: datetime, until: datetime) -> set[datetime]:
-    """Return the hours of messages with events in this period."""
     columns = message_events.c
     piece = func.substr(cast(columns.message_id, String), 1, _PIECE_DIGITS)
     is_new = columns.id >= first_id_at(since), columns.id < first_id_at(until)
@@ -139,12 +134,10 @@ def _hour_at(milliseconds: int) -> datetime:
 
 
 def hour_of(at: datetime) -> datetime:
-    """Return the start of an hour."""
     return at.replace(minute=0, second=0, microsecond=0)
 
 
 def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[HourlyCount]:
-    """Count the messages that were created in an hour."""
     columns = messages.c
     country = func.coalesce(columns.country, "")
     sums = [

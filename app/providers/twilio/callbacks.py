@@ -64,8 +64,6 @@ _INBOUND = {
 
 @dataclass(frozen=True, slots=True)
 class SignedForm:
-    """The parameters of a verified request and the account that signed it."""
-
     account_sid: str
     form: Mapping[str, Sequence[str]]
 
