@@ -107,7 +107,6 @@ class _Busiest:
             self.day = max(self.day, segments)
 
     def add_minutes(self, minutes: Iterable[MinuteTraffic], tripped: Tripped) -> None:
-        """Take the busiest of the minutes in which the guard did not trip."""
         for one in minutes:
             if not tripped.has(GuardName.WORKSPACE, "", one.minute):
                 self.minute = max(self.minute, one.segments)

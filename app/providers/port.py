@@ -210,8 +210,6 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A recipient's decision, sent to a sender of a provider account."""
-
     account_sid: str
     messaging_service_sid: str | None
     sender: str | None

@@ -28,7 +28,7 @@ from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, changed_
 def plan_guards(
     context: Context, each: MatchedWorkspace, ids: Mapping[str, UUID], problems: FileProblems
 ) -> Iterator[Step]:
-    """Plan the guards of a workspace and of its use cases; ``ids`` are by place."""
+    """``ids`` are by place."""
     edit = _Edit(
         each.entry,
         {

@@ -84,7 +84,7 @@ _ONE = Statement(
 def event_row(
     workspace_id: UUID, event_type: EventType, data: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """Return a row of `webhook_events`; ``data`` must be JSON already."""
+    """``data`` must be JSON already."""
     return {
         "id": new_id(),
         "workspace_id": workspace_id,

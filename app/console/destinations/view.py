@@ -43,8 +43,6 @@ _REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PendingChanges:
-    """Countries to allow, also for hours, and to block, based on a revision."""
-
     revision: int
     allow: tuple[str, ...] = ()
     hours: Mapping[str, int] = field(default_factory=dict)
@@ -55,7 +53,6 @@ class PendingChanges:
 
     @property
     def text(self) -> str:
-        """Identifies the pending changes and their revision."""
         hours = ",".join(f"{code}.{self.hours[code]}" for code in sorted(self.hours))
         allow, block = ",".join(sorted(self.allow)), ",".join(sorted(self.block))
         return f"{self.revision};{allow};{hours};{block}"

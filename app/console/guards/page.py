@@ -79,7 +79,6 @@ def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
 
 
 def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) -> str:
-    """Identifies the guards and their revision."""
     return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
 
 

@@ -127,7 +127,7 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 def render_use_case_page(
     current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
 ) -> Response:
-    """Render the page, with its invalid forms; raises `UseCaseNotFound`."""
+    """Raises `UseCaseNotFound`."""
     with reading() as connection:
         record = require_use_case(connection, current_user.principal, use_case_id)
     shown = {"form": form_of(record.row), "sender_form": Form(), "registrations": Form()} | forms

@@ -206,7 +206,6 @@ def record_billing(
 def holders(
     connection: Connection, account_sid: str, sids: Sequence[str]
 ) -> dict[str, SidSource | None]:
-    """Return which SIDs messages have, with their strongest source."""
     query = select(messages.c.message_sid, messages.c.sid_source).where(
         messages.c.message_sid.in_(sids), messages.c.account_sid == account_sid
     )
