@@ -5,7 +5,8 @@ transaction on SQLite.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,7 @@ from app.guards.tables import guard_counters
 from app.guards.watches import GuardedSend, Trip
 from app.kernel.errors import GuardTripped, ServiceUnavailable
 from app.kernel.phone import PhoneNumber
+from app.kernel.turns import Turns
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
 from app.messages.sending.admission import UseCase
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
@@ -53,6 +55,7 @@ from app.web.metrics import GUARD_TRIPS
 _log = structlog.get_logger(__name__)
 # A statement is repeated if another one inserted one of its few counters since it began.
 _WRITE_TRIES = 8
+_LONGEST_TURN_SECONDS = 2
 _NOT_NULL, _DEADLOCK = "23502", "40P01"
 
 
@@ -180,6 +183,7 @@ class OpenGuarded:
     database: Database
     pseudonym: Callable[[str], str]
     fresh_autos: AutosOfSends
+    turns: Turns = field(default_factory=lambda: Turns(_LONGEST_TURN_SECONDS))
 
     def __call__(self, use_case: UseCase, new: NewSubmission) -> NewSubmission | None:
         """Return the submission with its counts; None if its idempotency key is in use.
@@ -234,11 +238,21 @@ class OpenGuarded:
     def _open(self, new: NewSubmission, counters: tuple[Counter, ...]) -> tuple[bool, CountResult]:
         for last in (*[False] * (_WRITE_TRIES - 1), True):
             try:
-                return open_submission(self.database, new, counters)
+                with self._turn(counters):
+                    return open_submission(self.database, new, counters)
             except (IntegrityError, ServiceUnavailable) as problem:
                 if last or not _is_lost_race(problem):
                     raise
         raise ServiceUnavailable
+
+    def _turn(self, counters: tuple[Counter, ...]) -> AbstractContextManager[None]:
+        """Wait in this process, not in PostgreSQL, for sends that lock the same first counter.
+
+        There, a hundred waiting connections took ten times the processor time of the sends.
+        """
+        if not counters or self.database.is_sqlite:
+            return nullcontext()
+        return self.turns.take(counters[0].key)
 
     def _record(
         self, new: NewSubmission, trip: Trip, counters: tuple[Counter, ...], *, refuses: bool
