@@ -14,8 +14,8 @@ from app.kernel.errors import ServiceUnavailable
 class KeptConnections:
     """The connection that was used last is used next.
 
-    A thread that waits for the pool gets a kept connection, because whoever keeps one
-    looks for waiting threads afterwards, and a thread first says that it waits.
+    No thread waits for the pool while a connection is kept: it notes that it waits before it
+    looks for one, and a thread that keeps one looks for waiting threads afterwards.
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
@@ -65,7 +65,7 @@ class KeptConnections:
 class Lent(AbstractContextManager[Connection]):
     """A kept connection for statements that commit themselves.
 
-    A class, because every request lends one and a generator costs three times as much.
+    It is a class because every request lends one, and a generator makes more calls.
     """
 
     def __init__(self, kept: KeptConnections) -> None:

@@ -1,4 +1,4 @@
-"""Failures to reach the database as the public `ServiceUnavailable`."""
+"""Turns failures to reach the database into `ServiceUnavailable`."""
 
 import threading
 from collections.abc import Iterator
