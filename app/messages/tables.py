@@ -137,13 +137,6 @@ messages = Table(
         sqlite_where=_HAS_BODY,
         postgresql_where=_HAS_BODY,
     ),
-    Index(
-        "ix_messages_numbers",
-        "workspace_id",
-        "id",
-        sqlite_where=HAS_NUMBER,
-        postgresql_where=HAS_NUMBER,
-    ),
     Index(None, "use_case_id", "id"),
     Index(
         "ix_messages_listed_status",

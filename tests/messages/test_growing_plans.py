@@ -63,7 +63,7 @@ MONTH = re.compile(r"\bon (?:messages|message_events)_(\d{4}_\d\d|before)\b(?! (
 SCANNED = {("erase", "idempotency_keys")}
 # 31 days or less, and the months that are created ahead.
 MOST_MONTHS = 6
-SOUGHT_NUMBER = re.compile(r"messages\.to_number(?:, messages\.id\))? (?:>=|=) \(?%")
+SOUGHT_NUMBER = re.compile(r"messages\.to_number(?:, messages\.id\))? (?:>=|=|>) \(?%")
 COUNT = re.compile(r"\bcount\(")
 
 
@@ -173,13 +173,14 @@ def _without_condition(plan: str) -> Iterator[str]:
 
 
 def test_numbers_are_sought_by_their_index(asked: list[Asked]) -> None:
-    """Break: leave `HAS_NUMBER` out of the list of a number, of `_of_ranges` or of `Erase`."""
+    """Break: leave `HAS_NUMBER` out of the list of a number, of `_of_ranges`, `Erase` or `Purge`."""
     sought = [one for one in asked if SOUGHT_NUMBER.search(one.text)]
     assert {one.by for one in sought} >= {
         "list, of a number",
         "dry run, a prefix of half",
         "dry run, a number",
         "erase",
+        "purge",
     }
     assert [one.short for one in sought if "_to_number_id_" not in one.plan] == []
 

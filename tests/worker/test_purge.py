@@ -104,6 +104,19 @@ def test_each_batch_begins_where_the_one_before_ended(
     assert len(ends) == len(set(ends)) == 6
 
 
+@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
+def test_the_index_by_number_leads_to_the_numbers_that_expired(
+    factory: Factory, gateway: Gateway, tenant: Tenant
+) -> None:
+    """Break: in `_numbers`, order by id. `test_growing_plans` looks at PostgreSQL."""
+    gateway.send(tenant)
+    with explained(factory.database, "ORDER BY messages.workspace_id, messages.to_number") as plans:
+        assert purge_after(factory, 91).numbers == 1
+    (plan,) = plans
+    assert "ix_messages_by_number (workspace_id=? AND (to_number,id)>(?,?))" in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def test_a_purged_message_can_still_be_fetched(
     factory: Factory, gateway: Gateway, tenant: Tenant, tmp_path: Path
 ) -> None:

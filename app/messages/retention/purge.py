@@ -7,10 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, String, Uuid, and_, bindparam, case, delete, null, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    delete,
+    literal,
+    null,
+    select,
+    tuple_,
+    update,
+)
 
 from app.access.tables import workspaces
 from app.db.clock import require_same_time
@@ -31,6 +45,7 @@ KEPT_NUMBER = case(
     (and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=null()
 )
 _FIRST_ID = UUID(int=0)
+_FIRST_NUMBER = ("", _FIRST_ID)
 _FIRST_TIME = datetime(1, 1, 1, tzinfo=UTC)
 # The last id or time of a batch.
 _End = TypeVar("_End")
@@ -62,7 +77,7 @@ class Purge:
             bodies_before = first_id_at(now - timedelta(days=row.body_retention_days))
             numbers_before = first_id_at(now - timedelta(days=row.number_retention_days))
             bodies += self._in_batches(partial(_bodies, row.id, bodies_before), _FIRST_ID)
-            numbers += self._in_batches(partial(self._numbers, row.id, numbers_before), _FIRST_ID)
+            numbers += self._numbers(row.id, numbers_before)
         self._in_batches(partial(_consents, now - CONSENTS_KEPT), _FIRST_TIME)
         answers = self._in_batches(partial(_answers, now - LIFETIME), _FIRST_TIME)
         return Purged(bodies, numbers, answers)
@@ -79,32 +94,53 @@ class Purge:
                 return total
             end = next_end
 
-    def _numbers(
-        self, workspace_id: UUID, before: UUID, connection: Connection, after: UUID
-    ) -> tuple[int, UUID | None]:
-        columns = messages.c
-        found = connection.execute(
-            select(columns.id, columns.to_number)
-            .where(
-                columns.workspace_id == workspace_id,
-                columns.id < before,
-                columns.id > after,
-                HAS_NUMBER,
-            )
-            .order_by(columns.id)
-            .limit(PURGE_BATCH)
-        ).all()
-        if found:
-            connection.execute(
-                update(messages)
-                .where(columns.id == bindparam("message"))
-                .values(to_number=bindparam("pseudonym"), sent_number=KEPT_NUMBER),
-                [{"message": row.id, "pseudonym": self.pseudonym(row.to_number)} for row in found],
-            )
-        return len(found), found[-1].id if len(found) == PURGE_BATCH else None
+    def _numbers(self, workspace_id: UUID, before: UUID) -> int:
+        total, after = 0, _FIRST_NUMBER
+        while True:
+            # Not in the transaction that erases, which on SQLite holds up all other writes.
+            with self.database.reading() as connection:
+                found = connection.execute(_numbered(workspace_id, before, after)).all()
+            if found:
+                pseudonyms = [
+                    {"message": row.id, "pseudonym": self.pseudonym(row.to_number)} for row in found
+                ]
+                with self.database.writing() as connection:
+                    connection.execute(_ERASE_NUMBER, pseudonyms)
+            total += len(found)
+            if len(found) < PURGE_BATCH:
+                return total
+            after = found[-1].to_number, found[-1].id
 
     def pseudonym(self, number: str) -> str:
         return pseudonym_of(self.pseudonym_key, number)
+
+
+_ERASE_NUMBER = (
+    update(messages)
+    .where(messages.c.id == bindparam("message"))
+    .values(to_number=bindparam("pseudonym"), sent_number=KEPT_NUMBER)
+)
+
+
+def _numbered(
+    workspace_id: UUID, before: UUID, after: tuple[str, UUID]
+) -> Select[*tuple[Any, ...]]:
+    """Read in the order of the index by number.
+
+    It holds no erased numbers, so only the month in which ``before`` lies has others to pass.
+    """
+    columns = messages.c
+    return (
+        select(columns.id, columns.to_number)
+        .where(
+            HAS_NUMBER,
+            columns.workspace_id == workspace_id,
+            tuple_(columns.to_number, columns.id) > tuple_(*map(literal, after)),
+            columns.id < before,
+        )
+        .order_by(columns.workspace_id, columns.to_number, columns.id)
+        .limit(PURGE_BATCH)
+    )
 
 
 def _consents(
