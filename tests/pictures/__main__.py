@@ -1,6 +1,6 @@
-"""`make pictures`: key pages of the console as small WebP files, light and dark, wide and narrow.
+"""`make pictures`: every page of the console as small WebP files, wide and light, narrow and dark.
 
-`--every` takes every page at three widths as PNG, for a look by eye; those are not kept in the
+Key pages are taken in all four manners. `--every` takes every page at three widths as PNG, for a look by eye; those are not kept in the
 repository.
 """
 
@@ -27,6 +27,7 @@ QUALITY = 40
 TALLEST = 1100
 LARGEST_BYTES = 60_000
 KEY = ("overview", "destinations", "messages", "message", "check", "guards", "provider", "docs")
+OF_EVERY_PAGE = (("wide", "light"), ("phone", "dark"))
 
 
 def main() -> None:
@@ -48,7 +49,8 @@ def main() -> None:
             for width in given.width or (WIDTHS if given.every else ("wide", "phone")):
                 for scheme in ("light", "dark"):
                     pages = _pages(site, tenant_gateway)
-                    names = given.only or (pages if given.every else KEY)
+                    takes_all = given.every or (width, scheme) in OF_EVERY_PAGE
+                    names = given.only or (pages if takes_all else KEY)
                     wanted = {name: pages[name] for name in names}
                     kind = "png" if given.every else "webp"
                     _take(
