@@ -1,6 +1,7 @@
 """The pages of keys, workspaces, people and the audit in a browser: usable, and for everyone."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -25,15 +26,30 @@ def owner_key(site: Site) -> str:
     return site.factory.keys(organization_id, None)[Role.OWNER]
 
 
-@pytest.fixture
-def owner(page: Page, owner_key: str) -> Page:
-    """A page that is signed in."""
+def sign_in(page: Page, owner_key: str) -> None:
     page.goto("/console/sign-in")
     page.get_by_text("Sign in with an access key").click()
     page.get_by_label("Access key").fill(owner_key)
     page.get_by_role("button", name="Sign in with key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+@pytest.fixture
+def owner(page: Page, owner_key: str) -> Page:
+    """A page that is signed in."""
+    sign_in(page, owner_key)
     return page
+
+
+@pytest.fixture
+def plain(browser: Browser, owner_key: str, site: Site, viewport: ViewportSize) -> Iterator[Page]:
+    """The same in a browser that runs no scripts."""
+    with browser.new_context(
+        java_script_enabled=False, viewport=viewport, base_url=site.url
+    ) as context:
+        page = context.new_page()
+        sign_in(page, owner_key)
+        yield page
 
 
 def looks_well(page: Page, viewport: ViewportSize) -> None:
@@ -128,25 +144,74 @@ def test_a_person_is_invited_and_chooses_a_password(
     looks_well(owner, viewport)
 
 
+@EACH_SIZE
 def test_guards_of_a_use_case_and_prices_are_changed_without_scripts(
-    browser: Browser, owner_key: str, site: Site
+    plain: Page, site: Site
 ) -> None:
-    with browser.new_context(
-        java_script_enabled=False, viewport=ViewportSize(**PHONE), base_url=site.url
-    ) as context:
-        page = context.new_page()
-        page.goto("/console/sign-in")
-        page.get_by_text("Sign in with an access key").click()
-        page.get_by_label("Access key").fill(owner_key)
-        page.get_by_role("button", name="Sign in with key").click()
-        page.goto(f"/console/guards?use_case_id={site.tenant.use_case_id}")
-        page.locator("[id='number.mode']").select_option("enforce")
-        page.get_by_role("button", name="Preview effect").click()
-        page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.get_by_text("In effect for the next send.")).to_be_visible()
-        page.goto("/console/prices")
-        page.locator("#price-country").select_option("US")
-        page.get_by_label("Price per segment").fill("0.01")
-        page.get_by_role("button", name="Preview effect").click()
-        page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.get_by_role("cell", name="0.01 USD")).to_be_visible()
+    plain.goto(f"/console/guards?use_case_id={site.tenant.use_case_id}")
+    plain.locator("[id='number.mode']").select_option("enforce")
+    plain.get_by_role("button", name="Preview effect").click()
+    plain.get_by_role("button", name="Save", exact=True).click()
+    expect(plain.get_by_text("In effect for the next send.")).to_be_visible()
+    plain.goto("/console/prices")
+    plain.locator("#price-country").select_option("US")
+    plain.get_by_label("Price per segment").fill("0.01")
+    plain.get_by_role("button", name="Preview effect").click()
+    plain.get_by_role("button", name="Save", exact=True).click()
+    expect(plain.get_by_role("cell", name="0.01 USD")).to_be_visible()
+
+
+@EACH_SIZE
+def test_a_key_and_a_rule_are_added_and_removed_without_scripts(plain: Page) -> None:
+    plain.goto(KEYS)
+    plain.get_by_label("Name").fill("plain")
+    plain.get_by_role("button", name="Create key").click()
+    assert plain.locator("#secret").inner_text().startswith("bp_")
+    plain.get_by_role("button", name="Done", exact=True).click()
+    row = plain.get_by_role("row", name="plain").filter(has=plain.locator("summary"))
+    row.locator("summary").click()
+    row.get_by_role("button", name="Revoke key").click()
+    expect(plain.get_by_role("status")).to_contain_text("plain is revoked.")
+    plain.goto("/console/destinations/rules")
+    plain.get_by_label("Value").fill("+23276")
+    plain.get_by_role("button", name="Preview effect").click()
+    expect(plain.get_by_role("heading", name="Add this rule?")).to_be_visible()
+    plain.get_by_role("button", name="Add rule").click()
+    plain.get_by_role("button", name=re.compile(r"Remove \+23276")).click()
+    plain.get_by_role("button", name="Remove rule").click()
+    expect(plain.get_by_role("heading", name="No rules")).to_be_visible()
+
+
+@EACH_SIZE
+def test_sends_are_suspended_and_resumed_without_scripts(plain: Page, site: Site) -> None:
+    plain.goto("/console/try")
+    plain.get_by_label("Number").fill("+1 202 555 0123")
+    plain.get_by_role("button", name="Check number").click()
+    expect(plain.get_by_role("region").get_by_role("heading", level=2).first).to_be_visible()
+    plain.get_by_role("button", name="Suspend sends").click()
+    asking = plain.get_by_role("region", name="Suspend all sends of")
+    asking.get_by_label("Reason").fill("a key leaked")
+    asking.get_by_role("button", name="Suspend sends").click()
+    notice = plain.get_by_role("status").filter(has_text="This workspace is suspended")
+    expect(notice).to_contain_text("a key leaked")
+    notice.get_by_label("Reason").fill("revoked")
+    notice.get_by_role("button", name="Resume").click()
+    expect(plain.get_by_text("This workspace is suspended")).to_have_count(0)
+
+
+@EACH_SIZE
+def test_an_endpoint_and_a_person_are_added_without_scripts(
+    plain: Page, viewport: ViewportSize
+) -> None:
+    plain.goto("/console/webhooks")
+    if not plain.get_by_label("URL").is_visible():  # it is open before the first endpoint
+        plain.locator("summary", has_text="Create endpoint").click()
+    plain.get_by_label("URL").fill(f"https://hooks.example.com/{viewport['width']}")
+    plain.get_by_label("sms.delivered").check()
+    plain.get_by_role("button", name="Create endpoint").click()
+    assert plain.locator("#secret").inner_text().startswith("whsec_")
+    plain.goto("/console/people/new")
+    plain.get_by_label("E-mail").fill(f"plain{viewport['width']}@example.com")
+    plain.get_by_label("In all workspaces").select_option("viewer")
+    plain.get_by_role("button", name="Add person").click()
+    assert "/console/sign-in/link?token=" in plain.locator("#secret").inner_text()
