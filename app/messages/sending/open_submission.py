@@ -41,8 +41,8 @@ from app.guards.refusal_texts import refusal_details, refusal_message
 from app.guards.tables import guard_counters
 from app.guards.watches import GuardedSend, Trip
 from app.kernel.errors import GuardTripped, ServiceUnavailable
+from app.kernel.keyed_locks import KeyedLocks
 from app.kernel.phone import PhoneNumber
-from app.kernel.turns import Turns
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
 from app.messages.sending.admission import UseCase
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
@@ -55,7 +55,7 @@ from app.web.metrics import GUARD_TRIPS
 _log = structlog.get_logger(__name__)
 # A statement is repeated if another one inserted one of its few counters since it began.
 _WRITE_TRIES = 8
-_LONGEST_TURN_SECONDS = 2
+_LONGEST_WAIT_SECONDS = 2
 _NOT_NULL, _DEADLOCK = "23502", "40P01"
 
 
@@ -183,7 +183,7 @@ class OpenGuarded:
     database: Database
     pseudonym: Callable[[str], str]
     fresh_autos: AutosOfSends
-    turns: Turns = field(default_factory=lambda: Turns(_LONGEST_TURN_SECONDS))
+    locks: KeyedLocks = field(default_factory=lambda: KeyedLocks(_LONGEST_WAIT_SECONDS))
 
     def __call__(self, use_case: UseCase, new: NewSubmission) -> NewSubmission | None:
         """Return the submission with its counts; None if its idempotency key is in use.
@@ -238,21 +238,21 @@ class OpenGuarded:
     def _open(self, new: NewSubmission, counters: tuple[Counter, ...]) -> tuple[bool, CountResult]:
         for last in (*[False] * (_WRITE_TRIES - 1), True):
             try:
-                with self._turn(counters):
+                with self._alone(counters):
                     return open_submission(self.database, new, counters)
             except (IntegrityError, ServiceUnavailable) as problem:
                 if last or not _is_lost_race(problem):
                     raise
         raise ServiceUnavailable
 
-    def _turn(self, counters: tuple[Counter, ...]) -> AbstractContextManager[None]:
+    def _alone(self, counters: tuple[Counter, ...]) -> AbstractContextManager[None]:
         """Wait in this process, not in PostgreSQL, for sends that lock the same first counter.
 
         There, a hundred waiting connections took ten times the processor time of the sends.
         """
         if not counters or self.database.is_sqlite:
             return nullcontext()
-        return self.turns.take(counters[0].key)
+        return self.locks.holding(counters[0].key)
 
     def _record(
         self, new: NewSubmission, trip: Trip, counters: tuple[Counter, ...], *, refuses: bool

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.kernel.turns import Turns
+from app.kernel.keyed_locks import KeyedLocks
 from support.factories import ACCOUNT, Factory, Gateway
 
 
@@ -14,18 +14,18 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
     found: list[Hashable] = []
 
     @contextmanager
-    def take(_turns: Turns, key: Hashable) -> Iterator[None]:
+    def holding(_locks: KeyedLocks, key: Hashable) -> Iterator[None]:
         found.append(key)
         yield
 
-    monkeypatch.setattr(Turns, "take", take)
+    monkeypatch.setattr(KeyedLocks, "holding", holding)
     return found
 
 
-def test_guarded_sends_of_a_workspace_take_turns_on_postgresql(
+def test_guarded_sends_of_a_workspace_wait_in_the_process_on_postgresql(
     gateway: Gateway, factory: Factory, taken: list[Hashable]
 ) -> None:
-    """Break: give each send a turn of its own. SQLite's writes share a commit instead."""
+    """Break: give each send a lock of its own. SQLite's writes share a commit instead."""
     guarded = factory.tenant(factory.organization(), guarded=True, account_sid=ACCOUNT)
     for _ in range(2):
         assert gateway.send(guarded).status_code == 201
