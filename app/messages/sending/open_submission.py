@@ -248,7 +248,7 @@ class OpenGuarded:
     def _alone(self, counters: tuple[Counter, ...]) -> AbstractContextManager[None]:
         """Wait in this process, not in PostgreSQL, for sends that lock the same first counter.
 
-        There, a hundred waiting connections took ten times the processor time of the sends.
+        There, waiting connections took a quarter more of the database's processor time.
         """
         if not counters or self.database.is_sqlite:
             return nullcontext()
