@@ -248,7 +248,7 @@ class OpenGuarded:
     def _alone(self, counters: tuple[Counter, ...]) -> AbstractContextManager[None]:
         """Wait in this process, not in PostgreSQL, for sends that lock the same first counter.
 
-        There, waiting connections took a quarter more of the database's processor time.
+        There, waiting took about a third of the database's processor time with 120 clients.
         """
         if not counters or self.database.is_sqlite:
             return nullcontext()
