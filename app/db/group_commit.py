@@ -10,29 +10,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from app.db.statement import Statement
 from app.kernel.errors import ServiceUnavailable
+from app.kernel.locks import FairLock, taken_lock
 
 MOST_WRITES = 64
 _SAVE = Statement("SAVEPOINT one_write")
 _KEEP = Statement("RELEASE one_write")
 _UNDO = Statement("ROLLBACK TO one_write")
-
-
-def _taken_lock() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    shares: bool
-    called: threading.Lock
 
 
 class _Batch:
@@ -54,7 +42,7 @@ class _Batch:
 
     def add_write(self) -> threading.Lock:
         """Return the lock for `await_end`."""
-        ended = _taken_lock()
+        ended = taken_lock()
         self._ended.append(ended)
         return ended
 
@@ -110,18 +98,16 @@ class _Batch:
             self._wake_next()
 
 
-class GroupCommit:
+class GroupCommit(FairLock):
     """The writers of one process: one at a time, in the order of their arrival.
 
     ``connect`` returns a connection that waits so many seconds for other processes.
     """
 
     def __init__(self, connect: Callable[[float], Connection]) -> None:
+        super().__init__()
         self._connect = connect
-        self._guard = threading.Lock()
-        self._is_taken = False
-        self._waiting: deque[_Waiter] = deque()
-        # Only the thread that has its turn reads or changes the batch.
+        # Only the thread that has the lock reads or changes the batch.
         self._batch: _Batch | None = None
 
     @contextmanager
@@ -130,11 +116,11 @@ class GroupCommit:
 
         Raises `ServiceUnavailable`.
         """
-        left = self._await_turn(wait_seconds, shares=False)
+        left = self._wait(wait_seconds, shares=False)
         try:
             yield left
         finally:
-            self._end_turn()
+            self.release()
 
     @contextmanager
     def sharing(self, wait_seconds: float) -> Iterator[Connection]:
@@ -143,70 +129,38 @@ class GroupCommit:
         Raises:
             ServiceUnavailable: it had to wait too long, or the commit failed.
         """
-        left = self._await_turn(wait_seconds, shares=True)
+        left = self._wait(wait_seconds, shares=True)
         try:
             batch = self._batch = self._batch or _Batch(self._connect(left))
         except BaseException:
-            self._end_turn()
+            self.release()
             raise
         try:
             with batch.savepoint():
                 yield batch.connection
         finally:
             ended = batch.add_write()
-            self._end_turn()
+            self.release()
             # Also after an error: the write may have failed because of an earlier one.
             batch.await_end(ended)
             if batch.problem is not None:
                 raise ServiceUnavailable from batch.problem
 
-    def _await_turn(self, wait_seconds: float, *, shares: bool) -> float:
-        deadline = time.monotonic() + wait_seconds
-        with self._guard:
-            if not self._is_taken:
-                self._is_taken = True
-                return wait_seconds
-            waiter = _Waiter(shares, _taken_lock())
-            self._waiting.append(waiter)
-        is_called = False
-        try:
-            is_called = waiter.called.acquire(timeout=wait_seconds)
-        except BaseException:
-            if not self._has_left(waiter):
-                self._end_turn()
-            raise
-        if not is_called and self._has_left(waiter):
+    def _wait(self, seconds: float, *, shares: bool) -> float:
+        deadline = time.monotonic() + seconds
+        if not self.acquire(seconds, shares=shares):
             raise ServiceUnavailable
         return max(0.0, deadline - time.monotonic())
 
-    def _has_left(self, waiter: _Waiter) -> bool:
-        """Leave the queue; False if the turn has just come."""
-        with self._guard:
-            try:
-                self._waiting.remove(waiter)
-            except ValueError:
-                return False
-            return True
-
-    def _end_turn(self) -> None:
+    def release(self) -> None:
         """Let the next write continue the transaction; if there is none, commit."""
         batch = self._batch
         if batch is not None:
-            if batch.may_grow and self._call_next(only_sharing=True):
+            if batch.may_grow and self.pass_to_sharing():
                 return
             self._batch = None
         try:
             if batch is not None:
                 batch.end()
         finally:
-            self._call_next()
-
-    def _call_next(self, *, only_sharing: bool = False) -> bool:
-        """Give the turn to the next writer; return False if it stays or is free."""
-        with self._guard:
-            if self._waiting and (self._waiting[0].shares or not only_sharing):
-                self._waiting.popleft().called.release()
-                return True
-            if not only_sharing:
-                self._is_taken = False
-            return False
+            super().release()

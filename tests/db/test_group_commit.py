@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 
 from app.db import engine, group_commit
 from app.db.engine import Database
+from app.kernel import locks
 from app.kernel.errors import ServiceUnavailable
 from support.polling import PATIENCE_SECONDS, eventually
 
@@ -239,7 +240,7 @@ def test_a_batch_is_bounded(writers: Writers, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_whole_transaction_shares_with_nobody_and_keeps_its_place(writers: Writers) -> None:
-    """Break: in `_call_next`, call a writer that does not share in any case."""
+    """Break: in `pass_to_sharing`, call a writer that does not share."""
     seen: list[list[str]] = []
     writers.hold()
     writers.queue("a")
@@ -270,10 +271,10 @@ def test_a_write_that_waits_too_long_is_turned_away(
 def test_a_write_whose_turn_comes_as_its_wait_ends_is_made(
     writers: Writers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Break: in `_await_turn`, raise without asking `_has_left`."""
+    """Break: in `FairLock.acquire`, return False without asking `_has_left`."""
     writers.hold()
     with monkeypatch.context() as patched:
-        patched.setattr(group_commit, "_taken_lock", Called)
+        patched.setattr(locks, "taken_lock", Called)
         writers.queue("a")
     writers.finish()
     assert writers.problems == {}
@@ -283,12 +284,12 @@ def test_a_write_whose_turn_comes_as_its_wait_ends_is_made(
 def test_a_write_interrupted_in_the_queue_passes_its_turn_on(
     writers: Writers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Break: in `_await_turn`, do not end the turn of an interrupted write."""
+    """Break: in `FairLock.acquire`, do not release after an interruption."""
     interrupted = KeyboardInterrupt()
 
     writers.hold()
     with monkeypatch.context() as patched:
-        patched.setattr(group_commit, "_taken_lock", lambda: Called(interrupted))
+        patched.setattr(locks, "taken_lock", lambda: Called(interrupted))
         writers.queue("a")
     writers.finish()
     assert writers.problems == {"a": interrupted}
@@ -316,7 +317,7 @@ def test_a_write_interrupted_before_the_commit_keeps_nobody_waiting(
             self._lock.release()
 
     def wait_and_patch(_connection: Connection) -> None:
-        patched.setattr(group_commit, "_taken_lock", Lock)
+        patched.setattr(group_commit, "taken_lock", Lock)
 
     writers.hold()
     with monkeypatch.context() as patched:

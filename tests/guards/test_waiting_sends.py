@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.kernel.keyed_locks import KeyedLocks
+from app.kernel.locks import KeyedLocks
 from support.factories import ACCOUNT, Factory, Gateway
 
 

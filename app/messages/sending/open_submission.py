@@ -41,7 +41,7 @@ from app.guards.refusal_texts import refusal_details, refusal_message
 from app.guards.tables import guard_counters
 from app.guards.watches import GuardedSend, Trip
 from app.kernel.errors import GuardTripped, ServiceUnavailable
-from app.kernel.keyed_locks import KeyedLocks
+from app.kernel.locks import KeyedLocks
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
 from app.messages.sending.admission import UseCase

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from app.kernel.errors import ServiceUnavailable
-from app.kernel.keyed_locks import KeyedLocks
+from app.kernel.locks import KeyedLocks
 
 
 def test_threads_with_one_key_run_one_after_another() -> None:
@@ -70,7 +70,7 @@ def test_the_thread_that_waits_longest_is_next() -> None:
     with locks.holding("key"):
         for place, thread in enumerate(threads):
             thread.start()
-            while sum(len(lock.waiting) for lock in locks._locks) <= place:
+            while sum(len(lock._waiting) for lock in locks._locks) <= place:
                 time.sleep(0.001)
     for thread in threads:
         thread.join()
