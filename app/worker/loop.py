@@ -58,7 +58,8 @@ def run_tasks(
     """Returns once the event is set and every task has finished."""
     noted = progress or Progress()
     threads = [
-        threading.Thread(target=_run, args=(task, stop, noted), name=task.name) for task in tasks
+        threading.Thread(target=run_task, args=(task, stop, noted), name=task.name)
+        for task in tasks
     ]
     for thread in threads:
         thread.start()
@@ -66,7 +67,7 @@ def run_tasks(
         thread.join()
 
 
-def _run(task: Task, stop: threading.Event, progress: Progress) -> None:
+def run_task(task: Task, stop: threading.Event, progress: Progress) -> None:
     failures = 0
     while not stop.is_set():
         progress.begin(task)

@@ -17,10 +17,9 @@ from app.guards.autos import RefreshAutos
 from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.kernel.clock import Clock
-from app.kernel.errors import ServiceUnavailable
 from app.web.registry import get_service
 from app.worker.housekeeping import log_difference
-from app.worker.loop import pause_after
+from app.worker.loop import Progress, Task, pause_after, run_task
 
 WATCH_SECONDS = 30.0
 _log = structlog.get_logger(__name__)
@@ -70,15 +69,10 @@ def watch_in_background(
 
 
 def _watch(app: Flask, seconds: float, stop: threading.Event) -> None:
-    failures = 0
-    while not stop.wait(pause_after(seconds, failures, random.random())):  # noqa: S311
-        try:
-            with app.app_context():
-                get_service(WatchFromWeb).run_once()
-            failures = 0
-        except ServiceUnavailable:
-            failures += 1
-            _log.warning("task_without_database", task="watch")
-        except Exception:  # noqa: BLE001
-            failures += 1
-            _log.exception("task_failed", task="watch")
+    def run_once() -> int:
+        with app.app_context():
+            get_service(WatchFromWeb).run_once()
+        return 0
+
+    if not stop.wait(pause_after(seconds, 0, random.random())):  # noqa: S311
+        run_task(Task("watch", run_once, seconds), stop, Progress())
