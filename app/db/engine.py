@@ -93,10 +93,10 @@ class Database:
                 yield connection
 
     def writing_once(self) -> AbstractContextManager[Connection]:
-        """Lend a connection for one writing statement: one round trip on PostgreSQL.
+        """Lend a connection for one writing statement, in a short block.
 
-        Through a pooler, a transaction. On SQLite, a savepoint: the transaction is shared with
-        writes of other threads. The block must be short.
+        It takes one round trip on PostgreSQL, and a transaction through a pooler. On SQLite it is
+        a savepoint, and writes of other threads share its transaction.
         """
         if self.is_sqlite:
             return self._sharing()

@@ -65,7 +65,7 @@ class KeptConnections:
 class Lent(AbstractContextManager[Connection]):
     """A kept connection for statements that commit themselves.
 
-    It is a class because every request lends one, and a generator makes more calls.
+    Every request lends one, and as a generator it would make more calls.
     """
 
     def __init__(self, kept: KeptConnections) -> None:

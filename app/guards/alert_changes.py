@@ -1,4 +1,4 @@
-"""Opening and clearing the alerts of one kind, so that they agree with what was found."""
+"""Opens and clears the alerts of one kind, so that they match the problems found."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The SMTP server that takes our mail, its sender, and who is told of alerts. Pure."""
+"""The SMTP server, the sender of mails, and the recipients of alerts. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

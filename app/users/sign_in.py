@@ -206,7 +206,7 @@ class SignIn:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
             forget_attempts(connection, *own)
-        # Otherwise whoever reads an old mail could still choose a password.
+        # Otherwise a person who reads an old mail could still choose a password.
         drop_sign_in_link(connection, user.id)
         record_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)

@@ -132,7 +132,7 @@ def fail(problem: BaseException) -> Callable[[Connection], None]:
 
 
 def test_writes_that_wait_share_one_commit_in_the_order_of_arrival(writers: Writers) -> None:
-    """Break: in `_end_turn`, never call the next."""
+    """Break: in `FairLock.release`, never call the next thread."""
     writers.hold()
     for line in "abcde":
         writers.queue(line)

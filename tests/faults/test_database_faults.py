@@ -73,7 +73,7 @@ def test_while_the_database_is_locked_nothing_is_half_done(
 ) -> None:
     """Another process writes for longer than anyone waits.
 
-    Break: in `app/db/group_commit.py`, `_await_turn`, return `wait_seconds` after any wait; or in
+    Break: in `app/db/group_commit.py`, `_wait`, return `seconds` after any wait; or in
     `app/db/postgres.py`, leave `lock_timeout` out of `_OPTIONS`; or in `app/messages/sending/record_outcome.py`,
     `settle`, let `problem` pass.
     """

@@ -162,11 +162,12 @@ def _page(current_user: CurrentUser, status: int = 200, **forms: Form) -> Respon
 
 
 def _secret_page(current_user: CurrentUser, secret: str, form: Form, status: int) -> Response:
+    # Imported here, because it takes a hundredth of a process's memory for one page.
+    import segno  # noqa: PLC0415
+
     with reading() as connection:
         user = load_user(connection, current_user.principal_id)
     email = "" if user is None else user.email
-    import segno  # noqa: PLC0415  # a hundredth of a process's memory, for one page
-
     picture = segno.make(provisioning_uri(secret, email), error="m")
     code = picture.svg_data_uri(scale=5, border=2, light="#fff")
     values = {"secret": secret, "picture": code, "form": Form({}, form.errors)}
