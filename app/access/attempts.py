@@ -10,14 +10,13 @@ they come from a wrong clock.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.attempt_limits import LIMITS, AttemptBlock, AttemptKind, Subject, block_of
 from app.access.tables import failed_attempts
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.kernel.clock import Clock, from_unix_time
 from app.kernel.errors import Quota, RateLimited
 
@@ -123,14 +122,13 @@ def _load(
 
 
 def _add_rows(connection: Connection, subjects: Sequence[Subject], now: int) -> None:
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [
         {"slot": slot, "times": [], "expires_at": _time(now)}
         for slot in sorted({subject.slot for subject in subjects})
     ]
     # An existing row is locked, because another transaction may delete it.
     kept = {"expires_at": failed_attempts.c.expires_at}
-    statement = insert(failed_attempts).values(rows)
+    statement = insert_on_conflict(connection, failed_attempts).values(rows)
     connection.execute(statement.on_conflict_do_update(index_elements=["slot"], set_=kept))
 
 

@@ -1,7 +1,6 @@
 """Heartbeats of the workers, and web hosts whose clock differs."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -15,8 +14,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.inserts import insert_on_conflict
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
@@ -87,8 +86,7 @@ def record_web_clock(
         connection.execute(delete(web_clocks).where(own))
         return
     values = {"at": now, "skew_seconds": skew_seconds}
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(web_clocks).values(host=host, **values)
+    statement = insert_on_conflict(connection, web_clocks).values(host=host, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
 
 

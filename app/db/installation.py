@@ -7,13 +7,12 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, Text, column, select, table, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.db.metadata import metadata
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.pseudonyms import pseudonym_of
@@ -102,11 +101,12 @@ class InstallationSecrets:
 
     def _write_missing(self, connection: Connection) -> None:
         self._keep_secret_key(connection)
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         values = self._values(secrets.token_urlsafe(48))
         # All hosts insert in the same order, so that two first starts cannot deadlock.
         rows = [{"name": name, "value": values[name]} for name in sorted(values)]
-        connection.execute(dialect.insert(installation).values(rows).on_conflict_do_nothing())
+        connection.execute(
+            insert_on_conflict(connection, installation).values(rows).on_conflict_do_nothing()
+        )
 
     def _keep_secret_key(self, connection: Connection) -> None:
         encrypted = self.cipher.encrypt(_PSEUDONYM_KEY, self.secret_key)

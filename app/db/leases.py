@@ -4,11 +4,10 @@ The lease of a dead process expires.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.inserts import insert_on_conflict
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 
@@ -52,6 +51,5 @@ def release_lease(
 
 
 def _make_known(connection: Connection, job: str, due_at: datetime) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    wanted = dialect.insert(leases).values(job=job, due_at=due_at)
+    wanted = insert_on_conflict(connection, leases).values(job=job, due_at=due_at)
     connection.execute(wanted.on_conflict_do_nothing())

@@ -16,9 +16,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.db.rows import AnyRow
 from app.db.statement import Statement
 from app.db.types import UtcDateTime
@@ -169,9 +169,8 @@ def open_alert(
     **values: Any,
 ) -> None:
     """Open an alert with its event, unless its subject has an open one."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = connection.execute(
-        dialect.insert(alerts)
+        insert_on_conflict(connection, alerts)
         .values(
             id=new_id(),
             workspace_id=workspace_id,

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.tables import workspaces
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.guards.configuration import auto_json, read_auto
 from app.guards.facts import GuardFacts
 from app.guards.history import HourTraffic, MessageHistory, MinuteTraffic
@@ -191,8 +191,7 @@ def write_autos(
     connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
 ) -> None:
     limits = autos.json(today)
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(guard_autos).values(
+    statement = insert_on_conflict(connection, guard_autos).values(
         workspace_id=workspace_id, day=today, limits=limits
     )
     connection.execute(

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.guards.alerts import AlertKind, Hit, clear_alerts, load_open, record_hit
 from app.guards.facts import Collapse, delivery_trip
 from app.guards.history import FEEDBACK_WITHIN, EndedMessages, MessageHistory
@@ -108,10 +108,9 @@ def _load_collapsed(connection: Connection) -> dict[UUID, set[str]]:
 def _write(
     connection: Connection, workspace_id: UUID, value: str, share: Share, now: datetime
 ) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"share": share.percent, "ended": share.ended, "checked_at": now}
     connection.execute(
-        dialect.insert(guard_collapses)
+        insert_on_conflict(connection, guard_collapses)
         .values(workspace_id=workspace_id, value=value, **values)
         .on_conflict_do_update(
             index_elements=[guard_collapses.c.workspace_id, guard_collapses.c.value], set_=values

@@ -8,14 +8,13 @@ missing.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Column, Connection, String, Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
+from app.db.inserts import insert_on_conflict
 from app.db.leases import acquire_lease, release_lease
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
@@ -181,8 +180,7 @@ def _load_checked(connection: Connection, account_sid: str, look: ChargeReading)
 def _store_checked(
     connection: Connection, account_sid: str, look: ChargeReading, until: datetime
 ) -> None:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    wanted = dialect.insert(charge_checks).values(
+    wanted = insert_on_conflict(connection, charge_checks).values(
         account_sid=account_sid, look=look.name, checked_until=until
     )
     connection.execute(

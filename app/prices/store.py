@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.inserts import insert_on_conflict
 from app.prices.price_file import PriceFile, PriceRow, Problem, WrongPrices, other_currencies
 from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
 from app.prices.tables import price_lists, prices
@@ -76,8 +76,9 @@ def import_prices(
 
 def _lock(connection: Connection, now: datetime) -> None:
     """Serialize imports by the list's row, created if missing."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(price_lists).values(id=_ONLY, revision=0, currency="", updated_at=now)
+    first = insert_on_conflict(connection, price_lists).values(
+        id=_ONLY, revision=0, currency="", updated_at=now
+    )
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(select(price_lists.c.id).with_for_update()).one()
 

@@ -6,11 +6,10 @@ list changes in the order of the facts.
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.inserts import insert_on_conflict
 from app.kernel.ids import new_id
 from app.use_cases.opt_outs import SCOPED, WHOLE, OptOut
 from app.use_cases.tables import keyword_messages, recipient_consents
@@ -24,8 +23,7 @@ def count_keyword(
 ) -> bool:
     """Record a keyword message; False if it was counted before."""
     statement = (
-        _dialect(connection)
-        .insert(keyword_messages)
+        insert_on_conflict(connection, keyword_messages)
         .values(
             account_sid=account_sid,
             message_sid=message_sid,
@@ -89,17 +87,13 @@ def _note(
     connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime, *, at_ties: bool
 ) -> bool:
     scoped = opt_out.use_case_id is not None
-    wanted = (
-        _dialect(connection)
-        .insert(recipient_consents)
-        .values(
-            id=new_id(),
-            workspace_id=opt_out.workspace_id,
-            use_case_id=opt_out.use_case_id,
-            to_number=opt_out.to_number,
-            wants_messages=wants_messages,
-            at=at,
-        )
+    wanted = insert_on_conflict(connection, recipient_consents).values(
+        id=new_id(),
+        workspace_id=opt_out.workspace_id,
+        use_case_id=opt_out.use_case_id,
+        to_number=opt_out.to_number,
+        wants_messages=wants_messages,
+        at=at,
     )
     new, kept = wanted.excluded.at, recipient_consents.c.at
     statement = wanted.on_conflict_do_update(
@@ -109,7 +103,3 @@ def _note(
         where=new >= kept if at_ties else new > kept,
     ).returning(recipient_consents.c.id)
     return connection.execute(statement).one_or_none() is not None
-
-
-def _dialect(connection: Connection) -> Any:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.principal import Principal
 from app.access.store import visible_to
 from app.db.filters import PageFilter, equal, load_page
+from app.db.inserts import insert_on_conflict
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.phone import PhoneNumber
@@ -61,10 +60,9 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     An owner's entry replaces others, so that START no longer removes it. An existing entry
     stays locked.
     """
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     scoped = opt_out.use_case_id is not None
     columns = ["workspace_id", "to_number", *(["use_case_id"] if scoped else [])]
-    wanted = dialect.insert(opt_outs).values(
+    wanted = insert_on_conflict(connection, opt_outs).values(
         id=new_id(),
         workspace_id=opt_out.workspace_id,
         use_case_id=opt_out.use_case_id,

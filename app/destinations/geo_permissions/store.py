@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, Table, delete, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.tables import provider_accounts, workspaces
+from app.db.inserts import insert_on_conflict
 from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.tables import provider_checks, provider_permissions
 from app.providers.port import ProviderAccount
@@ -83,9 +83,11 @@ def replace_permissions(
         }
         for country, permission in sorted(geo_permissions.entries.items())
     ]
-    permissions = _insert(connection, provider_permissions)
+    permissions = insert_on_conflict(connection, provider_permissions)
     connection.execute(_put(permissions, provider_permissions, [*_NOTE, "is_high_risk"]), rows)
-    checks = _insert(connection, provider_checks).values(account_sid=account_sid, checked_at=now)
+    checks = insert_on_conflict(connection, provider_checks).values(
+        account_sid=account_sid, checked_at=now
+    )
     connection.execute(_put(checks, provider_checks, ["checked_at"]))
 
 
@@ -108,18 +110,15 @@ def record_closed(
         *(literal(value, provider_permissions.c[name].type) for name, value in row.items()),
     ).where(provider_accounts.c.sid == account_sid)
     locked = kept.with_for_update(read=True, key_share=True)
-    wanted = _insert(connection, provider_permissions).from_select(["account_sid", *row], locked)
+    wanted = insert_on_conflict(connection, provider_permissions).from_select(
+        ["account_sid", *row], locked
+    )
     connection.execute(_put(wanted, provider_permissions, _NOTE))
 
 
 def forget_permissions(connection: Connection, account_sid: str) -> None:
     for table in (provider_permissions, provider_checks):
         connection.execute(delete(table).where(table.c.account_sid == account_sid))
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
 
 
 def _put(wanted: Any, table: Table, changed: list[str]) -> Any:

@@ -7,12 +7,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.access.tables import provider_accounts
+from app.db.inserts import insert_on_conflict
 from app.messages.check_times import ask_refusing_account, ask_silent_account
 from app.messages.tables import refusing_accounts
 from app.providers.port import ProviderAccount
@@ -83,9 +82,8 @@ def record_refusing(
         "last_at": now,
         "ask_again_at": noted.ask_again_at,
     }
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(
-        dialect.insert(refusing_accounts)
+        insert_on_conflict(connection, refusing_accounts)
         .values(account_sid=account.sid, **values)
         .on_conflict_do_update(index_elements=["account_sid"], set_=values)
     )

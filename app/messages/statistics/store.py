@@ -23,8 +23,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from app.db.inserts import insert_on_conflict
 from app.kernel.ids import NO_ID, first_id_at
 from app.messages.queries.read import visible
 from app.messages.tables import message_counting, message_counts, message_events, messages
@@ -76,8 +76,9 @@ def start_counting(connection: Connection, earliest: datetime, now: datetime) ->
         return
     oldest = select(messages.c.created_at).order_by(messages.c.id).limit(1)
     began = connection.execute(oldest).scalar_one_or_none() or now
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(message_counting).values(id=_ONLY, counted_until=max(began, earliest))
+    first = insert_on_conflict(connection, message_counting).values(
+        id=_ONLY, counted_until=max(began, earliest)
+    )
     connection.execute(first.on_conflict_do_nothing())
 
 
