@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, expect
 
 from app.access.principal import Role
 from app.destinations.geo_permissions.store import replace_permissions
@@ -12,14 +12,18 @@ from app.kernel.countries import COUNTRIES
 from app.kernel.ids import new_id
 from app.providers.port import GeoPermission
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.browser import (
+    EACH_SIZE,
+    FIRST_VIEW_BYTES,
+    Complaints,
+    pixels_beyond_window,
+    transferred_bytes,
+)
 from support.destinations import PolicyClient
 from support.geo import permissions_at_twilio
 from support.site import Site
 
 PAGE = "/console/destinations"
-FIRST_VIEW_BYTES = 100_000
-EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
 @pytest.fixture
@@ -74,9 +78,7 @@ def click_on_map(page: Page, code: str) -> None:
 
 
 @EACH_SIZE
-def test_the_first_view_is_light_accessible_and_fits(
-    opened: Page, viewport: ViewportSize, policy: PolicyClient
-) -> None:
+def test_the_first_view_is_light_accessible_and_fits(opened: Page, policy: PolicyClient) -> None:
     policy.allow("FR", "PK")
     policy.allow_until("2099-01-01T00:00:00Z", "JP")
     opened.context.clear_cookies()
@@ -89,7 +91,7 @@ def test_the_first_view_is_light_accessible_and_fits(
         assert transferred_bytes(fresh, path) < FIRST_VIEW_BYTES, path
         fresh.context.close()
         opened.goto(path)
-        assert opened.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert pixels_beyond_window(opened) == 0
         axe_clean(opened)
 
 
@@ -250,14 +252,12 @@ def test_a_viewer_sees_the_map_and_can_change_nothing(page: Page, policy: Policy
 
 @EACH_SIZE
 @pytest.mark.parametrize("below", ["rules", "inheritance", "history", "history/2"])
-def test_other_pages_are_accessible_and_fit(
-    opened: Page, policy: PolicyClient, viewport: ViewportSize, below: str
-) -> None:
+def test_other_pages_are_accessible_and_fit(opened: Page, policy: PolicyClient, below: str) -> None:
     policy.allow("FR", X_Change_Reason="a launch")
     policy.add_rule("prefix", "+23276", "blocked", reason="pumped")
     policy.gateway.send(policy.tenant, to="+5511961234567")
     opened.goto(f"{PAGE}/{below}")
-    assert opened.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert pixels_beyond_window(opened) == 0
     axe_clean(opened)
 
 

@@ -1,18 +1,21 @@
 """The API reference in a browser: what it shows, what it loads, and that it can be used."""
 
-import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from app.access.principal import Role
 from app.application import declared_endpoints
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.browser import (
+    EACH_SIZE,
+    FIRST_VIEW_BYTES,
+    Complaints,
+    pixels_beyond_window,
+    transferred_bytes,
+)
 from support.site import Site
 
 OPERATIONS = [one for one in declared_endpoints() if one.described]
-FIRST_VIEW_BYTES = 100_000
 OPENED = ".opblock.is-open"
-EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
 def open_operation(page: Page, name: str) -> None:
@@ -23,22 +26,18 @@ def open_operation(page: Page, name: str) -> None:
 
 
 @EACH_SIZE
-def test_the_first_view_lists_every_operation_and_is_light(
-    page: Page, viewport: ViewportSize
-) -> None:
+def test_the_first_view_lists_every_operation_and_is_light(page: Page) -> None:
     assert transferred_bytes(page, "/docs") < FIRST_VIEW_BYTES
     links = page.locator("#index li a")
     expect(links).to_have_count(len(OPERATIONS))
     shown = {" ".join(text.split()) for text in links.all_inner_texts()}
     assert shown == {f"{one.method} {one.path}" for one in OPERATIONS}
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert pixels_beyond_window(page) == 0
     axe_clean(page)
 
 
 @EACH_SIZE
-def test_operation_of_the_index_shows_its_answers_and_takes_a_body(
-    page: Page, viewport: ViewportSize
-) -> None:
+def test_operation_of_the_index_shows_its_answers_and_takes_a_body(page: Page) -> None:
     open_operation(page, "POST /v1/sms")
     expect(page.locator(f"{OPENED} .opblock-summary-path")).to_have_text("/v1/sms")
     expect(page.locator(".opblock")).to_have_count(len(OPERATIONS))

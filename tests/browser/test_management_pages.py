@@ -3,20 +3,17 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from app.access.principal import Role
 from app.use_cases.tables import use_cases
 from app.webhooks.attempt import Reply
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, transferred_bytes
+from support.browser import EACH_SIZE, FIRST_VIEW_BYTES, pixels_beyond_window, transferred_bytes
 from support.factories import US_NUMBER
 from support.site import Site
 from support.time import ManualClock
 from support.webhooks import Hooks
-
-FIRST_VIEW_BYTES = 100_000
-EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +54,14 @@ def opened(page: Page, site: Site, paths: list[str]) -> Page:
 
 @EACH_SIZE
 def test_the_pages_are_light_accessible_and_never_wider_than_the_window(
-    opened: Page, viewport: ViewportSize, paths: list[str]
+    opened: Page, paths: list[str]
 ) -> None:
     for path in paths:
         assert transferred_bytes(opened, path) < FIRST_VIEW_BYTES, path
         closed = opened.locator("main details:not([open]) > summary")
         while closed.count():
             closed.first.click()
-        assert opened.evaluate("document.documentElement.scrollWidth") <= viewport["width"], path
+        assert pixels_beyond_window(opened) == 0, path
         axe_clean(opened)
 
 

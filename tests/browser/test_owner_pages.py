@@ -9,12 +9,16 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from app.access.principal import Role
 from app.access.tables import access_keys
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, scrolling_sideways, transferred_bytes
+from support.browser import (
+    EACH_SIZE,
+    FIRST_VIEW_BYTES,
+    pixels_beyond_window,
+    scrolling_sideways,
+    transferred_bytes,
+)
 from support.console import make_user
 from support.site import Site
 
-FIRST_VIEW_BYTES = 100_000
-EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 KEYS = "/console/access-keys"
 
 
@@ -52,11 +56,11 @@ def plain(browser: Browser, owner_key: str, site: Site, viewport: ViewportSize) 
         yield page
 
 
-def looks_well(page: Page, viewport: ViewportSize) -> None:
+def looks_well(page: Page) -> None:
     """Nothing for axe to find, and nothing wider than the window."""
     axe_clean(page)
     assert scrolling_sideways(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert pixels_beyond_window(page) == 0
 
 
 def test_the_finder_opens_by_its_key_and_guards_are_saved_after_a_preview(
@@ -78,7 +82,7 @@ def test_the_finder_opens_by_its_key_and_guards_are_saved_after_a_preview(
 
 @EACH_SIZE
 def test_every_page_is_accessible_light_and_no_wider_than_the_window(
-    owner: Page, site: Site, viewport: ViewportSize
+    owner: Page, site: Site
 ) -> None:
     paths = [KEYS, "/console/audit", "/console/people/new", "/console/workspaces/new"]
     paths += ["/console/guards", "/console/alerts", "/console/usage", "/console/prices"]
@@ -86,13 +90,13 @@ def test_every_page_is_accessible_light_and_no_wider_than_the_window(
     paths += ["/console/find?q=united", "/console/first-steps", "/console/account"]
     for path in paths:
         assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES
-        looks_well(owner, viewport)
+        looks_well(owner)
     for path, name in (("/console/people", "Ada Example"), ("/console/workspaces", "Retail")):
         owner.goto(path)
-        looks_well(owner, viewport)
+        looks_well(owner)
         owner.get_by_role("link", name=name).click()
         expect(owner.get_by_role("heading", level=1)).to_have_text(name)
-        looks_well(owner, viewport)
+        looks_well(owner)
 
 
 def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, site: Site) -> None:
@@ -100,7 +104,7 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     owner.goto(KEYS)
     owner.get_by_label("Name").fill("backend")
     owner.get_by_role("button", name="Create key").click()
-    looks_well(owner, ViewportSize(**DESKTOP))
+    looks_well(owner)
     owner.get_by_role("button", name="Copy", exact=True).click()
     expect(owner.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     token = owner.evaluate("navigator.clipboard.readText()")
@@ -130,7 +134,7 @@ def test_a_person_is_invited_and_chooses_a_password(
     owner.get_by_label("E-mail").fill(email)
     owner.get_by_label("In all workspaces").select_option("viewer")
     owner.get_by_role("button", name="Add person").click()
-    looks_well(owner, viewport)
+    looks_well(owner)
     link = owner.locator("#secret").inner_text()
     assert link.startswith(f"{site.url}/console/sign-in/link?token=")
     with browser.new_context(java_script_enabled=False, viewport=viewport) as context:
@@ -141,7 +145,7 @@ def test_a_person_is_invited_and_chooses_a_password(
         expect(theirs.get_by_role("heading", level=1)).to_have_text("Overview")
     owner.goto(link)
     expect(owner.get_by_role("alert")).to_contain_text("expired or was used")
-    looks_well(owner, viewport)
+    looks_well(owner)
 
 
 @EACH_SIZE

@@ -3,17 +3,15 @@
 import re
 
 import pyotp
-import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from app.access.principal import Role
 from support.accessibility import axe_clean
-from support.browser import DESKTOP, PHONE, Complaints, transferred_bytes
+from support.browser import EACH_SIZE, FIRST_VIEW_BYTES, Complaints, transferred_bytes
 from support.console import PASSWORD, make_user
 from support.site import Site
 
 SIGN_IN = "/console/sign-in"
-VIEWPORTS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
 def person(site: Site, email: str, **roles: Role) -> str:
@@ -47,7 +45,7 @@ def open_menu(page: Page) -> None:
         summary.click()
 
 
-@VIEWPORTS
+@EACH_SIZE
 def test_sign_in_returns_to_the_wanted_page(
     page: Page, site: Site, complaints: Complaints, viewport: ViewportSize
 ) -> None:
@@ -63,7 +61,7 @@ def test_sign_in_returns_to_the_wanted_page(
     expect(page.get_by_role("heading", level=1)).to_have_text("Opt-outs")
 
 
-@VIEWPORTS
+@EACH_SIZE
 def test_both_ways_of_the_menu_lead_to_manage_destinations(
     page: Page, site: Site, viewport: ViewportSize
 ) -> None:
@@ -77,14 +75,14 @@ def test_both_ways_of_the_menu_lead_to_manage_destinations(
         page.goto("/console")
 
 
-@VIEWPORTS
+@EACH_SIZE
 def test_the_own_account_and_its_second_factor(
     page: Page, site: Site, browser: Browser, viewport: ViewportSize
 ) -> None:
     email = person(site, f"cy{viewport['width']}@example.com", here=Role.VIEWER)
     page.goto(SIGN_IN)
     sign_in(page, email)
-    assert transferred_bytes(page, "/console/account") < 100_000
+    assert transferred_bytes(page, "/console/account") < FIRST_VIEW_BYTES
     axe_clean(page)
     page.locator("#factor-password").fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()

@@ -18,7 +18,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.schema import upgrade
 from pictures.stage import Scene, set_up
-from support.browser import FLAGS, chromium
+from support.browser import FLAGS, chromium, pixels_beyond_window
 from support.site import Site, served_site
 
 WIDTHS = {"wide": 1280, "tablet": 768, "phone": 390}
@@ -136,8 +136,7 @@ def _take(
     for name, path in pages.items():
         page.goto(path)
         page.wait_for_load_state("networkidle")
-        beyond = page.evaluate("document.documentElement.scrollWidth") - WIDTHS[width]
-        if beyond > 0:
+        if beyond := pixels_beyond_window(page):
             print(f"{name} at {WIDTHS[width]}: {beyond} px wider than the window")
         file = into / f"{name}-{width}-{scheme}.{kind}"
         file.write_bytes(_picture(page, kind))

@@ -12,7 +12,12 @@ _OPTIONS = {"resultTypes": ["violations"]}
 def violations(
     page: Page, *, besides: tuple[str, ...] = (), within: str | None = None
 ) -> dict[str, list[str]]:
-    """Each rule that is broken, with the elements that break it; ``besides`` are left out."""
+    """Each rule that a loaded page breaks, with the elements that break it.
+
+    ``besides`` are left out. A click returns when the browser has the head of the next page, and
+    axe fails in a document without elements, so it waits for the whole page.
+    """
+    page.wait_for_load_state("load")
     context: dict[str, Any] = {"exclude": [[one] for one in besides]} if besides else {}
     if within is not None:
         context["include"] = [[within]]

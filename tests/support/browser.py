@@ -3,6 +3,7 @@
 import shutil
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 # The names under which distributions install it; `.ci/browser` looks for the same.
@@ -20,6 +21,9 @@ FLAGS = (
 )
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
+EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+# What the first view of a page may make a browser load.
+FIRST_VIEW_BYTES = 100_000
 
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -73,6 +77,15 @@ _WIDER = """() => [...document.querySelectorAll(".table, .tabs, pre")]
 
 
 def scrolling_sideways(page: Page) -> list[str]:
-    """The tables, tabs and commands of a page that are wider than their place."""
+    """The tables, tabs and commands of a loaded page that are wider than their place."""
+    page.wait_for_load_state("load")
     found: list[str] = page.evaluate(_WIDER)
     return found
+
+
+def pixels_beyond_window(page: Page) -> int:
+    """By how many pixels a loaded page is wider than its window; 0 if it fits."""
+    page.wait_for_load_state("load")
+    assert page.viewport_size is not None
+    width: int = page.evaluate("document.documentElement.scrollWidth")
+    return max(0, width - page.viewport_size["width"])
