@@ -3,18 +3,15 @@
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from app.emulator.caller import EXTENSION
 from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
 from app.emulator.control import api as control_api
-from app.emulator.emulator import Emulator
+from app.emulator.emulator import EXTENSION, Emulator
 from app.emulator.errors import TwilioError
 from app.emulator.twilio_api import (
-    account,
-    compliance,
+    account_setup,
     geo_permissions,
     lookups,
     messages,
-    messaging_services,
     prices,
 )
 
@@ -27,12 +24,10 @@ def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
     application.config["MAX_CONTENT_LENGTH"] = 1_000_000
     application.extensions[EXTENSION] = Emulator(config)
     for module in (
-        account,
+        account_setup,
         messages,
         geo_permissions,
         lookups,
-        compliance,
-        messaging_services,
         prices,
         control_api,
     ):

@@ -1,14 +1,17 @@
-"""The state of one emulator."""
+"""The state of one emulator, and the emulator and account of the current request."""
 
 import threading
+from typing import Final, cast
 
-from app.emulator.accounts import AccountBook
+from flask import Flask, current_app, request
+
+from app.emulator.accounts import Account, AccountBook
 from app.emulator.callbacks.scheduler import Scheduler
 from app.emulator.callbacks.sender import CallbackSender
 from app.emulator.callbacks.webhooks import WebhookPoster
 from app.emulator.config import EmulatorConfig
+from app.emulator.records import CallbackAttempt, MessageBook
 from app.emulator.scenarios import ScenarioBook
-from app.emulator.state import CallbackLog, MessageBook
 
 
 class Emulator:
@@ -17,7 +20,7 @@ class Emulator:
         self.accounts = AccountBook(config.accounts)
         self.messages = MessageBook()
         self.scenarios = ScenarioBook()
-        self.callbacks = CallbackLog()
+        self.callbacks: list[CallbackAttempt] = []  # oldest first
         self.poster = WebhookPoster(config.callback_hosts, config.retry_pause_seconds)
         self._scheduler = Scheduler(config.callback_workers)
         self._closed = threading.Event()
@@ -42,7 +45,7 @@ class Emulator:
         """Deletes messages, callbacks, scenarios and undeclared accounts."""
         self._scheduler.clear()
         self.messages.reset()
-        self.callbacks.reset()
+        self.callbacks.clear()
         self.scenarios.clear()
         self.accounts.reset()
 
@@ -51,3 +54,26 @@ class Emulator:
         self._closed.set()
         self.poster.close()
         self._scheduler.close()
+
+
+EXTENSION: Final = "borderpost-emulator"
+
+
+def emulator_of(application: Flask) -> Emulator:
+    return cast("Emulator", application.extensions[EXTENSION])
+
+
+def current_emulator() -> Emulator:
+    return emulator_of(current_app)
+
+
+def calling_account(path_sid: str | None = None) -> Account:
+    """Authenticates the request; `path_sid` is the account in its path.
+
+    Raises `TwilioError` 20003 or 20404, as `AccountBook.authenticate`.
+    """
+    given = request.authorization
+    is_basic = given is not None and given.type == "basic"
+    user = (given.username or "") if given and is_basic else ""
+    secret = (given.password or "") if given and is_basic else ""
+    return current_emulator().accounts.authenticate(user, secret, path_sid)

@@ -1,5 +1,7 @@
-"""Messages and callback attempts."""
+"""Messages and callback attempts, and the store of messages."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -77,3 +79,50 @@ class CallbackAttempt:
     attempt: int
     http_status: int | None
     failure: str | None
+
+
+class MessageBook:
+    """The accepted messages; safe for many threads.
+
+    ``created`` counts the accepted messages since the last reset, ``attempted`` the
+    authenticated create calls, refused ones included.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        with self._lock:
+            self._messages: dict[str, Message] = {}
+            self.created = self.attempted = 0
+
+    def count_attempt(self) -> None:
+        with self._lock:
+            self.attempted += 1
+
+    def add(self, message: Message) -> None:
+        with self._lock:
+            self.created += 1
+            self._messages[message.sid] = message
+
+    def find(self, sid: str) -> Message | None:
+        with self._lock:
+            return self._messages.get(sid)
+
+    def change(self, sid: str, change: Callable[[Message], Message]) -> Message | None:
+        """Applies `change` to a message; returns null if it does not exist."""
+        with self._lock:
+            message = self._messages.get(sid)
+            if message is not None:
+                message = self._messages[sid] = change(message)
+            return message
+
+    def delete(self, sid: str) -> None:
+        """Removes a message; it still counts as created."""
+        with self._lock:
+            self._messages.pop(sid, None)
+
+    def newest_first(self) -> list[Message]:
+        with self._lock:
+            return list(reversed(self._messages.values()))

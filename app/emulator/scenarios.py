@@ -1,8 +1,6 @@
 """Scenarios: create answers, final statuses and callbacks of messages."""
 
-import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,40 +61,25 @@ class ScenarioBook:
     """Chooses scenarios: first the queue, then the number's, then the default."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queue: deque[Scenario] = deque()
-        self._by_number: dict[str, Scenario] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        self.queued: deque[Scenario] = deque()
+        self.by_number: dict[str, Scenario] = {}
         self._default = Scenario()
 
     def queue(self, *scenarios: Scenario) -> None:
         """Appends scenarios for the next create calls, one each."""
-        with self._lock:
-            self._queue.extend(scenarios)
+        self.queued.extend(scenarios)
 
     def for_number(self, to: str, scenario: Scenario) -> None:
-        with self._lock:
-            self._by_number[to] = scenario
+        self.by_number[to] = scenario
 
     def set_default(self, scenario: Scenario) -> None:
-        with self._lock:
-            self._default = scenario
+        self._default = scenario
 
     def take(self, to: str) -> Scenario:
-        with self._lock:
-            if self._queue:
-                return self._queue.popleft()
-            return self._by_number.get(to, self._default)
-
-    def queued(self) -> int:
-        with self._lock:
-            return len(self._queue)
-
-    def numbers(self) -> Iterable[str]:
-        with self._lock:
-            return tuple(self._by_number)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._queue.clear()
-            self._by_number.clear()
-            self._default = Scenario()
+        try:
+            return self.queued.popleft()
+        except IndexError:
+            return self.by_number.get(to, self._default)

@@ -2,16 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Final, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from app.emulator.application import create_emulator
-from app.emulator.caller import emulator_of
 from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
+from app.emulator.emulator import emulator_of
 
 _POLL_SECONDS: Final = 0.02
 _BACKLOG: Final = 128
@@ -97,23 +95,5 @@ class EmulatorServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def serve(
-    host: str = "127.0.0.1",
-    port: int = 8010,
-    config: EmulatorConfig = DEFAULT_CONFIG,
-    announce: Callable[[str], object] | None = None,
-) -> None:
-    """Serves until interrupted, and passes the base URL to `announce`; raises `OSError`."""
-    with EmulatorServer(host, port, config) as server, suppress(KeyboardInterrupt):
-        if announce is not None:
-            announce(server.url)
-        threading.Event().wait()

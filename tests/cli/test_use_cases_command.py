@@ -13,7 +13,7 @@ from app.access.tables import audit_events
 from app.db.engine import Database
 from app.emulator.accounts import BrandStatus
 from app.emulator.server import EmulatorServer
-from app.emulator.twilio_api.resources import derived_sid
+from app.emulator.twilio_api.account_setup import derived_sid
 from app.use_cases.tables import use_cases
 from support.commands import Run
 

@@ -1,7 +1,7 @@
 """What a callback URL says."""
 
-from app.emulator.callbacks.outcome import CallbackOutcome
-from app.emulator.callbacks.url import (
+from app.emulator.callbacks.webhooks import (
+    CallbackOutcome,
     ConnectionOverrides,
     connection_overrides,
     is_permitted,

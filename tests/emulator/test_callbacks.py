@@ -139,7 +139,7 @@ def test_by_default_neither_an_error_nor_a_rejection_is_tried_again(
     quiet()
 
     assert receiver.statuses == ["queued", "sent", "delivered"]
-    attempts = server.emulator.callbacks.oldest_first()
+    attempts = server.emulator.callbacks
     assert [attempt.http_status for attempt in attempts] == [500, 403, 204]
 
 
@@ -193,7 +193,7 @@ def test_the_fragment_rules_which_failures_are_tried_again(
     quiet()
 
     assert receiver.statuses == ["failed"] * tries
-    attempts = server.emulator.callbacks.oldest_first()
+    attempts = server.emulator.callbacks
     assert [attempt.attempt for attempt in attempts] == list(range(1, tries + 1))
 
 
@@ -205,7 +205,7 @@ def test_a_refused_connection_is_tried_again_once_by_default(
     send(status_callback=f"http://127.0.0.1:{port}/status")
     quiet()
 
-    attempts = server.emulator.callbacks.oldest_first()
+    attempts = server.emulator.callbacks
     assert [(attempt.status, attempt.attempt) for attempt in attempts[:2]] == [
         ("queued", 1),
         ("queued", 2),
@@ -229,7 +229,7 @@ def test_no_other_host_than_loopback_is_called(
     monkeypatch.setattr(socket, "create_connection", lambda *args, **kw: opened.append(args))
     quiet()
 
-    attempts = server.emulator.callbacks.oldest_first()
+    attempts = server.emulator.callbacks
     assert [attempt.status for attempt in attempts] == ["queued", "sent", "delivered"]
     assert {attempt.message_id for attempt in attempts} == {"m-7"}
     assert all("not loopback" in (attempt.failure or "") for attempt in attempts)
@@ -245,7 +245,7 @@ def test_an_account_known_by_api_key_alone_cannot_sign_a_callback(
     )
     quiet()
 
-    failures = {attempt.failure for attempt in server.emulator.callbacks.oldest_first()}
+    failures = {attempt.failure for attempt in server.emulator.callbacks}
     assert failures == {"the account's auth token is not known"}
     assert receiver.received == []
 

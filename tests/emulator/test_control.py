@@ -90,7 +90,7 @@ def test_a_wrong_scenario_is_refused_with_every_place_named(
 
     assert answer.status_code == 400
     assert sorted(answer.json()["errors"]) == paths
-    assert server.emulator.scenarios.queued() == 0
+    assert not server.emulator.scenarios.queued
 
 
 def test_a_body_that_is_no_json_is_refused(http: Callable[..., Response]) -> None:

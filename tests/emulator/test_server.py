@@ -52,7 +52,7 @@ def test_stopping_waits_for_no_slow_receiver(receiver: Any) -> None:
         assert receiver.arrived.wait(PATIENCE_SECONDS)
         assert not receiver.closing.is_set()
 
-    (attempt,) = server.emulator.callbacks.oldest_first()
+    (attempt,) = server.emulator.callbacks
     assert attempt.failure == "the connection broke"
     assert _threads() == set()
 
@@ -93,13 +93,14 @@ def test_serving_announces_its_address_and_ends_with_an_interrupt() -> None:
     # Who starts the tests in the background may have them ignore interrupts.
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from app.emulator.server import serve; serve(port=0, announce=print)"
+        "import sys; sys.argv[1:] = ['emulator', '--port', '0'];"
+        "from app.cli import main; main()"
     )
     with subprocess.Popen(
         [sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().strip()
+        url = process.stdout.readline().split(": set ")[0].removeprefix("Twilio emulator on ")
         assert (
             requests.get(f"{url}/emulator/messages", timeout=PATIENCE_SECONDS).json()["created"]
             == 0

@@ -1,45 +1,41 @@
 """Status changes of messages, and the callbacks that report them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from app.emulator.accounts import AccountBook
 from app.emulator.callbacks.lifecycle import LifecycleStep, advanced, steps_of
-from app.emulator.callbacks.outcome import Answer
 from app.emulator.callbacks.scheduler import Scheduler
-from app.emulator.callbacks.webhooks import WebhookPoster
+from app.emulator.callbacks.webhooks import Answer, WebhookPoster
 from app.emulator.config import EmulatorConfig
-from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
+from app.emulator.records import (
+    API_VERSION,
+    CallbackAttempt,
+    Message,
+    MessageBook,
+    Stage,
+    TwilioStatus,
+)
 from app.emulator.scenarios import CallbackMode, Scenario
-from app.emulator.state import CallbackLog, MessageBook
 
 _WITH_ERROR_CODE: Final = frozenset({TwilioStatus.FAILED, TwilioStatus.UNDELIVERED})
 _WITH_RECEIPT_TIME: Final = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED})
 
 
+@dataclass(frozen=True, slots=True)
 class CallbackSender:
-    def __init__(
-        self,
-        config: EmulatorConfig,
-        *,
-        accounts: AccountBook,
-        messages: MessageBook,
-        log: CallbackLog,
-        scheduler: Scheduler,
-        poster: WebhookPoster,
-    ) -> None:
-        self._config = config
-        self._accounts = accounts
-        self._messages = messages
-        self._log = log
-        self._scheduler = scheduler
-        self._poster = poster
+    config: EmulatorConfig
+    accounts: AccountBook
+    messages: MessageBook
+    log: list[CallbackAttempt]
+    scheduler: Scheduler
+    poster: WebhookPoster
 
     def begin(self, message: Message, scenario: Scenario) -> None:
         """Starts a message's life; blocks only if callbacks come before the answer."""
-        steps = steps_of(message, scenario, self._config.status_pace_seconds)
+        steps = steps_of(message, scenario, self.config.status_pace_seconds)
         is_genuine = scenario.callbacks is not CallbackMode.WRONGLY_SIGNED
         if scenario.callbacks is CallbackMode.BEFORE_ANSWER:
             for step in steps:
@@ -52,8 +48,8 @@ class CallbackSender:
 
         Returns the last attempt of the callback, or null.
         """
-        at = self._config.now()
-        message = self._messages.change(
+        at = self.config.now()
+        message = self.messages.change(
             sid, lambda now: replace(advanced(now, stage, at), forced=True)
         )
         return self._notify(message, stage, is_genuine=True) if message and notifies else None
@@ -62,7 +58,7 @@ class CallbackSender:
         step = next(steps, None)
         if step is not None:
             job = partial(self._take_and_go_on, step, steps, sid, is_genuine=is_genuine)
-            self._scheduler.submit(step.pause_seconds, job)
+            self.scheduler.submit(step.pause_seconds, job)
 
     def _take_and_go_on(
         self, step: LifecycleStep, rest: Iterator[LifecycleStep], sid: str, *, is_genuine: bool
@@ -72,13 +68,13 @@ class CallbackSender:
 
     def _take(self, step: LifecycleStep, sid: str, *, is_genuine: bool) -> bool:
         """Performs one step; returns false when the remaining steps must not run."""
-        at = self._config.now()
+        at = self.config.now()
 
         def change(message: Message) -> Message:
             moves = step.advances and not message.forced
             return advanced(message, step.stage, at) if moves else message
 
-        message = self._messages.change(sid, change)
+        message = self.messages.change(sid, change)
         if message is None or message.forced:
             return False
         if step.notifies:
@@ -88,7 +84,7 @@ class CallbackSender:
     def _notify(
         self, message: Message, stage: Stage, *, is_genuine: bool
     ) -> CallbackAttempt | None:
-        account = self._accounts.find(message.account_sid)
+        account = self.accounts.find(message.account_sid)
         if message.status_callback is None:
             return None
         if account is None or account.auth_token is None:
@@ -96,7 +92,7 @@ class CallbackSender:
         key = account.auth_token if is_genuine else f"not {account.auth_token}"
         params = self._params(message, stage)
         last = None
-        answers = self._poster.attempts(message.status_callback, params, key)
+        answers = self.poster.attempts(message.status_callback, params, key)
         for attempt, answer in enumerate(answers, 1):
             last = self._record(message, stage, attempt, answer)
         return last
@@ -105,7 +101,7 @@ class CallbackSender:
         self, message: Message, stage: Stage, attempt: int, answer: Answer | None
     ) -> CallbackAttempt:
         record = CallbackAttempt(
-            at=self._config.now(),
+            at=self.config.now(),
             message_sid=message.sid,
             message_id=message.message_id,
             status=stage.status,
@@ -113,7 +109,7 @@ class CallbackSender:
             http_status=answer.http_status if answer else None,
             failure=answer.failure if answer else "the account's auth token is not known",
         )
-        self._log.add(record)
+        self.log.append(record)
         return record
 
     def _params(self, message: Message, stage: Stage) -> dict[str, str]:
@@ -132,5 +128,5 @@ class CallbackSender:
         if stage.status in _WITH_ERROR_CODE and stage.error_code is not None:
             params["ErrorCode"] = str(stage.error_code)
         if stage.status in _WITH_RECEIPT_TIME:
-            params["RawDlrDoneDate"] = self._config.now().strftime("%y%m%d%H%M")
+            params["RawDlrDoneDate"] = self.config.now().strftime("%y%m%d%H%M")
         return params

@@ -1,20 +1,139 @@
-"""An HTTP client for permitted webhooks, with Twilio's signature, timeouts and retries."""
+"""An HTTP client for permitted webhooks, with Twilio's signature, timeouts and retries.
+
+A URL says its timeouts and retries in its fragment (Twilio, connection overrides).
+"""
 
 import base64
 import hashlib
 import hmac
 import http.client
+import ipaddress
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
-from urllib.parse import SplitResult, urldefrag, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urldefrag, urlencode, urlsplit
 
-from app.emulator.callbacks.outcome import Answer, CallbackOutcome, outcome_of
-from app.emulator.callbacks.url import connection_overrides, is_permitted
+from app.emulator.config import ANY_HOST
+
+
+class CallbackOutcome(StrEnum):
+    """The result of an attempt; retry policies use these words of Twilio's."""
+
+    ANSWERED = "answered"
+    CLIENT_ERROR = "4xx"
+    SERVER_ERROR = "5xx"
+    NO_CONNECTION = "ct"
+    NO_ANSWER_IN_TIME = "rt"
+    BROKEN_OFF = "broken off"
+    NOT_PERMITTED = "not permitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one attempt; `http_status` is null without an answer."""
+
+    outcome: CallbackOutcome
+    http_status: int | None = None
+    content_type: str = ""
+    body: str = ""
+
+    @property
+    def failure(self) -> str | None:
+        """Why there was no answer; null when there was one."""
+        if self.http_status is not None:
+            return None
+        return {
+            CallbackOutcome.NOT_PERMITTED: (
+                "the host is not loopback and not allowed by the configuration"
+            ),
+            CallbackOutcome.NO_CONNECTION: "no connection",
+            CallbackOutcome.NO_ANSWER_IN_TIME: "no answer in time",
+        }.get(self.outcome, "the connection broke")
+
+
+def outcome_of(http_status: int) -> CallbackOutcome:
+    """Classifies an answer; every status below 400 is success."""
+    match http_status // 100:
+        case 4:
+            return CallbackOutcome.CLIENT_ERROR
+        case 5:
+            return CallbackOutcome.SERVER_ERROR
+        case _:
+            return CallbackOutcome.ANSWERED
+
+
+_POLICIES: Final[Mapping[str, frozenset[CallbackOutcome]]] = {
+    "4xx": frozenset({CallbackOutcome.CLIENT_ERROR}),
+    "5xx": frozenset({CallbackOutcome.SERVER_ERROR}),
+    "ct": frozenset({CallbackOutcome.NO_CONNECTION}),
+    "rt": frozenset({CallbackOutcome.NO_ANSWER_IN_TIME}),
+    # Twilio documents no policy for a connection that breaks during the answer: "all" covers it.
+    "all": frozenset(
+        set(CallbackOutcome) - {CallbackOutcome.ANSWERED, CallbackOutcome.NOT_PERMITTED}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOverrides:
+    """Timeouts and retries of one URL; the defaults are Twilio's."""
+
+    connect_seconds: float = 5
+    read_seconds: float = 15
+    total_seconds: float = 15
+    retries: int = 1
+    retried: frozenset[CallbackOutcome] = _POLICIES["ct"]
+
+
+def is_valid(url: str) -> bool:
+    """Whether Twilio accepts this as a callback URL."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return parts.scheme in ("http", "https") and bool(host) and "_" not in host
+
+
+def is_permitted(url: str, allowed_hosts: Collection[str]) -> bool:
+    """Whether the emulator may call this host: loopback, or one in `allowed_hosts`."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host in allowed_hosts or ANY_HOST in allowed_hosts:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def connection_overrides(url: str) -> ConnectionOverrides:
+    """Parses the fragment of the URL; invalid values are ignored."""
+    fragment = dict(parse_qsl(urlsplit(url).fragment))
+    usual = ConnectionOverrides()
+    policies = fragment.get("rp", "ct").split(",")
+    known = [_POLICIES[policy] for policy in policies if policy in _POLICIES]
+    return ConnectionOverrides(
+        connect_seconds=_number(fragment, "ct", 100, 10_000, 5_000) / 1000,
+        read_seconds=_number(fragment, "rt", 100, 15_000, 15_000) / 1000,
+        total_seconds=_number(fragment, "tt", 100, 15_000, 15_000) / 1000,
+        retries=_number(fragment, "rc", 0, 5, usual.retries),
+        retried=frozenset[CallbackOutcome]().union(*known) if known else usual.retried,
+    )
+
+
+def _number(fragment: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
+    text = fragment.get(key, "")
+    value = int(text) if text.isascii() and text.isdigit() else default
+    return value if low <= value <= high else default
 
 
 def signature(auth_token: str, url: str, params: Mapping[str, str]) -> str:

@@ -9,8 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, ValidationError
 
 from app.emulator.accounts import ACCOUNT_SID
-from app.emulator.callbacks.url import is_valid
-from app.emulator.caller import current_emulator
+from app.emulator.callbacks.webhooks import is_valid
 from app.emulator.control.schemas import (
     EmulatedAccountBody,
     ForcedStatusBody,
@@ -18,6 +17,7 @@ from app.emulator.control.schemas import (
     ScenariosBody,
     problems_by_path,
 )
+from app.emulator.emulator import current_emulator
 from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
 from app.emulator.regions import region_of
 from app.emulator.segments import count_segments
@@ -46,7 +46,7 @@ def set_scenarios() -> Response:
         scenarios.for_number(to, scenario)
     if "default" in order:
         scenarios.set_default(order["default"])
-    return jsonify(queued=scenarios.queued(), numbers=list(scenarios.numbers()))
+    return jsonify(queued=len(scenarios.queued), numbers=list(scenarios.by_number))
 
 
 @blueprint.delete("/scenarios")
@@ -69,7 +69,7 @@ def list_messages() -> Response:
 @blueprint.get("/callbacks")
 def list_callbacks() -> Response:
     """Lists the callback attempts, oldest first."""
-    attempts = current_emulator().callbacks.oldest_first()
+    attempts = list(current_emulator().callbacks)
     return jsonify(callbacks=[_attempt(attempt) for attempt in attempts])
 
 

@@ -1,18 +1,22 @@
-"""Validation of a create call, and the message that it creates."""
+"""The Message resource: validation of a create call, the new message, and its JSON.
+
+Sources: Twilio, test credentials and OpenAPI description.
+"""
 
 import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Final
 
 import phonenumbers
 
 from app.emulator.accounts import Account
-from app.emulator.callbacks import url
+from app.emulator.callbacks.webhooks import is_valid
 from app.emulator.errors import TwilioError
-from app.emulator.records import Message, TwilioStatus
-from app.emulator.regions import region_of
+from app.emulator.records import API_VERSION, Message, TwilioStatus
+from app.emulator.regions import CURRENCY, price_of_segment, region_of
 from app.emulator.segments import count_segments
 
 # Twilio, test credentials. Twilio honours them only without a Messaging Service.
@@ -63,7 +67,7 @@ def _check_parameters(form: Mapping[str, str]) -> None:
     service = form.get("MessagingServiceSid")
     if service and not _SERVICE_SID.fullmatch(service):
         raise TwilioError(21705)
-    if form.get("StatusCallback") and not url.is_valid(form["StatusCallback"]):
+    if form.get("StatusCallback") and not is_valid(form["StatusCallback"]):
         raise TwilioError(21609)
     validity = form.get("ValidityPeriod", "1")
     if (
@@ -120,3 +124,43 @@ def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Mess
         created_at=at,
         updated_at=at,
     )
+
+
+_PRICED = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioStatus.READ})
+
+
+def message_json(message: Message) -> dict[str, object]:
+    uri = f"/{API_VERSION}/Accounts/{message.account_sid}/Messages/{message.sid}"
+    return {
+        "account_sid": message.account_sid,
+        "api_version": API_VERSION,
+        "body": message.body,
+        "date_created": format_datetime(message.created_at),
+        "date_sent": _moment(message.sent_at),
+        "date_updated": format_datetime(message.updated_at),
+        "direction": "outbound-api",
+        "error_code": message.error_code,
+        "error_message": None if message.error_code is None else "The message was not delivered",
+        "from": message.sender,
+        "messaging_service_sid": message.messaging_service_sid,
+        "num_media": "0",
+        "num_segments": str(message.num_segments),
+        "price": _price(message),
+        "price_unit": CURRENCY,
+        "sid": message.sid,
+        "status": message.status.value,
+        "subresource_uris": {"media": f"{uri}/Media.json"},
+        "to": message.to,
+        "uri": f"{uri}.json",
+    }
+
+
+def _price(message: Message) -> str | None:
+    """The negative price of a finished message, or null."""
+    if message.status not in _PRICED:
+        return None
+    return str(-message.num_segments * price_of_segment(region_of(message.to) or ""))
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else format_datetime(at)

@@ -6,7 +6,7 @@ from typing import Final
 from flask import Blueprint, Response, jsonify, request
 
 from app.emulator.accounts import Account
-from app.emulator.caller import calling_account, current_emulator
+from app.emulator.emulator import calling_account, current_emulator
 from app.emulator.errors import TwilioError
 from app.emulator.regions import HIGH_RISK, REGIONS, UNSUPPORTED, calling_prefix
 

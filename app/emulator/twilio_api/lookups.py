@@ -7,7 +7,7 @@ import phonenumbers
 from flask import Blueprint, Response, jsonify, request
 from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
 
-from app.emulator.caller import calling_account
+from app.emulator.emulator import calling_account
 from app.emulator.regions import region_of
 
 blueprint = Blueprint("lookups", __name__)

@@ -12,13 +12,12 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.emulator.caller import calling_account, current_emulator
-from app.emulator.emulator import Emulator
+from app.emulator.emulator import Emulator, calling_account, current_emulator
 from app.emulator.errors import TwilioError
 from app.emulator.records import UNFINISHED, Message
 from app.emulator.scenarios import CreateAnswer, Scenario
 from app.emulator.twilio_api import create_message
-from app.emulator.twilio_api.message_json import message_json
+from app.emulator.twilio_api.create_message import message_json
 
 _LARGEST_PAGE: Final = 1000
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {

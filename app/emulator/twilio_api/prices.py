@@ -5,10 +5,9 @@ from typing import Final
 
 from flask import Blueprint, Response, jsonify
 
-from app.emulator.caller import calling_account
+from app.emulator.emulator import calling_account
 from app.emulator.errors import TwilioError
-from app.emulator.prices import CURRENCY, price_of_segment, price_on_second_network
-from app.emulator.regions import REGIONS
+from app.emulator.regions import CURRENCY, REGIONS, price_of_segment, price_on_second_network
 
 blueprint = Blueprint("prices", __name__)
 _HOST: Final = "https://pricing.twilio.com"
