@@ -1,12 +1,13 @@
 """`apply`: make the database match a file, or print the difference."""
 
 import os
+from collections.abc import Iterator
 
 import click
 
 from app.bootstrap import open_cipher, open_settings
 from app.cli.context import ready_database
-from app.cli.group import Command, echo_json
+from app.cli.group import Command, echo_result
 from app.cli.input import read_input
 from app.kernel.clock import utc_now
 from app.provisioning.apply import Result, apply, plan
@@ -40,29 +41,21 @@ def apply_command(file: str, is_plan: bool, as_json: bool) -> None:
         else:
             result = apply(database, cipher, data, environ=os.environ, now=utc_now())
     if is_plan:
-        _echo_plan(changes, as_json=as_json)
+        shown = {"changes": [change.as_json() for change in changes]}
+        echo_result(shown, _plan_lines(changes), as_json=as_json)
         click.get_current_context().exit(_DIFFERS if changes else 0)
-    if as_json:
-        echo_json(result.as_json())
-    else:
-        _echo_result(result)
+    echo_result(result.document, _result_lines(result), as_json=as_json)
 
 
-def _echo_plan(changes: tuple[PlannedChange, ...], *, as_json: bool) -> None:
-    if as_json:
-        echo_json({"changes": [change.as_json() for change in changes]})
-        return
-    for change in changes:
-        click.echo(str(change))
-    if not changes:
-        click.echo("nothing to change")
+def _plan_lines(changes: tuple[PlannedChange, ...]) -> list[str]:
+    return [*map(str, changes)] or ["nothing to change"]
 
 
-def _echo_result(result: Result) -> None:
-    _echo_plan(result.changes, as_json=False)
-    for workspace in result.as_json()["workspaces"]:
-        click.echo(f"workspace {workspace['name']}: {workspace['id']}")
+def _result_lines(result: Result) -> Iterator[str]:
+    yield from _plan_lines(result.changes)
+    for workspace in result.document["workspaces"]:
+        yield f"workspace {workspace['name']}: {workspace['id']}"
         for use_case in workspace["use_cases"]:
-            click.echo(f"  use case {use_case['name']}: {use_case['id']}")
+            yield f"  use case {use_case['name']}: {use_case['id']}"
     for scope, name, token in result.new_tokens():
-        click.echo(f"access key {name} of {scope} (shown once): {token}")
+        yield f"access key {name} of {scope} (shown once): {token}"

@@ -6,10 +6,8 @@ from typing import Any
 
 import click
 
-from app.cli.audit import record_command
-from app.cli.context import opened_database
-from app.cli.group import Command, CommandFailure, echo_json
-from app.cli.progress import progress
+from app.cli.context import opened_database, progress, record_command
+from app.cli.group import Command, CommandFailure, echo_result, json_option
 from app.database_url import read_database_url
 from app.db.copy import CopyRefused, copy_rows
 from app.db.copy_target import (
@@ -43,7 +41,7 @@ class DatabaseUrl(click.ParamType[str]):
 @click.command("copy", cls=Command)
 @click.option("--to", "url", type=DatabaseUrl(), required=True, help="The database to copy into.")
 @click.option("--verify-only", is_flag=True, help="Copy nothing, only compare the two.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
     """Copy the configured database into another one, and compare every row of the two.
 
@@ -126,10 +124,7 @@ def _refusals_as_failures() -> Iterator[None]:
 
 
 def _print(found: list[Fingerprint], as_json: bool) -> None:
-    if as_json:
-        tables = [{"table": one.table, "rows": one.rows, "checksum": one.checksum} for one in found]
-        echo_json({"tables": tables, "verified": True})
-        return
-    for one in found:
-        click.echo(f"{one.table}: {one.rows}")
-    click.echo(f"{sum(one.rows for one in found)} rows, the same in both")
+    tables = [{"table": one.table, "rows": one.rows, "checksum": one.checksum} for one in found]
+    lines = [f"{one.table}: {one.rows}" for one in found]
+    lines.append(f"{sum(one.rows for one in found)} rows, the same in both")
+    echo_result({"tables": tables, "verified": True}, lines, as_json=as_json)

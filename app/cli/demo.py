@@ -12,10 +12,9 @@ from datetime import datetime
 import click
 
 from app.bootstrap import open_cipher, open_database, open_provider, open_services, open_settings
-from app.cli.context import ready_database
-from app.cli.group import Command, CommandFailure, Group, echo_json
+from app.cli.context import progress, ready_database
+from app.cli.group import Command, CommandFailure, Group, echo_result, json_option
 from app.cli.input import WholeNumberParam
-from app.cli.progress import progress
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.demo.attack import (
@@ -52,7 +51,7 @@ from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_
     type=WholeNumberParam(0, LARGEST_STORED),
     help="The same seed makes the same trace.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def attack_command(*, seed: int, as_json: bool) -> None:
     """Replay a pumping attack against the emulator, and show the messages that guards stopped.
 
@@ -74,11 +73,7 @@ def attack_command(*, seed: int, as_json: bool) -> None:
             progress("replaying the attack", len(trace.sends)) as advance,
         ):
             report = play_attack(settings, database, trace, advance)
-    if as_json:
-        echo_json(report.as_json())
-        return
-    for line in report_lines(report):
-        click.echo(line)
+    echo_result(report.as_json(), report_lines(report), as_json=as_json)
 
 
 def silence(server: EmulatorServer) -> None:

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from smtplib import SMTPException
@@ -21,8 +22,8 @@ from app.bootstrap import (
     with_public_url,
 )
 from app.cli.context import opened_database
-from app.cli.findings import Finding, Level, look_at_twilio
-from app.cli.group import FAILED, Command, echo_json
+from app.cli.findings import Finding, Level, bad, look_at_twilio, ok, warning
+from app.cli.group import FAILED, Command, echo_result, json_option
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
@@ -51,7 +52,7 @@ _FREE_SHARE = 0.05
 
 @click.command("doctor", cls=Command)
 @click.option("--offline", is_flag=True, help="Do not ask Twilio, and send no probe.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def doctor_command(offline: bool, as_json: bool) -> None:
     """Check the whole installation, and print problems and remedies.
 
@@ -74,36 +75,24 @@ def doctor_command(offline: bool, as_json: bool) -> None:
 
 
 def _echo(found: list[Finding], *, as_json: bool) -> None:
-    if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "well": one.level is Level.OK,
-                "level": one.level.value,
-                "text": one.text,
-            }
-            for one in found
-        ]
-        echo_json({"findings": rows})
-        return
-    for one in found:
-        click.echo(f"{one.level.value:7}  {one.name}: {one.text}")
+    rows = [asdict(one) | {"well": one.level is Level.OK} for one in found]
+    lines = (f"{one.level.value:7}  {one.name}: {one.text}" for one in found)
+    echo_result({"findings": rows}, lines, as_json=as_json)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
-    for warning in settings.warnings:
-        yield Finding("settings", Level.WARNING, f"{warning} (BORDERPOST_ALLOW_INSECURE is true)")
+    for problem in settings.warnings:
+        yield warning("settings", f"{problem} (BORDERPOST_ALLOW_INSECURE is true)")
     if not settings.warnings:
-        yield Finding("settings", Level.OK, "are complete")
+        yield ok("settings", "are complete")
 
 
 def _public_url(settings: Settings) -> Finding:
     host = urlsplit(settings.public_url).hostname or settings.public_url
     name = "public URL"
     if settings.twilio_url is None and host in {"127.0.0.1", "localhost", "::1"}:
-        text = "Twilio cannot reach this machine's loopback: set BORDERPOST_PUBLIC_URL"
-        return Finding(name, Level.BAD, text)
-    return Finding(name, Level.OK, settings.public_url)
+        return bad(name, "Twilio cannot reach this machine's loopback: set BORDERPOST_PUBLIC_URL")
+    return ok(name, settings.public_url)
 
 
 def _mail(mailing: MailAlerts, server: MailServer) -> Finding:
@@ -111,19 +100,19 @@ def _mail(mailing: MailAlerts, server: MailServer) -> Finding:
         mailing.check()
     except (OSError, SMTPException) as problem:
         text = f"the SMTP server cannot be used ({type(problem).__name__}): see BORDERPOST_SMTP_URL"
-        return Finding("mail", Level.BAD, text)
+        return bad("mail", text)
     text = "the SMTP server lets us in"
     if not server.alert_recipients:
         text += "; alerts are not mailed, because BORDERPOST_ALERT_EMAILS is not set"
-    return Finding("mail", Level.OK, text)
+    return ok("mail", text)
 
 
 def _disk(settings: Settings) -> Finding:
     usage = shutil.disk_usage(settings.instance)
     if usage.free < min(_FREE_BYTES, usage.total * _FREE_SHARE):
         text = f"{usage.free // 1_000_000} MB are free where {settings.instance} lies: make room"
-        return Finding("disk", Level.BAD, text)
-    return Finding("disk", Level.OK, f"{usage.free // 1_000_000_000} GB are free")
+        return bad("disk", text)
+    return ok("disk", f"{usage.free // 1_000_000_000} GB are free")
 
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:
@@ -131,14 +120,13 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     try:
         found = current_revision(database)
     except ServiceUnavailable:
-        text = "cannot be reached: see BORDERPOST_DATABASE_URL"
-        yield Finding("database", Level.BAD, text)
+        yield bad("database", "cannot be reached: see BORDERPOST_DATABASE_URL")
         return
     if found != wanted:
         text = f"is at revision {found or 'none'}, not {wanted}: run `borderpost db upgrade`"
-        yield Finding("database", Level.BAD, text)
+        yield bad("database", text)
         return
-    yield Finding("database", Level.OK, f"is at revision {found}")
+    yield ok("database", f"is at revision {found}")
     yield _clock(database)
     yield _secrets(database, open_installation_secrets(settings))
     yield _worker(database)
@@ -157,16 +145,16 @@ def _clock(database: Database) -> Finding:
     try:
         require_same_time(database)
     except ClocksDiffer as problem:
-        return Finding("clock", Level.BAD, str(problem))
-    return Finding("clock", Level.OK, "of this host and of the database agree within a minute")
+        return bad("clock", str(problem))
+    return ok("clock", "of this host and of the database agree within a minute")
 
 
 def _secrets(database: Database, secrets: InstallationSecrets) -> Finding:
     with database.reading() as connection:
         differing = secrets.find_differing(connection)
     if differing:
-        return Finding("secrets", Level.BAD, str(SecretsDiffer(differing)))
-    return Finding("secrets", Level.OK, "are those that this database was set up with")
+        return bad("secrets", str(SecretsDiffer(differing)))
+    return ok("secrets", "are those that this database was set up with")
 
 
 def _worker(database: Database) -> Finding:
@@ -174,8 +162,8 @@ def _worker(database: Database) -> Finding:
         beat = last_beat(connection)
     if beat is None or utc_now() - beat > _HEARTBEAT_AGE:
         text = "has not reported for a minute: run `borderpost worker` next to the web processes"
-        return Finding("worker", Level.BAD, text)
-    return Finding("worker", Level.OK, "is alive")
+        return bad("worker", text)
+    return ok("worker", "is alive")
 
 
 def _tokens(database: Database, cipher: Cipher) -> Finding:
@@ -189,8 +177,8 @@ def _tokens(database: Database, cipher: Cipher) -> Finding:
             unreadable.append(row.sid)
     if unreadable:
         text = f"of {', '.join(unreadable)} cannot be read: see BORDERPOST_ENCRYPTION_KEYS"
-        return Finding("provider tokens", Level.BAD, text)
-    return Finding("provider tokens", Level.OK, f"{len(rows)} can be read")
+        return bad("provider tokens", text)
+    return ok("provider tokens", f"{len(rows)} can be read")
 
 
 def _refusing(connection: Connection) -> Iterator[Finding]:
@@ -199,10 +187,10 @@ def _refusing(connection: Connection) -> Iterator[Finding]:
     silent = _accounts(one for one in found if one.is_silent)
     if refusing:
         text = f"our credentials are refused by {refusing}: set the account's auth token"
-        yield Finding("provider accounts", Level.BAD, text)
+        yield bad("provider accounts", text)
     if silent:
         text = f"no readable answer about {silent}: check the network and Twilio's status"
-        yield Finding("provider answers", Level.BAD, text)
+        yield bad("provider answers", text)
 
 
 def _accounts(found: Iterable[RefusingAccount]) -> str:
@@ -227,12 +215,12 @@ def _geo_permissions(connection: Connection, facts: GeoFacts) -> Iterator[Findin
             differing.append(row.name)
     if unknown:
         text = f"of {', '.join(unknown)} were not compared lately: run `borderpost geo check`"
-        yield Finding(name, Level.WARNING, text)
+        yield warning(name, text)
     if differing:
         text = f"of {', '.join(differing)} differ from the policy: see `borderpost geo check`"
-        yield Finding(name, Level.WARNING, text)
+        yield warning(name, text)
     if not unknown and not differing:
-        yield Finding(name, Level.OK, "agree with the policies, as last compared")
+        yield ok(name, "agree with the policies, as last compared")
 
 
 def _webhooks(connection: Connection) -> Iterator[Finding]:
@@ -243,14 +231,14 @@ def _webhooks(connection: Connection) -> Iterator[Finding]:
         for row in rows
     )
     if states["failing"]:
-        text = (
+        yield warning(
+            "webhooks",
             f"{states['failing']} of {len(rows)} endpoints fail: see Developer, Webhooks in the "
-            "console"
+            "console",
         )
-        yield Finding("webhooks", Level.WARNING, text)
     elif rows:
         text = f"{states['well']} endpoints take their events, {states['disabled']} are disabled"
-        yield Finding("webhooks", Level.OK, text)
+        yield ok("webhooks", text)
 
 
 def _spend(connection: Connection) -> Iterator[Finding]:
@@ -261,11 +249,11 @@ def _spend(connection: Connection) -> Iterator[Finding]:
         if is_off or not guards.has_spend_limit():
             without.append(row.name)
     if without:
-        text = (
+        yield warning(
+            "spend",
             f"{', '.join(sorted(without))} may spend without a limit: import prices and run "
-            "`borderpost guards set spend --day 25.00`"
+            "`borderpost guards set spend --day 25.00`",
         )
-        yield Finding("spend", Level.WARNING, text)
 
 
 def _demo(connection: Connection, instance: Path) -> Iterator[Finding]:
@@ -274,8 +262,8 @@ def _demo(connection: Connection, instance: Path) -> Iterator[Finding]:
     names = {row.id: row.name for row in rows}
     if demo is None or len(names) == 1:
         return
-    text = (
+    yield bad(
+        "demo",
         f"its organization {names[demo]} is in the same database as yours, with a key and an "
-        "owner: run `borderpost demo reset` to remove it"
+        "owner: run `borderpost demo reset` to remove it",
     )
-    yield Finding("demo", Level.BAD, text)

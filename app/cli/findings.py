@@ -34,6 +34,18 @@ class Finding:
     text: str
 
 
+def ok(name: str, text: str) -> Finding:
+    return Finding(name, Level.OK, text)
+
+
+def warning(name: str, text: str) -> Finding:
+    return Finding(name, Level.WARNING, text)
+
+
+def bad(name: str, text: str) -> Finding:
+    return Finding(name, Level.BAD, text)
+
+
 def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
     """Check each account and Messaging Service, and send one signed probe."""
     setup = open_provider(settings, open_cipher(settings)).setup
@@ -51,9 +63,7 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
             .order_by(use_cases.c.messaging_service_sid)
         ).all()
     if not accounts:
-        yield Finding(
-            "Twilio account", Level.WARNING, "no workspace has one: see `borderpost apply`"
-        )
+        yield warning("Twilio account", "no workspace has one: see `borderpost apply`")
         return
     yield from _callbacks(settings, setup, accounts[0])
     for account in accounts:
@@ -74,14 +84,14 @@ def _callbacks(
     except AccountRefused:
         return  # reported by the check of the tokens
     except ProviderUnknown as problem:
-        text = (
+        yield bad(
+            name,
             f"{settings.public_url} cannot be reached from here ({problem}): see that the gateway "
-            "and the proxy run and that the name leads to them"
+            "and the proxy run and that the name leads to them",
         )
-        yield Finding(name, Level.BAD, text)
         return
     if status == _TAKEN:
-        yield Finding(name, Level.OK, "a signed one gets through the public URL")
+        yield ok(name, "a signed one gets through the public URL")
         return
     text = f"a signed one was answered {status} at {settings.public_url}: "
     text += (
@@ -90,7 +100,7 @@ def _callbacks(
         if status == _NOT_SIGNED
         else "something else answers there: look at the proxy"
     )
-    yield Finding(name, Level.BAD, text)
+    yield bad(name, text)
 
 
 def _account(
@@ -100,18 +110,16 @@ def _account(
     try:
         state = setup.account_state(account)
         if state is None:
-            text = "refuses our credentials: set its auth token by `borderpost apply`"
-            yield Finding(name, Level.BAD, text)
+            yield bad(name, "refuses our credentials: set its auth token by `borderpost apply`")
             return
         if not state.is_active:
-            yield Finding(name, Level.BAD, f"is {state.status}: see Twilio's console")
+            yield bad(name, f"is {state.status}: see Twilio's console")
             return
-        yield Finding(name, Level.OK, "is active")
+        yield ok(name, "is active")
         for sid, use_case in services.items():
             yield from _service(settings, setup, account, (sid, use_case))
     except ProviderUnknown as problem:
-        text = f"Twilio could not be asked ({problem}): try again"
-        yield Finding(name, Level.WARNING, text)
+        yield warning(name, f"Twilio could not be asked ({problem}): try again")
 
 
 def _service(
@@ -121,16 +129,15 @@ def _service(
     name, wanted = f"Messaging Service {sid} of {use_case}", setup.inbound_url
     found = setup.service(account, sid)
     if found is None:
-        text = "does not exist in the account: correct messaging_service_sid"
-        yield Finding(name, Level.BAD, text)
+        yield bad(name, "does not exist in the account: correct messaging_service_sid")
     elif not found.has_senders:
-        yield Finding(name, Level.BAD, "has no sender: add one to its pool in Twilio")
+        yield bad(name, "has no sender: add one to its pool in Twilio")
     elif settings.twilio_url is None and found.inbound_url != wanted:
         where = "its numbers, each" if found.is_inbound_on_numbers else "it"
-        text = (
+        yield warning(
+            name,
             "does not send us what recipients write, so STOP does not reach the opt-out list: set "
-            f"the incoming message address of {where} to {wanted} (POST)"
+            f"the incoming message address of {where} to {wanted} (POST)",
         )
-        yield Finding(name, Level.WARNING, text)
     else:
-        yield Finding(name, Level.OK, "has senders")
+        yield ok(name, "has senders")

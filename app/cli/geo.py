@@ -1,7 +1,8 @@
 """`geo`: compare Twilio's geo permissions with the policies."""
 
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -10,17 +11,87 @@ from uuid import UUID
 import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.audit import record_command
-from app.cli.context import ready_database
-from app.cli.geo_format import CONSOLE, check_lines, check_row, named
-from app.cli.group import FAILED, CommandFailure, Group, echo_json
-from app.cli.scopes import find_workspace
+from app.cli.context import ready_database, record_command
+from app.cli.group import FAILED, CommandFailure, Group, echo_result, json_option, printable
+from app.cli.scopes import linked_workspace_id
 from app.destinations.geo_permissions.check import Checked, CheckProvider
+from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.destinations.geo_permissions.readiness import Blocker, CountryBlocker, find_blockers
-from app.kernel.clock import Clock
+from app.kernel.clock import Clock, rfc3339
 from app.kernel.countries import country_name, is_country
 from app.providers.port import ItemOutcome, WantedPermission
+
+CONSOLE = "Twilio's Console (Messaging > Settings > Geo permissions, Owner or Admin)"
+_WIDTH = 100
+_FEW = 12  # above this, codes are printed without names
+
+
+def check_row(checked: Checked) -> dict[str, Any]:
+    """If the check failed, the lists are the last known."""
+    problem = None if checked.problem is None else str(checked.problem)
+    target = checked.target
+    head = {"id": str(target.workspace_id), "name": target.name}
+    return {**head, **checked.view.as_json(), "problem": problem}
+
+
+def check_lines(checked: Checked) -> Iterator[str]:
+    name, view = checked.target.name, checked.view
+    if checked.problem is not None:
+        last = "never checked" if view.checked_at is None else f"last {rfc3339(view.checked_at)}"
+        yield f"{name}: check failed: {checked.problem} ({last})"
+        return
+    found = view.comparison
+    yield f"{name}: {'Twilio and the policy differ' if found.differs else 'Twilio agrees'}"
+    if found.allowed_here_closed_there:
+        code = view.geo_permissions.facts.error_code
+        yield f"  allowed here, blocked at Twilio: messages fail with {code}"
+        yield from _grouped(
+            found.allowed_here_closed_there, lambda c: _to_open(c, view.geo_permissions)
+        )
+    if found.closed_here_open_there:
+        yield "  blocked here, allowed at Twilio: exposed if a Twilio key leaks"
+        yield from _grouped(
+            found.closed_here_open_there, lambda c: _to_close(c, view.geo_permissions, view.allowed)
+        )
+    if found.high_risk:
+        yield "  high-risk (Twilio), allowed here or at Twilio"
+        yield from _grouped(found.high_risk, lambda _: "keep them only if you need them")
+
+
+def _to_open(country: str, geo_permissions: GeoPermissions) -> str:
+    if geo_permissions.is_unsupported(country):
+        return "Twilio refuses these for everybody: block them here"
+    if geo_permissions.is_high_risk(country):
+        return f"high-risk: open them in {CONSOLE}, or block them here"
+    return "open them with `borderpost geo push --yes`, or block them here"
+
+
+def _to_close(country: str, geo_permissions: GeoPermissions, allowed: frozenset[str]) -> str:
+    entry = geo_permissions.entry_of(country)
+    if entry is not None and entry != country and entry in allowed:
+        return f"Twilio has one permission for these and {entry}: allow them here, or leave it so"
+    if geo_permissions.is_high_risk(country):
+        return f"high-risk: close them in {CONSOLE}, or allow them here"
+    return "close them with `borderpost geo push --yes`, or allow them here"
+
+
+def _grouped(countries: Iterable[str], remedy: Callable[[str], str]) -> Iterator[str]:
+    by_remedy: dict[str, list[str]] = {}
+    for country in countries:
+        by_remedy.setdefault(remedy(country), []).append(country)
+    for wanted, together in by_remedy.items():
+        yield f"    {wanted}"
+        yield from textwrap.wrap(
+            named(together), _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+
+
+def named(countries: list[str]) -> str:
+    if len(countries) > _FEW:
+        return " ".join(countries)
+    return ", ".join(f"{country} {country_name(country)}" for country in countries)
+
 
 _WHO = {
     Blocker.NO_NUMBERS: "nobody",
@@ -110,7 +181,6 @@ _DIFFERS = 2
 _NO_ACCOUNT = "no workspace has a Twilio account"
 
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Only this workspace.")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("geo", cls=Group)
@@ -120,7 +190,7 @@ def geo_group() -> None:
 
 @geo_group.command("check")
 @_workspace
-@_as_json
+@json_option
 def check_command(workspace: str | None, as_json: bool) -> None:
     """Ask Twilio, and compare its geo permissions with the policy of each workspace.
 
@@ -129,12 +199,9 @@ def check_command(workspace: str | None, as_json: bool) -> None:
     """
     with _opened(workspace) as (check, workspace_id):
         checked = check(workspace_id)
-    if as_json:
-        echo_json({"workspaces": [check_row(one) for one in checked]})
-    else:
-        _echo(line for one in checked for line in check_lines(one))
-        if not checked:
-            click.echo(_NO_ACCOUNT)
+    lines = (line for one in checked for line in check_lines(one))
+    shown = {"workspaces": [check_row(one) for one in checked]}
+    echo_result(shown, map(printable, lines) if checked else [_NO_ACCOUNT], as_json=as_json)
     differs = any(one.view.comparison.differs for one in checked)
     sys.exit(_exit_code(checked, otherwise=_DIFFERS if differs else 0))
 
@@ -142,7 +209,7 @@ def check_command(workspace: str | None, as_json: bool) -> None:
 @geo_group.command("ready")
 @click.argument("countries", nargs=-1, required=True, metavar="COUNTRY...")
 @_workspace
-@_as_json
+@json_option
 def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
     """Check whether each COUNTRY can be reached today, and if not, what blocks it. Asks Twilio.
 
@@ -161,10 +228,9 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
         ]
     if not found:
         raise CommandFailure(_NO_ACCOUNT)
-    if as_json:
-        echo_json({"countries": [ready_row(*one) for one in found]})
-    else:
-        _echo(line for one in found for line in ready_lines(*one))
+    lines = (line for one in found for line in ready_lines(*one))
+    shown = {"countries": [ready_row(*one) for one in found]}
+    echo_result(shown, map(printable, lines), as_json=as_json)
     is_ready = not any(shut for _, _, shut in found)
     sys.exit(_exit_code([one for _, one, _ in found], otherwise=0 if is_ready else _DIFFERS))
 
@@ -172,7 +238,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
 @geo_group.command("push")
 @_workspace
 @click.option("--yes", is_flag=True, help="Change Twilio. Without it, changes are only proposed.")
-@_as_json
+@json_option
 def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
     """Propose the changes that align Twilio's geo permissions; --yes makes them.
 
@@ -185,12 +251,9 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
         if changed:
             accounts = ", ".join(one.account_sid for one in changed)
             record_command(check.database, "geo.pushed", f"asked Twilio to change {accounts}")
-    if as_json:
-        echo_json({"applied": yes, "accounts": [push_row(one) for one in pushed]})
-    else:
-        _echo(line for one in pushed for line in push_lines(one, is_applied=yes))
-        if not pushed:
-            click.echo(_NO_ACCOUNT)
+    lines = (line for one in pushed for line in push_lines(one, is_applied=yes))
+    shown = {"applied": yes, "accounts": [push_row(one) for one in pushed]}
+    echo_result(shown, map(printable, lines) if pushed else [_NO_ACCOUNT], as_json=as_json)
     sys.exit(0 if all(one.is_done for one in pushed) else FAILED)
 
 
@@ -199,13 +262,8 @@ def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]
     settings = open_settings()
     provider = open_provider(settings, open_cipher(settings))
     with ready_database(settings) as database:
-        workspace_id = None
-        if workspace is not None:
-            with database.reading() as connection:
-                row = find_workspace(connection, workspace, None)
-            if row.account_sid is None:
-                raise CommandFailure(f"workspace {row.name} has no Twilio account")
-            workspace_id = row.id
+        with database.reading() as connection:
+            workspace_id = linked_workspace_id(connection, workspace)
         yield CheckProvider(database, provider.geo, Clock()), workspace_id
 
 
@@ -222,8 +280,3 @@ def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]
 
 def _exit_code(checked: list[Checked], *, otherwise: int) -> int:
     return FAILED if any(one.problem is not None for one in checked) else otherwise
-
-
-def _echo(lines: Iterator[str]) -> None:
-    for line in lines:
-        click.echo("".join(char if char.isprintable() else "?" for char in line))

@@ -1,10 +1,10 @@
-"""Exit codes and errors of every command: 0 done, 1 failed, 64 wrong usage.
+"""Exit codes, errors and output of every command: 0 done, 1 failed, 64 wrong usage.
 
 An expected failure prints ``error:`` lines; a defect prints its traceback.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,23 +46,40 @@ class Command(click.Command):
             return super().invoke(ctx)
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _exit_codes():
-            return super().make_context(*args, **kwargs)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        with _exit_codes():
-            return super().invoke(ctx)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def echo_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def echo_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a result as JSON, or else as lines of text."""
+    if as_json:
+        echo_json(value)
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    cells = [tuple(map(printable, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without control characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 @contextmanager

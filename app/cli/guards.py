@@ -7,16 +7,15 @@ from uuid import UUID
 
 import click
 
-from app.cli.actor import command_line_actor
-from app.cli.destinations.format import table
-from app.cli.destinations.options import ChangeOptions, change_options
-from app.cli.destinations.workspace import (
+from app.cli.context import command_line_actor
+from app.cli.destinations.options import (
+    ChangeOptions,
     OpenedWorkspace,
-    json_option,
+    change_options,
     opened_workspace,
     workspace_option,
 )
-from app.cli.group import CommandFailure, Group, echo_json
+from app.cli.group import CommandFailure, Group, echo_result, json_option, table
 from app.cli.guard_lines import difference_lines, guard_impact_lines, guard_rows
 from app.cli.input import IdParam
 from app.destinations.manage import ChangeRequest
@@ -161,12 +160,8 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
     """Show the guards of a workspace and of its use cases, and the current value of `auto`."""
     with opened_workspace(workspace) as opened:
         view = opened.guards.load(opened.workspace_id)
-    if as_json:
-        echo_json(describe(view))
-        return
-    click.echo(f"{opened.name}: revision {view.stored.revision}")
-    for line in table(guard_rows(describe(view))):
-        click.echo(line)
+    shown, head = describe(view), f"{opened.name}: revision {view.stored.revision}"
+    echo_result(shown, [head, *table(guard_rows(shown))], as_json=as_json)
 
 
 def _limit_options(command: Any) -> Any:
@@ -230,13 +225,13 @@ def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -
             done = change.make(opened, options)
     if is_applied:
         _echo_change(opened, change.before, done, options)
-    elif as_json:
-        echo_json(describe_suggestion(found))
-    else:
-        click.echo(f"{opened.name}: suggested from {found.messages} messages of 15 days")
-        for line in table(guard_rows(configuration_json(found.configuration))):
-            click.echo(line)
-        click.echo("`borderpost guards suggest --apply` sets them")
+        return
+    lines = [
+        f"{opened.name}: suggested from {found.messages} messages of 15 days",
+        *table(guard_rows(configuration_json(found.configuration))),
+        "`borderpost guards suggest --apply` sets them",
+    ]
+    echo_result(describe_suggestion(found), lines, as_json=as_json)
 
 
 def _echo_change(
@@ -245,21 +240,13 @@ def _echo_change(
     done: GuardsView | DryRun,
     options: ChangeOptions,
 ) -> None:
-    is_tried = isinstance(done, DryRun)
-    if options.as_json:
-        echo_json(describe_dry_run(done) if isinstance(done, DryRun) else describe(done))
-        return
-    after = done.configuration if isinstance(done, DryRun) else done.stored.configuration
-    revision = done.revision if isinstance(done, DryRun) else done.stored.revision
-    lines = [*difference_lines(before, after)]
-    if not lines:
-        click.echo(f"{opened.name}: nothing to change, revision {revision}")
-    elif is_tried:
-        click.echo(f"{opened.name}: dry run, nothing was changed, revision {revision}")
-    else:
-        click.echo(f"{opened.name}: revision {revision}")
-    for line in lines:
-        click.echo(line)
     if isinstance(done, DryRun):
-        for line in guard_impact_lines(describe_dry_run(done)["impact"]):
-            click.echo(line)
+        shown, after, revision = describe_dry_run(done), done.configuration, done.revision
+        said, impact = "dry run, nothing was changed, ", [*guard_impact_lines(shown["impact"])]
+    else:
+        shown, after, revision = describe(done), done.stored.configuration, done.stored.revision
+        said, impact = "", []
+    lines = [*difference_lines(before, after)]
+    said = said if lines else "nothing to change, "
+    head = f"{opened.name}: {said}revision {revision}"
+    echo_result(shown, [head, *lines, *impact], as_json=options.as_json)

@@ -1,6 +1,8 @@
 """Input of a command: parameters and files."""
 
+import re
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 import click
 
 from app.cli.group import CommandFailure
+from app.kernel.clock import parse_rfc3339, to_milliseconds
 from app.kernel.ids import parse_id
 from app.kernel.whole_numbers import read_whole_number
 
@@ -39,3 +42,41 @@ def read_input(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as problem:
         raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
+
+
+class TimeParam(click.ParamType[datetime]):
+    name = "RFC3339"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else parse_rfc3339(value)
+        except ValueError:
+            self.fail("must be a time with its offset, as 2030-01-31T12:00:00Z", param, ctx)
+
+
+class DurationParam(click.ParamType[timedelta]):
+    """A whole number of minutes, hours, days or weeks: ``90d``."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(value)
+        if found is None:
+            self.fail("must be a number and one of m, h, d, w: 90d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
+    """Return the expiry of a new object, or None; raises `click.UsageError`."""
+    if at is not None and after is not None:
+        raise click.UsageError("--expires-at and --expires-in exclude each other.")
+    ends_at = to_milliseconds(now + after) if after is not None else at
+    if ends_at is not None and ends_at <= now:
+        raise click.UsageError("--expires-at has passed already.")
+    return ends_at

@@ -13,12 +13,10 @@ from app.access.key_store import absent_use_cases
 from app.access.keys import NewAccessKey, end_key, issue_key
 from app.access.principal import KeyLimits, Role, limits_from, parse_network
 from app.access.store import load_keys
-from app.cli.actor import command_line_actor
-from app.cli.context import ready_database
-from app.cli.group import Group, echo_json
-from app.cli.input import WholeNumberParam
+from app.cli.context import command_line_actor, ready_database
+from app.cli.group import Group, echo_result, json_option
+from app.cli.input import DurationParam, TimeParam, WholeNumberParam, expiry
 from app.cli.scopes import find_organization, find_workspace, only_one
-from app.cli.times import DurationParam, TimeParam, expiry
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
@@ -80,7 +78,6 @@ _organization = click.option(
     metavar="NAME|ID",
     help="The organization; may be left out where there is one.",
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -115,7 +112,7 @@ def keys_group() -> None:
     "--expires-in", type=DurationParam(), help="How long the key is valid, for example 90d."
 )
 @_limit_options
-@_as_json
+@json_option
 def create_command(
     *,
     name: str,
@@ -153,17 +150,14 @@ def create_command(
         made = issue_key(connection, organization_id, new, command_line_actor(), now)
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.key_id)
-    if as_json:
-        echo_json(key_as_json(row, now) | {"token": made.token})
-    else:
-        click.echo(key_line(row, now))
-        click.echo(f"token (shown once): {made.token}")
+    lines = [key_line(row, now), f"token (shown once): {made.token}"]
+    echo_result(key_as_json(row, now) | {"token": made.token}, lines, as_json=as_json)
 
 
 @keys_group.command("list")
 @_workspace
 @_organization
-@_as_json
+@json_option
 def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
     """List keys, oldest first, with role and status."""
     with ready_database() as database, database.reading() as connection:
@@ -172,17 +166,14 @@ def list_command(workspace: str | None, organization: str | None, as_json: bool)
         if workspace is not None or organization is not None:
             workspace_id, organization_id = _scope_ids(connection, workspace, organization)
         rows = load_keys(connection, organization_id, workspace_id)
-    if as_json:
-        echo_json({"access_keys": [key_as_json(row, now) for row in rows]})
-        return
-    for row in rows:
-        click.echo(key_line(row, now))
+    shown = {"access_keys": [key_as_json(row, now) for row in rows]}
+    echo_result(shown, (key_line(row, now) for row in rows), as_json=as_json)
 
 
 @keys_group.command("revoke")
 @click.argument("key", metavar="ID|NAME")
 @_workspace
-@_as_json
+@json_option
 def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
     """Revoke a key, from the next request on. A name must match one active key."""
     with ready_database() as database, database.writing() as connection:
@@ -198,10 +189,9 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
             named = [row for row in rows if row.name == key and row.revoked_at is None]
         found = only_one(named, "access key", key)
         is_new = end_key(connection, found, command_line_actor(), now)
-    if as_json:
-        echo_json({"id": str(found.id), "name": found.name, "revoked": is_new})
-    else:
-        click.echo(f"{found.id}  {found.name}: {'revoked' if is_new else 'already revoked'}")
+    line = f"{found.id}  {found.name}: {'revoked' if is_new else 'already revoked'}"
+    shown = {"id": str(found.id), "name": found.name, "revoked": is_new}
+    echo_result(shown, [line], as_json=as_json)
 
 
 def _limits(

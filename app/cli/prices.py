@@ -1,17 +1,17 @@
 """`prices`: import, list and refresh the prices for estimating spend."""
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 
 import click
 from sqlalchemy import Connection
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.audit import record_command_in
-from app.cli.context import ready_database
-from app.cli.group import CommandFailure, Group, echo_json
+from app.cli.context import ready_database, record_command_in
+from app.cli.group import CommandFailure, Group, echo_result, json_option
 from app.cli.input import read_input
-from app.cli.scopes import find_workspace
+from app.cli.scopes import linked_workspace_id
 from app.db.engine import Database
 from app.destinations.geo_permissions.permissions import allowed_countries
 from app.destinations.geo_permissions.store import load_check_targets
@@ -23,8 +23,6 @@ from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_prices
 from app.providers.port import ProviderAccount, ProviderUnknown
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.group("prices", cls=Group)
 def prices_group() -> None:
@@ -34,7 +32,7 @@ def prices_group() -> None:
 @prices_group.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--replace", is_flag=True, help="Replace the whole table, not only the same rows.")
-@_as_json
+@json_option
 def import_command(file: str, replace: bool, as_json: bool) -> None:
     """Import prices from FILE, a CSV file; `-` is standard input. All rows or none are stored.
 
@@ -50,43 +48,32 @@ def import_command(file: str, replace: bool, as_json: bool) -> None:
             count = _store(database, read_prices(text), "prices.imported", replace=replace)
         except WrongPrices as wrong:
             raise CommandFailure(*map(str, wrong.problems)) from wrong
-    if as_json:
-        echo_json({"imported": count})
-    else:
-        click.echo(f"imported {count} {'price' if count == 1 else 'prices'}")
+    line = f"imported {count} {'price' if count == 1 else 'prices'}"
+    echo_result({"imported": count}, [line], as_json=as_json)
 
 
 @prices_group.command("list")
-@_as_json
+@json_option
 def list_command(as_json: bool) -> None:
     """List all prices, by country, network and date."""
     with ready_database() as database, database.reading() as connection:
         stored = load_prices(connection)
-    if as_json:
-        items = [
-            {
-                "country": row.country,
-                "mccmnc": row.mccmnc or None,
-                "price": row.price,
-                "currency": row.currency,
-                "valid_from": row.valid_from.isoformat(),
-            }
-            for row in stored.rows
-        ]
-        echo_json({"items": items})
-        return
-    for row in stored.rows:
-        network = row.mccmnc or "all"
-        click.echo(
-            f"{row.country}  {network:<6}  {row.price:>10} {row.currency}  from {row.valid_from}"
-        )
-    if not stored.rows:
-        click.echo("no prices are stored: `borderpost prices import` or `prices refresh`")
+    items = [
+        asdict(row) | {"mccmnc": row.mccmnc or None, "valid_from": row.valid_from.isoformat()}
+        for row in stored.rows
+    ]
+    lines = [
+        f"{row.country}  {row.mccmnc or 'all':<6}  {row.price:>10} {row.currency}  "
+        f"from {row.valid_from}"
+        for row in stored.rows
+    ]
+    none = "no prices are stored: `borderpost prices import` or `prices refresh`"
+    echo_result({"items": items}, lines or [none], as_json=as_json)
 
 
 @prices_group.command("refresh")
 @click.option("--workspace", metavar="NAME|ID", help="Only the countries of this workspace.")
-@_as_json
+@json_option
 def refresh_command(workspace: str | None, as_json: bool) -> None:
     """Ask Twilio for the prices of every country that a workspace allows, valid from today.
 
@@ -111,12 +98,11 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
             count = _store(database, file, "prices.refreshed") if found.rows else 0
         except WrongPrices as wrong:
             raise CommandFailure(*_other_currency(file, wrong)) from wrong
-    if as_json:
-        echo_json({"imported": count, "without_price": list(found.without_price)})
-        return
-    click.echo(f"stored {count} {'price' if count == 1 else 'prices'}")
+    lines = [f"stored {count} {'price' if count == 1 else 'prices'}"]
     if found.without_price:
-        click.echo(f"Twilio has no price for {', '.join(found.without_price)}")
+        lines.append(f"Twilio has no price for {', '.join(found.without_price)}")
+    shown = {"imported": count, "without_price": list(found.without_price)}
+    echo_result(shown, lines, as_json=as_json)
 
 
 def _store(database: Database, file: PriceFile, action: str, *, replace: bool = False) -> int:
@@ -140,14 +126,8 @@ def _wanted(
     connection: Connection, workspace: str | None, now: datetime
 ) -> dict[str, ProviderAccount]:
     """Map each allowed country to the account of a workspace that allows it."""
-    workspace_id = None
-    if workspace is not None:
-        row = find_workspace(connection, workspace, None)
-        if row.account_sid is None:
-            raise CommandFailure(f"workspace {row.name} has no Twilio account")
-        workspace_id = row.id
     wanted: dict[str, ProviderAccount] = {}
-    for asked in load_check_targets(connection, workspace_id):
+    for asked in load_check_targets(connection, linked_workspace_id(connection, workspace)):
         policy = load_effective(connection, asked.workspace_id).policy()
         for country in allowed_countries(policy, now):
             wanted.setdefault(country, asked.account)

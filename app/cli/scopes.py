@@ -31,6 +31,17 @@ def find_workspace(connection: Connection, name_or_id: str, organization_id: UUI
     return only_one(found, "workspace", name_or_id)
 
 
+def linked_workspace_id(connection: Connection, name_or_id: str | None) -> UUID | None:
+    """Return None, which is every workspace, for None; refuse one without a Twilio account."""
+    if name_or_id is None:
+        return None
+    row = find_workspace(connection, name_or_id, None)
+    if row.account_sid is None:
+        raise CommandFailure(f"workspace {row.name} has no Twilio account")
+    found: UUID = row.id
+    return found
+
+
 def find_workspace_or_only(connection: Connection, name_or_id: str | None) -> AnyRow:
     if name_or_id is not None:
         return find_workspace(connection, name_or_id, None)

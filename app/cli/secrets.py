@@ -5,9 +5,8 @@ import os
 import click
 
 from app.bootstrap import open_cipher, open_installation_secrets, open_settings
-from app.cli.audit import record_command
-from app.cli.context import ready_database
-from app.cli.group import CommandFailure, Group, echo_json
+from app.cli.context import ready_database, record_command
+from app.cli.group import CommandFailure, Group, echo_result, json_option
 from app.db.encryption import DecryptionError
 from app.instance import add_encryption_key
 from app.settings import default_instance
@@ -25,7 +24,7 @@ def secrets_group() -> None:
 
 @secrets_group.command("rotate")
 @click.option("--new-key", is_flag=True, help="First put a new key before the generated ones.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def rotate_command(new_key: bool, as_json: bool) -> None:
     """Re-encrypt every stored secret with the first of BORDERPOST_ENCRYPTION_KEYS.
 
@@ -58,7 +57,5 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
         record_command(
             database, "secrets.rotated", f"{changed} values encrypted with the first key"
         )
-    if as_json:
-        echo_json({"resealed": changed, "current": current})
-    else:
-        click.echo(f"{changed} re-encrypted, {current} already use the first key")
+    line = f"{changed} re-encrypted, {current} already use the first key"
+    echo_result({"resealed": changed, "current": current}, [line], as_json=as_json)

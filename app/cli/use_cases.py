@@ -5,9 +5,8 @@ import sys
 import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.actor import command_line_actor
-from app.cli.context import ready_database
-from app.cli.group import FAILED, Group, echo_json
+from app.cli.context import command_line_actor, ready_database
+from app.cli.group import FAILED, Group, echo_result, json_option
 from app.cli.scopes import find_workspace
 from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshedUseCase, RefreshRegistrations
@@ -20,7 +19,7 @@ def use_cases_group() -> None:
 
 @use_cases_group.command("refresh")
 @click.option("--workspace", metavar="NAME|ID", help="Only this workspace's.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def refresh_command(workspace: str | None, as_json: bool) -> None:
     """Read brand and campaign states from Twilio; exits 1 if it could not be asked."""
     settings = open_settings()
@@ -32,13 +31,9 @@ def refresh_command(workspace: str | None, as_json: bool) -> None:
                 workspace_id = find_workspace(connection, workspace, None).id
         refresh = RefreshRegistrations(database, provider.registrations, Clock())
         found = refresh(command_line_actor(), workspace_id)
-    if as_json:
-        echo_json({"use_cases": [_rendered(one) for one in found]})
-    else:
-        for one in found:
-            click.echo(_line(one))
-        if not found:
-            click.echo("no use case has a brand or a campaign")
+    shown = {"use_cases": [_rendered(one) for one in found]}
+    lines = [_line(one) for one in found]
+    echo_result(shown, lines or ["no use case has a brand or a campaign"], as_json=as_json)
     sys.exit(FAILED if any(one.problem for one in found) else 0)
 
 

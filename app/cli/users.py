@@ -8,9 +8,8 @@ import click
 from sqlalchemy import Connection
 
 from app.access.principal import Role
-from app.cli.actor import command_line_actor
-from app.cli.context import ready_database
-from app.cli.group import CommandFailure, Group, echo_json
+from app.cli.context import command_line_actor, ready_database
+from app.cli.group import CommandFailure, Group, echo_result, json_option
 from app.cli.scopes import find_organization, find_workspace
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
@@ -62,7 +61,6 @@ _organization = click.option(
 _from_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("users", cls=Group)
@@ -84,7 +82,7 @@ def users_group() -> None:
 @_organization
 @_from_stdin
 @click.option("--no-password", is_flag=True, help="Sign in through the identity provider only.")
-@_as_json
+@json_option
 def create_command(
     *,
     email: str,
@@ -121,7 +119,7 @@ def create_command(
 
 @users_group.command("list")
 @_organization
-@_as_json
+@json_option
 def list_command(organization: str | None, as_json: bool) -> None:
     """List users, oldest first, with roles and status."""
     with ready_database() as database, database.reading() as connection:
@@ -131,17 +129,13 @@ def list_command(organization: str | None, as_json: bool) -> None:
         people = load_users(connection, organization_id)
         belong = load_memberships(connection, [user.id for user in people])
     shown = [user_as_json(user, belong) for user in people]
-    if as_json:
-        echo_json({"users": shown})
-        return
-    for one in shown:
-        click.echo(user_line(one))
+    echo_result({"users": shown}, map(user_line, shown), as_json=as_json)
 
 
 @users_group.command("disable")
 @click.argument("email")
 @_organization
-@_as_json
+@json_option
 def disable_command(email: str, organization: str | None, as_json: bool) -> None:
     """Disable a user from the next request on; their sessions end.
 
@@ -153,17 +147,16 @@ def disable_command(email: str, organization: str | None, as_json: bool) -> None
             is_new = disable_user(connection, user, command_line_actor(), utc_now())
         except ValidationFailed as wrong:
             raise _failure(wrong) from wrong
-    if as_json:
-        echo_json({"id": str(user.id), "email": user.email, "disabled": is_new})
-    else:
-        click.echo(f"{user.email}: {'disabled' if is_new else 'already disabled'}")
+    line = f"{user.email}: {'disabled' if is_new else 'already disabled'}"
+    shown = {"id": str(user.id), "email": user.email, "disabled": is_new}
+    echo_result(shown, [line], as_json=as_json)
 
 
 @users_group.command("reset")
 @click.argument("email")
 @_organization
 @_from_stdin
-@_as_json
+@json_option
 def reset_command(
     email: str, organization: str | None, password_stdin: bool, as_json: bool
 ) -> None:
@@ -231,9 +224,5 @@ def _failure(wrong: ValidationFailed) -> CommandFailure:
 
 
 def _tell(shown: dict[str, object], password: str | None, *, as_json: bool) -> None:
-    if as_json:
-        echo_json(shown | {"password": password})
-        return
-    click.echo(user_line(shown))
-    if password is not None:
-        click.echo(f"password (shown once): {password}")
+    secret = [] if password is None else [f"password (shown once): {password}"]
+    echo_result(shown | {"password": password}, [user_line(shown), *secret], as_json=as_json)

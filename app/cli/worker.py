@@ -9,11 +9,9 @@ from datetime import timedelta
 import click
 
 from app.bootstrap import Background, open_background, open_settings, with_public_url
-from app.cli.audit import record_command
-from app.cli.context import ready_database
-from app.cli.group import Command, CommandFailure, echo_json
-from app.cli.progress import progress
-from app.cli.times import DurationParam
+from app.cli.context import progress, ready_database, record_command
+from app.cli.group import Command, CommandFailure, echo_json, echo_result, json_option
+from app.cli.input import DurationParam
 from app.db.engine import Database
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
@@ -111,7 +109,7 @@ def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> 
     show_default=True,
     help="Maximum age of messages.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def reconcile_command(since: timedelta, as_json: bool) -> None:
     """Ask Twilio now about every message without a final status, and about missing prices."""
     settings = with_public_url(open_settings())
@@ -127,10 +125,8 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
                 asked += found
                 note(found)
         charges = background.charges.collect(shifted(now, -since))
-    if as_json:
-        echo_json({"asked": asked, "charges": charges})
-    else:
-        click.echo(f"checked {asked} messages, read {charges} charges")
+    line = f"checked {asked} messages, read {charges} charges"
+    echo_result({"asked": asked, "charges": charges}, [line], as_json=as_json)
 
 
 @click.command("export", cls=Command)
@@ -157,7 +153,7 @@ def export_command(number: str) -> None:
 
 @click.command("erase", cls=Command)
 @click.argument("number")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def erase_command(number: str, as_json: bool) -> None:
     """Erase NUMBER (E.164): message texts and the number itself. Opt-outs are kept."""
     problem = problem_of_number(number)
@@ -167,14 +163,11 @@ def erase_command(number: str, as_json: bool) -> None:
     with ready_database(settings) as database:
         erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
         record_command(database, "privacy.erased", f"a number, in {erased} messages")
-    if as_json:
-        echo_json({"messages": erased})
-    else:
-        click.echo(f"erased {erased} messages")
+    echo_result({"messages": erased}, [f"erased {erased} messages"], as_json=as_json)
 
 
 @click.command("purge", cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def purge_command(as_json: bool) -> None:
     """Erase data past its retention time: texts, numbers, answers, sessions, messages."""
     settings = open_settings()
@@ -193,11 +186,8 @@ def purge_command(as_json: bool) -> None:
         "sessions": sessions,
         "messages": expired.messages,
     }
-    if as_json:
-        echo_json(found | {"partitions": list(expired.partitions)})
-    else:
-        click.echo(", ".join(f"{count} {name}" for name, count in found.items()) + " erased")
-        for partition in expired.partitions:
-            click.echo(f"dropped {partition}")
+    lines = [", ".join(f"{count} {name}" for name, count in found.items()) + " erased"]
+    lines += [f"dropped {partition}" for partition in expired.partitions]
+    echo_result(found | {"partitions": list(expired.partitions)}, lines, as_json=as_json)
     if expired.busy:
         raise CommandFailure(*(f"{table}: in use, try again" for table in expired.busy))

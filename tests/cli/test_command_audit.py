@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.access.tables import audit_events
-from app.cli.audit import record_command
+from app.cli.context import record_command
 from support.commands import Run
 from support.factories import Factory
 

@@ -81,7 +81,7 @@ def test_doctor_reports_other_secrets_and_erasure_stops(
 
 
 def test_extreme_times_are_times_or_wrong_usage(run: Run, acme: Path) -> None:
-    """Break: in `app/cli/times.py`, let a duration have any number of digits."""
+    """Break: in `app/cli/input.py`, let a duration have any number of digits."""
     run("apply", str(acme))
     durations = (
         "99999d",

@@ -1,20 +1,102 @@
-"""`destinations`: the policy of a workspace."""
+"""`destinations`: the policy of a workspace, its inheritance, and the suspension of sends."""
 
 import click
 
+from app.access.principal import Role
+from app.cli.context import command_line_actor
+from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.countries import allow_command, block_command
 from app.cli.destinations.files import diff_command, export_command, import_command, set_command
-from app.cli.destinations.inheritance import inherit_command, restore_command
 from app.cli.destinations.numbers import check_command, refusals_command
+from app.cli.destinations.options import (
+    MAX_REVISION,
+    ChangeOptions,
+    TextParam,
+    change_options,
+    opened_workspace,
+    workspace_option,
+)
 from app.cli.destinations.rules import rule_group
 from app.cli.destinations.show import history_command, list_command
-from app.cli.destinations.suspension import resume_command, suspend_command
-from app.cli.group import Group
+from app.cli.group import Command, CommandFailure, Group, echo_result, json_option
+from app.cli.input import WholeNumberParam
+from app.destinations import changes
+from app.kernel.errors import NotFound
+from app.tenancy.api import render_workspace
+from app.tenancy.workspaces import set_suspended
 
 
 @click.group("destinations", cls=Group)
 def destinations_group() -> None:
     """Which countries and numbers a workspace may reach."""
+
+
+@click.command("inherit", cls=Command)
+@click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
+@change_options
+def inherit_command(*, switch: str, options: ChangeOptions) -> None:
+    """Use the parent's policy (on), or start an own one from a copy of it (off)."""
+    with opened_workspace(options.workspace) as opened:
+        change = changes.SetInheritance(switch == "on")
+        outcome = make(opened, change, options)
+    echo_outcome(opened, outcome, options)
+
+
+@click.command("restore", cls=Command)
+@click.argument("revision", type=WholeNumberParam(1, MAX_REVISION))
+@change_options
+def restore_command(*, revision: int, options: ChangeOptions) -> None:
+    """Restore the policy of REVISION, as a new revision.
+
+    The organization's denied destinations stay denied; expired rules are not restored.
+    """
+    with opened_workspace(options.workspace) as opened:
+        change = changes.RestoreRevision(revision)
+        try:
+            outcome = make(opened, change, options)
+        except NotFound as problem:
+            raise CommandFailure(f"{opened.name} has no revision {revision}") from problem
+    echo_outcome(opened, outcome, options)
+
+
+_reason = click.option(
+    "--reason", required=True, type=TextParam(), help="Reason, shown in the audit log."
+)
+
+
+@click.command("suspend", cls=Command)
+@_reason
+@workspace_option
+@json_option
+def suspend_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+    """Stop all sends of a workspace, from the next request on."""
+    _set(workspace, suspended=True, reason=reason, as_json=as_json)
+
+
+@click.command("resume", cls=Command)
+@_reason
+@workspace_option
+@json_option
+def resume_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+    """Let a suspended workspace send again."""
+    _set(workspace, suspended=False, reason=reason, as_json=as_json)
+
+
+def _set(workspace: str | None, *, suspended: bool, reason: str, as_json: bool) -> None:
+    with opened_workspace(workspace) as opened, opened.database.writing() as connection:
+        row = set_suspended(
+            connection,
+            opened.workspace_id,
+            suspended=suspended,
+            reason=reason,
+            actor=command_line_actor(),
+            now=opened.now,
+        )
+    already = " already" if (opened.row.suspended_at is not None) == suspended else ""
+    line = f"{opened.name} is not suspended{already and ', nothing to resume'}"
+    if suspended:
+        line = f"{opened.name} is suspended{already}: every send is refused until it is resumed"
+    echo_result(render_workspace(row, Role.OWNER), [line], as_json=as_json)
 
 
 for _command in (

@@ -1,15 +1,13 @@
 """Making a change or a dry run, and printing its result."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
-from app.cli.actor import command_line_actor
+from app.cli.context import command_line_actor
 from app.cli.destinations.format import change_lines, impact_lines, rule_lines
-from app.cli.destinations.options import ChangeOptions
-from app.cli.destinations.workspace import OpenedWorkspace
-from app.cli.group import CommandFailure, echo_json
+from app.cli.destinations.options import ChangeOptions, OpenedWorkspace
+from app.cli.group import CommandFailure, echo_result
 from app.destinations.api.configuration import policy_view
 from app.destinations.api.history import RulesDifference, rules_difference
 from app.destinations.manage import Changed, ChangeRequest, PolicyChange
@@ -72,21 +70,16 @@ def echo_outcome(
     options: ChangeOptions,
     *,
     extra: dict[str, Any] | None = None,
+    hints: Iterable[str] = (),
 ) -> None:
-    """Print the change or dry run; ``extra`` is added to the JSON."""
-    if options.as_json:
-        echo_json(outcome.as_json() | (extra or {}))
-        return
-    revision = outcome.changed.effective.revision
-    if not outcome.is_new:
-        click.echo(f"{opened.name}: nothing to change, revision {revision}")
-        return
-    if outcome.dry_run:
-        click.echo(f"{opened.name}: dry run, nothing was changed, revision {revision}")
+    """Print the change or dry run, then hints; ``extra`` is added to the JSON."""
+    revision, lines = outcome.changed.effective.revision, []
+    said = "dry run, nothing was changed, " if outcome.dry_run else ""
+    if outcome.is_new:
+        lines += [*change_lines(outcome.changed.changes), *rule_lines(outcome.rules)]
+        lines += [] if outcome.changed.impact is None else impact_lines(outcome.changed.impact)
     else:
-        click.echo(f"{opened.name}: revision {revision}")
-    for line in (*change_lines(outcome.changed.changes), *rule_lines(outcome.rules)):
-        click.echo(line)
-    if outcome.changed.impact is not None:
-        for line in impact_lines(outcome.changed.impact):
-            click.echo(line)
+        said = "nothing to change, "
+    head = f"{opened.name}: {said}revision {revision}"
+    shown = outcome.as_json() | (extra or {})
+    echo_result(shown, [head, *lines, *hints], as_json=options.as_json)

@@ -16,8 +16,8 @@ from app.cli.destinations.options import (
     change_options,
     ending,
     ending_options,
+    opened_workspace,
 )
-from app.cli.destinations.workspace import opened_workspace
 from app.cli.group import Command
 from app.destinations import changes
 from app.destinations.geo_permissions.permissions import load_geo_permissions
@@ -113,10 +113,8 @@ def allow_command(
         with opened.database.reading() as connection:
             effective = outcome.changed.effective
             hints = hints_about(connection, codes, effective, opened.geo_facts, opened.now)
-    echo_outcome(opened, outcome, options, extra=hints.as_json())
-    if not options.as_json:
-        for line in hints.lines(dry_run=options.dry_run):
-            click.echo(line)
+    lines = hints.lines(dry_run=options.dry_run)
+    echo_outcome(opened, outcome, options, extra=hints.as_json(), hints=lines)
 
 
 @click.command("block", cls=Command)

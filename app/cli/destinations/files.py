@@ -10,9 +10,14 @@ import click
 
 from app.cli.destinations.change import echo_outcome, make
 from app.cli.destinations.format import change_lines, rule_lines
-from app.cli.destinations.options import ChangeOptions, acknowledge_option, change_options
-from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
-from app.cli.group import Command, echo_json
+from app.cli.destinations.options import (
+    ChangeOptions,
+    acknowledge_option,
+    change_options,
+    opened_workspace,
+    workspace_option,
+)
+from app.cli.group import Command, echo_result, json_option
 from app.cli.input import read_input
 from app.destinations import changes
 from app.destinations.api.document import PolicyDocument, WantedPolicy, document_of
@@ -140,12 +145,10 @@ def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
         effective = opened.effective(connection)
         difference = plan_import(connection, effective, wanted, opened.now)
     rules = rules_difference(effective.state, difference.after)
-    if as_json:
-        changed = [change.as_json() for change in difference.changes]
-        echo_json({"revision": effective.revision, "changes": changed, "rules": rules.as_json()})
-    else:
-        for line in (*change_lines(difference.changes), *rule_lines(rules)):
-            click.echo(line)
+    changed = [change.as_json() for change in difference.changes]
+    shown = {"revision": effective.revision, "changes": changed, "rules": rules.as_json()}
+    lines = (*change_lines(difference.changes), *rule_lines(rules))
+    echo_result(shown, lines, as_json=as_json)
     click.get_current_context().exit(_DIFFERS if difference.changes or rules else 0)
 
 

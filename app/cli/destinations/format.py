@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from app.cli.group import printable
 from app.destinations.api.history import RulesDifference
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import CountryChange
@@ -13,19 +14,6 @@ from app.kernel.countries import country_name
 
 def country(code: str) -> str:
     return f"{code} {country_name(code)}"
-
-
-def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    cells = [tuple(map(printable, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(padded).rstrip()
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without control characters."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:

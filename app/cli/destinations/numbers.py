@@ -10,16 +10,10 @@ from typing import Any
 
 import click
 
-from app.cli.destinations.format import country, printable, table
-from app.cli.destinations.workspace import (
-    OpenedWorkspace,
-    json_option,
-    opened_workspace,
-    workspace_option,
-)
-from app.cli.group import Command, CommandFailure, echo_json
-from app.cli.input import IdParam, WholeNumberParam
-from app.cli.times import TimeParam
+from app.cli.destinations.format import country
+from app.cli.destinations.options import OpenedWorkspace, opened_workspace, workspace_option
+from app.cli.group import Command, CommandFailure, echo_result, json_option, printable, table
+from app.cli.input import IdParam, TimeParam, WholeNumberParam
 from app.destinations.api.schemas import render_refusal
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
@@ -44,15 +38,11 @@ def check_command(
     """
     with opened_workspace(workspace) as opened:
         verdicts = _check(opened, list(_given(numbers)), use_case)
-    if as_json:
-        echo_json({"verdicts": verdicts})
-        return
-    if opened.row.suspended_at is not None:
+    if opened.row.suspended_at is not None and not as_json:
         click.echo(
             f"{opened.name} is suspended: every send is refused until it is resumed", err=True
         )
-    for line in table(map(_verdict_row, verdicts)):
-        click.echo(line)
+    echo_result({"verdicts": verdicts}, table(map(_verdict_row, verdicts)), as_json=as_json)
 
 
 def _given(numbers: tuple[str, ...]) -> Iterator[str]:
@@ -122,11 +112,8 @@ def refusals_command(
         rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]
         counts = load_counts(connection, opened.workspace_id, opened.now)
     items = [render_refusal(row) for row in rows]
-    if as_json:
-        echo_json({"items": items, "counts": counts})
-        return
-    for line in _refusal_lines(items, counts):
-        click.echo(line)
+    shown = {"items": items, "counts": counts}
+    echo_result(shown, _refusal_lines(items, counts), as_json=as_json)
 
 
 def _refusal_lines(items: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Iterator[str]:

@@ -6,16 +6,17 @@ from uuid import UUID
 import click
 
 from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.format import rule_row, table
+from app.cli.destinations.format import rule_row
 from app.cli.destinations.options import (
     ChangeOptions,
     acknowledge_option,
     change_options,
     ending,
     ending_options,
+    opened_workspace,
+    workspace_option,
 )
-from app.cli.destinations.workspace import json_option, opened_workspace, workspace_option
-from app.cli.group import CommandFailure, Group, echo_json
+from app.cli.group import CommandFailure, Group, echo_result, json_option, table
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule
@@ -73,13 +74,9 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
     with opened_workspace(workspace) as opened:
         effective = opened.effective()
     rules = effective.state.rules
-    if as_json:
-        echo_json({"revision": effective.revision, "items": [rule_json(rule) for rule in rules]})
-        return
-    for line in table(rule_row(rule, opened.now) for rule in rules):
-        click.echo(line)
-    if not rules:
-        click.echo("no rules")
+    shown = {"revision": effective.revision, "items": [rule_json(rule) for rule in rules]}
+    lines = [*table(rule_row(rule, opened.now) for rule in rules)]
+    echo_result(shown, lines or ["no rules"], as_json=as_json)
 
 
 @rule_group.command("remove")

@@ -6,21 +6,9 @@ from typing import Any
 import click
 
 from app.access.store import load_workspace
-from app.cli.destinations.format import (
-    country,
-    printable,
-    revision_lines,
-    rule_lines,
-    rule_row,
-    table,
-)
-from app.cli.destinations.workspace import (
-    OpenedWorkspace,
-    json_option,
-    opened_workspace,
-    workspace_option,
-)
-from app.cli.group import Command, echo_json
+from app.cli.destinations.format import country, revision_lines, rule_lines, rule_row
+from app.cli.destinations.options import OpenedWorkspace, opened_workspace, workspace_option
+from app.cli.group import Command, echo_result, json_option, printable, table
 from app.cli.input import WholeNumberParam
 from app.db.rows import AnyRow
 from app.destinations.api.history import (
@@ -51,11 +39,8 @@ def list_command(*, workspace: str | None, as_json: bool) -> None:
         effective = opened.effective(connection)
         owner = load_workspace(connection, effective.owner_id)
     accesses = _accesses(effective, opened)
-    if as_json:
-        echo_json(_policy_json(opened, effective, owner, accesses))
-        return
-    for line in _policy_lines(opened, effective, owner, accesses):
-        click.echo(line)
+    shown = opened, effective, owner, accesses
+    echo_result(_policy_json(*shown), _policy_lines(*shown), as_json=as_json)
 
 
 def _accesses(effective: EffectivePolicy, opened: OpenedWorkspace) -> dict[str, str]:
@@ -140,12 +125,9 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None, as_json:
     rules = rule_changes(rows, OPERATOR)
     if as_csv:
         click.echo(write_csv(rows, limit, OPERATOR), nl=False)
-    elif as_json:
-        shown = (render_revision(row, rules[row.revision], OPERATOR) for row in rows[:limit])
-        echo_json({"items": list(shown)})
     else:
-        for line in _history_lines(rows[:limit], rules):
-            click.echo(line)
+        shown = [render_revision(row, rules[row.revision], OPERATOR) for row in rows[:limit]]
+        echo_result({"items": shown}, _history_lines(rows[:limit], rules), as_json=as_json)
     if len(rows) > limit:
         click.echo(f"older revisions are not shown (--limit {limit})", err=True)
 
