@@ -11,8 +11,8 @@ from jinja2 import ChoiceLoader, PackageLoader
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
-from app.access.access_keys_api import routes as access_key_routes
-from app.access.audit_api import routes as audit_routes
+from app.access.api import audit_routes
+from app.access.api import routes as access_key_routes
 from app.access.guard import install_key_limits
 from app.bootstrap import PROVIDER_ROUTES, Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
@@ -27,8 +27,8 @@ from app.messages.statistics.queries import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted
+from app.use_cases.api import opt_out_routes
 from app.use_cases.api import routes as use_case_routes
-from app.use_cases.opt_outs_api import routes as opt_out_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
 from app.web.docs import STATIC as DOCS

@@ -49,17 +49,16 @@ from app.tenancy.manage import ManageWorkspaces
 from app.tracing import TracedProvider, is_wanted
 from app.use_cases.consent import RecordConsent
 from app.use_cases.refresh import RefreshRegistrations
+from app.users.caller import KnownBrowserCookie
 from app.users.identity_sign_in import IdentitySignIn
-from app.users.known_browser import KnownBrowserCookie
 from app.users.own_account import OwnAccount
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.users.sign_in import SignIn
 from app.web.health import MetricsToken
 from app.webhooks.claims import DeliveryLane
-from app.webhooks.deliver import DeliverWebhooks
-from app.webhooks.manage import ManageEndpoints
+from app.webhooks.deliver import DeliverWebhooks, SendTestEvent
+from app.webhooks.endpoints import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
-from app.webhooks.send_test import SendTestEvent
 from app.webhooks.sender import HttpSender
 from app.worker.web_watch import WatchFromWeb
 

@@ -26,9 +26,17 @@ from app.demo.attack import (
     report_lines,
 )
 from app.demo.attack_trace import ALLOWED, AttackTrace, make_trace
-from app.demo.processes import DemoFailed, require_free_port, running_gateway, running_worker
+from app.demo.processes import (
+    DemoFailed,
+    RunningDemo,
+    find_running_demo,
+    noted_demo,
+    require_free_port,
+    running_gateway,
+    running_worker,
+    write_note,
+)
 from app.demo.reset import remove_demo
-from app.demo.running import RunningDemo, find_running_demo, noted_demo, write_note
 from app.demo.story import Story
 from app.demo.tenant import DemoTenant, make_demo_tenant
 from app.destinations.geo_permissions.store import load_check_targets

@@ -13,7 +13,7 @@ import click
 from app.db.clock import ClocksDiffer
 from app.db.installation import SecretsDiffer
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused
 from app.settings import SettingsError
 
 FAILED = 1

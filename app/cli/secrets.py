@@ -10,11 +10,7 @@ from app.cli.group import CommandFailure, Group, echo_result, json_option
 from app.db.encryption import DecryptionError
 from app.instance import add_encryption_key
 from app.settings import default_instance
-from app.tenancy.key_rotation import (
-    reencrypt_accounts,
-    reencrypt_endpoints,
-    reencrypt_second_factors,
-)
+from app.tenancy.key_rotation import reencrypt
 
 
 @click.group("secrets", cls=Group)
@@ -45,17 +41,12 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
     settings = open_settings()
     with ready_database(settings) as database:
         try:
-            cipher = open_cipher(settings)
-            done = [
-                reseal(database, cipher)
-                for reseal in (reencrypt_accounts, reencrypt_endpoints, reencrypt_second_factors)
-            ]
+            done = reencrypt(database, open_cipher(settings))
             open_installation_secrets(settings).accept(database)
         except DecryptionError as problem:
             raise CommandFailure(str(problem)) from problem
-        changed, current = sum(one.changed for one in done), sum(one.current for one in done)
-        record_command(
-            database, "secrets.rotated", f"{changed} values encrypted with the first key"
-        )
-    line = f"{changed} re-encrypted, {current} already use the first key"
-    echo_result({"resealed": changed, "current": current}, [line], as_json=as_json)
+        reason = f"{done.changed} values encrypted with the first key"
+        record_command(database, "secrets.rotated", reason)
+    line = f"{done.changed} re-encrypted, {done.current} already use the first key"
+    shown = {"resealed": done.changed, "current": done.current}
+    echo_result(shown, [line], as_json=as_json)

@@ -6,16 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    case,
-    distinct,
-    func,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select, update
 
 from app.db.engine import Database
 from app.db.inserts import insert_on_conflict
@@ -29,8 +20,7 @@ from app.guards.watches import LENGTHS, Trip
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_number
-from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event
+from app.webhooks.outbox import EventType, add_event
 
 # Above this number of values within an hour, one alert covers all further ones.
 VALUES_OF_ONE_GUARD = 20

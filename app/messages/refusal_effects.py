@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 from app.destinations.geo_permissions.store import record_closed
 from app.kernel.phone import PhoneNumber
 from app.providers.port import RefusalKind
-from app.use_cases.consent_order import record_refusal
-from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
+from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out, record_refusal
 
 KINDS_WITH_EFFECTS = frozenset({RefusalKind.RECIPIENT_OPTED_OUT, RefusalKind.DESTINATION_BLOCKED})
 

@@ -13,8 +13,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.errors import ValidationFailed
 from app.provisioning.entries import read_entries
+from app.provisioning.file import THE_FILE, FileProblem, FileProblems, FileRefused
 from app.provisioning.plan import Plan, make_plan
-from app.provisioning.problems import THE_FILE, FileProblem, FileProblems, FileRefused
 from app.provisioning.steps import PlannedChange, Step
 
 

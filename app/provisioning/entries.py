@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError as SchemaError
 
 from app.access.accounts import WantedAccount, mistake_in_token
-from app.provisioning.problems import FileProblems, step
+from app.provisioning.file import FileProblems, step
 from app.provisioning.schemas import FileSchema
 
 

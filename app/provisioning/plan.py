@@ -17,10 +17,10 @@ from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.kernel.rates import DEFAULT_RATE, Rate
 from app.provisioning.entries import Entry, organization_of
+from app.provisioning.file import FileProblems
 from app.provisioning.plan_guards import plan_guards
 from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner
 from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
-from app.provisioning.problems import FileProblems
 from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, added, changed_columns
 
 _IDENTITY = ("organization", "organization.id", "organization.name")
@@ -135,16 +135,14 @@ def _organization_step(
     return Step(changed_columns(entry.place, before._asdict(), own), change)
 
 
+@dataclass(frozen=True, slots=True)
 class _KeyPlanner:
     """Keys are matched by name among the live keys of their scope."""
 
-    def __init__(
-        self, context: Context, use_cases: PlannedUseCases, problems: FileProblems
-    ) -> None:
-        self._context = context
-        self._use_cases = use_cases
-        self._problems = problems
-        self.steps: list[Step] = []
+    context: Context
+    use_cases: PlannedUseCases
+    problems: FileProblems
+    steps: list[Step] = field(default_factory=list)
 
     def plan(self, owner: Entry, workspace_id: UUID | None) -> list[dict[str, str | None]]:
         """Add the steps of the keys of a scope; return the result."""
@@ -156,8 +154,8 @@ class _KeyPlanner:
 
     def _plan(self, entry: Entry, workspace_id: UUID | None) -> dict[str, str | None]:
         shown: dict[str, str | None] = {"name": entry["name"], "token": None}
-        if "expires_at" in entry and entry["expires_at"] <= self._context.now:
-            self._problems.add(entry.at("expires_at"), "Has passed already.")
+        if "expires_at" in entry and entry["expires_at"] <= self.context.now:
+            self.problems.add(entry.at("expires_at"), "Has passed already.")
         limits = self._limits(entry, workspace_id)
         live = self._live(entry["name"], workspace_id)
         if not live:
@@ -167,7 +165,7 @@ class _KeyPlanner:
         same = (pair for pair in pairs if not _differing(*pair))
         row, after = next(same, pairs[0])
         if _differing(row, after) and len(live) > 1:
-            self._problems.add(
+            self.problems.add(
                 entry.at("name"),
                 "Several live keys have this name and none is as written here: revoke all but one.",
             )
@@ -177,23 +175,23 @@ class _KeyPlanner:
     def _live(self, name: str, workspace_id: UUID | None) -> list[AnyRow]:
         keys = access_keys.c
         query = select(access_keys).where(
-            keys.organization_id == self._context.organization_id,
+            keys.organization_id == self.context.organization_id,
             keys.workspace_id == workspace_id,
             keys.name == name,
             keys.revoked_at.is_(None),
-            or_(keys.expires_at.is_(None), keys.expires_at > self._context.now),
+            or_(keys.expires_at.is_(None), keys.expires_at > self.context.now),
         )
-        return list(self._context.connection.execute(query.order_by(keys.id)))
+        return list(self.context.connection.execute(query.order_by(keys.id)))
 
     def _limits(self, entry: Entry, workspace_id: UUID | None) -> KeyLimits:
         """None keeps a limit, an empty set removes it."""
         ids: set[UUID] = set()
         for index, name in enumerate(entry.get("use_cases", ())):
-            found = self._use_cases.find(name, workspace_id)
+            found = self.use_cases.find(name, workspace_id)
             if len(found) != 1:
                 several = "Several use cases have this name: give the id."
                 text = several if found else "There is no such use case."
-                self._problems.add(entry.at("use_cases", index), text)
+                self.problems.add(entry.at("use_cases", index), text)
             ids.update(found)
         return KeyLimits(
             frozenset(ids) if "use_cases" in entry else None,
@@ -208,7 +206,7 @@ class _KeyPlanner:
         limits: KeyLimits,
         shown: dict[str, str | None],
     ) -> Step:
-        context = self._context
+        context = self.context
         rate, merged = entry.get("rate", DEFAULT_RATE), _merged(KeyLimits(), limits)
         new = entry["name"], entry["role"], workspace_id, entry.get("expires_at")
 
@@ -221,12 +219,12 @@ class _KeyPlanner:
 
     def _change(self, entry: Entry, row: AnyRow, after: dict[str, Any]) -> Step:
         def run() -> None:
-            changed, connection = _differing(row, after), self._context.connection
+            changed, connection = _differing(row, after), self.context.connection
             by_id = update(access_keys).where(access_keys.c.id == row.id)
             connection.execute(by_id.values(**changed))
             reason, owner = ", ".join(sorted(changed)), (row.organization_id, row.workspace_id)
             event = AuditEvent(*owner, "access_key.changed", str(row.id), reason)
-            record_audit_event(connection, ACTOR, event, self._context.now)
+            record_audit_event(connection, ACTOR, event, self.context.now)
 
         return Step(changed_columns(entry.place, row._asdict(), after), run)
 

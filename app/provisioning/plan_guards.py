@@ -20,8 +20,8 @@ from app.kernel.problems import Problems
 from app.messages.guard_history import GuardHistory
 from app.prices.store import has_prices
 from app.provisioning.entries import Entry
+from app.provisioning.file import FileProblems
 from app.provisioning.plan_workspaces import MatchedWorkspace
-from app.provisioning.problems import FileProblems
 from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, changed_values
 
 

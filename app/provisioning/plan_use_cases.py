@@ -13,21 +13,24 @@ from app.db.rows import AnyRow
 from app.kernel.ids import new_id, parse_id
 from app.kernel.masking import mask_numbers_in
 from app.provisioning.entries import Entry
-from app.provisioning.problems import FileProblems
+from app.provisioning.file import FileProblems
 from app.provisioning.schemas import ANY_DESTINATION
 from app.provisioning.steps import Context, Step, added, changed_columns, removed
 from app.use_cases.manage import (
     DENIED_BY_ORGANIZATION,
+    NewSender,
     NewUseCase,
+    add_sender,
+    change_sender,
     change_use_case,
     create_use_case,
     delete_use_case,
     free_name,
+    remove_sender,
     restore_use_case,
     use_case_columns,
 )
 from app.use_cases.rules import Registration
-from app.use_cases.sender_pool import NewSender, add_sender, change_sender, remove_sender
 from app.use_cases.tables import senders, use_cases
 
 

@@ -20,7 +20,7 @@ from app.destinations.storage.policies import load_effective
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id, parse_id
 from app.provisioning.entries import Entry, merge_accounts
-from app.provisioning.problems import FileProblems, step
+from app.provisioning.file import FileProblems, step
 from app.provisioning.steps import (
     ACTOR,
     CHANGED,

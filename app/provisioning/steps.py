@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import Actor, ActorKind, Principal, Role
 from app.kernel.clock import rfc3339
-from app.provisioning.problems import place_order
+from app.provisioning.file import place_order
 from app.provisioning.schemas import ANY_DESTINATION
 
 CHANGED = "changed"  # printed for a changed secret

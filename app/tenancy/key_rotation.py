@@ -1,10 +1,10 @@
 """Re-encryption of stored secrets with the first encryption key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Table, select, update
+from sqlalchemy import Table, select, update
 
 from app.access.tables import provider_accounts
 from app.db.encryption import Cipher
@@ -14,32 +14,36 @@ from app.users.tables import sessions, users
 from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_endpoints
 
+# The encrypted columns of each table, all nullable here, and the owner that its key stands for.
+_ENCRYPTED: Mapping[Table, tuple[tuple[str, ...], Callable[[Any], str]]] = {
+    provider_accounts: (("auth_token", "next_auth_token"), str),
+    webhook_endpoints: (("secret", "previous_secret"), secret_owner),
+    users: (("totp_secret",), totp_owner),
+    sessions: (("pending_totp_secret",), pending_totp_owner),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Reencrypted:
     """The numbers of re-encrypted and of current values."""
 
-    changed: int
-    current: int
+    changed: int = 0
+    current: int = 0
+
+    def __add__(self, other: "Reencrypted") -> "Reencrypted":
+        return Reencrypted(self.changed + other.changed, self.current + other.current)
 
 
-def reencrypt_accounts(database: Database, cipher: Cipher) -> Reencrypted:
-    columns = provider_accounts.c
-    return reencrypt_rows(database, cipher, (columns.auth_token, columns.next_auth_token), str)
+def reencrypt(database: Database, cipher: Cipher) -> Reencrypted:
+    """Re-encrypt the values of older keys in every table; an interrupted run can be repeated.
 
-
-def reencrypt_rows(
-    database: Database,
-    cipher: Cipher,
-    encrypted: tuple[Column[Any], ...],
-    owner_of: Callable[[Any], str],
-) -> Reencrypted:
-    """Re-encrypt the values of older keys; an interrupted run can be repeated.
-
-    ``encrypted`` are nullable columns of one table; ``owner_of`` names a row by its primary
-    key. Raises `DecryptionError`; earlier rows are done.
+    Raises `DecryptionError`; earlier rows are done.
     """
-    table: Table = encrypted[0].table
+    return sum((reencrypt_table(database, cipher, table) for table in _ENCRYPTED), Reencrypted())
+
+
+def reencrypt_table(database: Database, cipher: Cipher, table: Table) -> Reencrypted:
+    names, owner_of = _ENCRYPTED[table]
     (key,) = table.primary_key.columns
     with database.reading() as connection:
         keys = list(connection.execute(select(key)).scalars())
@@ -47,8 +51,9 @@ def reencrypt_rows(
     for one in keys:
         owner = owner_of(one)
         with database.writing() as connection:
-            query = select(*encrypted).where(key == one).with_for_update(key_share=True)
-            row = connection.execute(query).mappings().one_or_none()
+            query = select(*(table.c[name] for name in names)).where(key == one)
+            locked = connection.execute(query.with_for_update(key_share=True))
+            row = locked.mappings().one_or_none()
             found = {name: value for name, value in (row or {}).items() if value is not None}
             old = {name: value for name, value in found.items() if not cipher.is_current(value)}
             if old:
@@ -59,17 +64,3 @@ def reencrypt_rows(
         changed += len(old)
         current += len(found) - len(old)
     return Reencrypted(changed, current)
-
-
-def reencrypt_second_factors(database: Database, cipher: Cipher) -> Reencrypted:
-    of_users = reencrypt_rows(database, cipher, (users.c.totp_secret,), totp_owner)
-    pending = (sessions.c.pending_totp_secret,)
-    of_sessions = reencrypt_rows(database, cipher, pending, pending_totp_owner)
-    return Reencrypted(
-        of_users.changed + of_sessions.changed, of_users.current + of_sessions.current
-    )
-
-
-def reencrypt_endpoints(database: Database, cipher: Cipher) -> Reencrypted:
-    columns = webhook_endpoints.c
-    return reencrypt_rows(database, cipher, (columns.secret, columns.previous_secret), secret_owner)

@@ -1,21 +1,37 @@
-"""Routes of use cases and of their sender pools."""
+"""Routes of use cases, of their sender pools and of the opt-out list."""
 
 from typing import Any
 from uuid import UUID
 
 from app.access.guard import ADMIN, VIEWER
-from app.access.principal import Principal
+from app.access.principal import Principal, shown_number
 from app.db.filters import PageFilter
+from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.use_cases.manage import (
+    NewSender,
     NewUseCase,
+    add_sender,
     change_use_case,
     create_use_case,
     delete_use_case,
+    load_senders,
+    remove_sender,
     require_use_case,
+)
+from app.use_cases.opt_outs import (
+    NewOptOut,
+    OptOutFilter,
+    enter_opt_out,
+    lift_opt_out,
+    load_opt_outs,
 )
 from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.schemas import (
+    OptOutBody,
+    OptOutListQuery,
+    OptOutPage,
+    OptOutView,
     SenderBody,
     SenderPage,
     SenderView,
@@ -25,7 +41,6 @@ from app.use_cases.schemas import (
     UseCasePage,
     UseCaseView,
 )
-from app.use_cases.sender_pool import NewSender, add_sender, load_senders, remove_sender
 from app.web.database import reading, writing
 from app.web.pages import PageQuery, page
 from app.web.routes import Json, Routes
@@ -117,3 +132,37 @@ def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> N
     """Remove a sender from the pool of a use case."""
     with writing() as (connection, now):
         remove_sender(connection, principal, use_case_id, sender_id, now=now)
+
+
+opt_out_routes = Routes("Opt-outs")
+
+
+@opt_out_routes.add("GET", "/v1/opt-outs", VIEWER, {200: OptOutPage}, query=OptOutListQuery)
+def list_opt_outs(principal: Principal, query: OptOutFilter) -> Json:
+    """List opt-outs, newest first."""
+    with reading() as connection:
+        found = load_opt_outs(connection, principal, query)
+
+    def shown(row: AnyRow) -> dict[str, Any]:
+        return render_opt_out(row, principal)
+
+    return page(found, query.limit, shown)
+
+
+@opt_out_routes.add("POST", "/v1/opt-outs", ADMIN, {201: OptOutView}, body=OptOutBody)
+def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
+    """Add a number to the opt-out list; an existing entry is kept once."""
+    with writing() as (connection, now):
+        row = enter_opt_out(connection, principal, body, now=now)
+    return render_opt_out(row, principal)
+
+
+@opt_out_routes.add("DELETE", "/v1/opt-outs/{opt_out_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
+    """Remove a number from the opt-out list."""
+    with writing() as (connection, now):
+        lift_opt_out(connection, principal, opt_out_id, now=now)
+
+
+def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:
+    return OptOutView.write(row, to_number=shown_number(principal.role, row.to_number))

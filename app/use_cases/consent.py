@@ -18,8 +18,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.providers.port import Consent
-from app.use_cases.consent_order import count_keyword, record_keyword
-from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out
+from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out, count_keyword, record_keyword
 from app.use_cases.tables import opt_outs, senders, use_cases
 
 _log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Management of use cases, in the caller's transaction, with audit events.
+"""Management of use cases and their sender pools, in the caller's transaction, with audit events.
 
 Raises `UseCaseNotFound` if a use case is absent, deleted or another tenant's.
 """
@@ -9,19 +9,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, null, select, update
+from sqlalchemy import Connection, delete, insert, null, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, lock_organization
 from app.access.tables import organizations
+from app.db.filters import PageFilter, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import UseCaseNotFound
+from app.kernel.errors import NotFound, UseCaseNotFound, ValidationFailed
 from app.kernel.ids import new_id
+from app.kernel.masking import mask_numbers_in
 from app.kernel.problems import Problems
 from app.use_cases.read import StoredUseCase, load_use_case
-from app.use_cases.rules import OnUnconfirmed, Registration, registration_columns
-from app.use_cases.tables import use_cases
+from app.use_cases.rules import (
+    OnUnconfirmed,
+    Registration,
+    SenderType,
+    registration_columns,
+    sender_country,
+)
+from app.use_cases.tables import senders, use_cases
 
 NAME_TAKEN = "Is the name of another use case of this workspace."
 DENIED_BY_ORGANIZATION = "The organization denies this destination."
@@ -181,3 +189,92 @@ def _note(
     record_workspace_event(
         connection, principal, row.workspace_id, action, now, target=row.id, reason=reason
     )
+
+
+NUMBER_TAKEN = "Is in the pool of this use case already."
+
+
+@dataclass(frozen=True, slots=True)
+class NewSender:
+    number: str
+    type: SenderType
+
+
+def load_senders(
+    connection: Connection, principal: Principal, use_case_id: UUID, wanted: PageFilter
+) -> list[AnyRow]:
+    """Load `limit` + 1 rows, oldest first."""
+    require_use_case(connection, principal, use_case_id)
+    query = select(senders).where(senders.c.use_case_id == use_case_id)
+    return load_page(connection, query, senders, wanted, oldest_first=True)
+
+
+def add_sender(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    wanted: NewSender,
+    now: datetime,
+) -> AnyRow:
+    """Raises `ValidationFailed` if it is in the pool already."""
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    if any(known.number == wanted.number for known in use_case.senders):
+        raise ValidationFailed({"$.number": [NUMBER_TAKEN]})
+    values = {
+        "id": new_id(),
+        "use_case_id": use_case_id,
+        "number": wanted.number,
+        "type": wanted.type.value,
+        "country": sender_country(wanted.number, wanted.type),
+        "created_at": now,
+    }
+    row = connection.execute(insert(senders).values(**values).returning(senders)).one()
+    _note_sender(connection, use_case.row, row, "added", principal=principal, now=now)
+    return row
+
+
+def change_sender(
+    connection: Connection,
+    principal: Principal,
+    use_case_id: UUID,
+    wanted: NewSender,
+    now: datetime,
+) -> None:
+    """Change the type of the sender with this number; raises `NotFound`."""
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    row = next((known for known in use_case.senders if known.number == wanted.number), None)
+    if row is None:
+        raise NotFound
+    country = sender_country(wanted.number, wanted.type)
+    values = {"type": wanted.type.value, "country": country}
+    connection.execute(update(senders).where(senders.c.id == row.id).values(**values))
+    _note_sender(connection, use_case.row, row, "changed", principal=principal, now=now)
+
+
+def remove_sender(
+    connection: Connection, principal: Principal, use_case_id: UUID, sender_id: UUID, now: datetime
+) -> None:
+    """Raises `NotFound`."""
+    lock_organization(connection, principal.organization_id)
+    use_case = require_use_case(connection, principal, use_case_id)
+    row = next((known for known in use_case.senders if known.id == sender_id), None)
+    if row is None:
+        raise NotFound
+    connection.execute(delete(senders).where(senders.c.id == sender_id))
+    _note_sender(connection, use_case.row, row, "removed", principal=principal, now=now)
+
+
+def _note_sender(
+    connection: Connection,
+    use_case: AnyRow,
+    sender: AnyRow,
+    verb: str,
+    *,
+    principal: Principal,
+    now: datetime,
+) -> None:
+    masked = mask_numbers_in(sender.number)
+    of_sender = use_case.workspace_id, f"sender.{verb}", now
+    record_workspace_event(connection, principal, *of_sender, target=sender.id, reason=masked)

@@ -1,20 +1,29 @@
-"""Opt-outs from a use case or a whole workspace."""
+"""Opt-outs from a use case or a whole workspace, and the order of facts about a recipient.
 
+The facts are recipients' keywords and the provider's refusals. The newest fact of a scope and a
+number is one row, locked until the commit, so that the opt-out list changes in the order of the
+facts. Audit events omit the number.
+"""
+
+import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
+from sqlalchemy import ColumnElement, Connection, and_, delete, literal, select
 
+from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import visible_to
+from app.access.store import chosen_workspace, visible_to
 from app.db.filters import PageFilter, equal, load_page
 from app.db.inserts import insert_on_conflict
 from app.db.rows import AnyRow
+from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.phone import PhoneNumber
-from app.use_cases.tables import opt_outs
+from app.use_cases.read import load_use_case
+from app.use_cases.tables import SCOPED, WHOLE, keyword_messages, opt_outs, recipient_consents
 
 
 class OptOutSource(StrEnum):
@@ -50,8 +59,6 @@ class OptOutFilter(PageFilter):
 
 
 _NOT_OWNERS = (OptOutSource.KEYWORD.value, OptOutSource.PROVIDER.value)
-SCOPED = text("use_case_id IS NOT NULL")
-WHOLE = text("use_case_id IS NULL")
 
 
 def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID | None:
@@ -122,3 +129,139 @@ def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID)
 def remove_opt_out(connection: Connection, opt_out_id: UUID) -> bool:
     removed = connection.execute(delete(opt_outs).where(opt_outs.c.id == opt_out_id))
     return removed.rowcount > 0
+
+
+# Reports of messages never come later, so older facts are deleted and ignored.
+CONSENTS_KEPT = timedelta(days=30)
+
+
+def count_keyword(
+    connection: Connection, account_sid: str, message_sid: str, content: str, now: datetime
+) -> bool:
+    """Record a keyword message; False if it was counted before."""
+    statement = (
+        insert_on_conflict(connection, keyword_messages)
+        .values(
+            account_sid=account_sid,
+            message_sid=message_sid,
+            content_hash=hashlib.sha256(content.encode()).hexdigest(),
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(keyword_messages.c.message_sid)
+    )
+    return connection.execute(statement).one_or_none() is not None
+
+
+def record_keyword(
+    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime
+) -> bool:
+    """Record a keyword, or an owner's removal; False if a newer one is known."""
+    return _note(connection, opt_out, wants_messages, at, at_ties=True)
+
+
+def record_refusal(
+    connection: Connection, opt_out: OptOut, known_at: datetime, now: datetime
+) -> bool:
+    """Record the provider's refusal; False if a newer fact may be known.
+
+    A keyword without a use case counts for the whole workspace.
+    """
+    if known_at < now - CONSENTS_KEPT:
+        return False
+    columns = recipient_consents.c
+    newer_for_all = connection.execute(
+        select(literal(1)).where(
+            columns.workspace_id == opt_out.workspace_id,
+            columns.use_case_id.is_(None),
+            columns.to_number == opt_out.to_number,
+            columns.wants_messages,
+            columns.at >= known_at,
+        )
+    ).first()
+    return newer_for_all is None and _note(connection, opt_out, False, known_at, at_ties=False)
+
+
+def forget_consents(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete facts that no later report can contradict; return how many."""
+    old = select(recipient_consents.c.id).where(recipient_consents.c.at < before).limit(limit)
+    forgotten = connection.execute(
+        delete(recipient_consents).where(recipient_consents.c.id.in_(old))
+    )
+    return forgotten.rowcount
+
+
+def forget_keyword(connection: Connection, number: str) -> None:
+    """Delete a number's consent; refusals stay, as opt-outs do."""
+    connection.execute(
+        delete(recipient_consents).where(
+            recipient_consents.c.to_number == number, recipient_consents.c.wants_messages
+        )
+    )
+
+
+def _note(
+    connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime, *, at_ties: bool
+) -> bool:
+    scoped = opt_out.use_case_id is not None
+    wanted = insert_on_conflict(connection, recipient_consents).values(
+        id=new_id(),
+        workspace_id=opt_out.workspace_id,
+        use_case_id=opt_out.use_case_id,
+        to_number=opt_out.to_number,
+        wants_messages=wants_messages,
+        at=at,
+    )
+    new, kept = wanted.excluded.at, recipient_consents.c.at
+    statement = wanted.on_conflict_do_update(
+        index_elements=["workspace_id", "to_number", *(["use_case_id"] if scoped else [])],
+        index_where=SCOPED if scoped else WHOLE,
+        set_={"wants_messages": wants_messages, "at": at},
+        where=new >= kept if at_ties else new > kept,
+    ).returning(recipient_consents.c.id)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def enter_opt_out(
+    connection: Connection, principal: Principal, wanted: NewOptOut, now: datetime
+) -> AnyRow:
+    """Add a number; an existing entry becomes the owner's. Raises `ValidationFailed`."""
+    workspace_id = _scope(connection, principal, wanted)
+    opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
+    added = add_opt_out(connection, opt_out, now)
+    if added is not None:
+        action = "opt_out.added"
+        record_workspace_event(
+            connection, principal, workspace_id, action, now, target=added, reason=wanted.source
+        )
+    return find_opt_out(connection, opt_out)
+
+
+def lift_opt_out(
+    connection: Connection, principal: Principal, opt_out_id: UUID, now: datetime
+) -> None:
+    """Remove an entry; a refusal of an older message does not restore it.
+
+    Raises `NotFound`.
+    """
+    found = load_opt_out(connection, principal, opt_out_id)
+    if found is None:
+        raise NotFound
+    # First the fact, then the list, as everywhere: the row of the fact is the lock.
+    record_keyword(connection, found, True, now)
+    if not remove_opt_out(connection, opt_out_id):
+        raise NotFound
+    action = "opt_out.removed"
+    record_workspace_event(
+        connection, principal, found.workspace_id, action, now, target=opt_out_id
+    )
+
+
+def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:
+    if wanted.use_case_id is None:
+        return chosen_workspace(connection, principal, wanted.workspace_id, "$.workspace_id")
+    use_case = load_use_case(connection, principal, wanted.use_case_id)
+    if use_case is None or wanted.workspace_id not in {None, use_case.row.workspace_id}:
+        raise ValidationFailed({"$.use_case_id": ["There is no such use case."]})
+    workspace_id: UUID = use_case.row.workspace_id
+    return workspace_id

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError as SchemaError
 from marshmallow import fields, validate, validates_schema
 
-from app.use_cases.manage import NewUseCase
+from app.use_cases.manage import NewSender, NewUseCase
 from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource
 from app.use_cases.read import UseCaseFilter
 from app.use_cases.rules import (
@@ -15,7 +15,6 @@ from app.use_cases.rules import (
     SenderType,
     mistake_in_number,
 )
-from app.use_cases.sender_pool import NewSender
 from app.web.fields import (
     Choice,
     Country,

@@ -1,5 +1,7 @@
 """Tables of use cases, their senders, and the opt-out list."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,6 +18,23 @@ from sqlalchemy import (
 from app.db.metadata import metadata
 from app.db.types import UtcDateTime
 from app.use_cases.rules import OnUnconfirmed
+
+# Partial indexes of tables in which a row without a use case applies to the whole workspace.
+SCOPED = text("use_case_id IS NOT NULL")
+WHOLE = text("use_case_id IS NULL")
+
+
+def _once_in_each_scope(table: str) -> Iterator[Index]:
+    """Yield the indexes by which a number has one row for a use case and one for a workspace."""
+    key = "workspace_id", "to_number"
+    for name, columns, rows in (
+        ("use_case", (*key, "use_case_id"), SCOPED),
+        ("workspace", key, WHOLE),
+    ):
+        yield Index(
+            f"uq_{table}_{name}", *columns, unique=True, sqlite_where=rows, postgresql_where=rows
+        )
+
 
 use_cases = Table(
     "use_cases",
@@ -64,23 +83,7 @@ recipient_consents = Table(
     Column("wants_messages", Boolean, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Index(None, "at"),
-    Index(
-        "uq_recipient_consents_use_case",
-        "workspace_id",
-        "to_number",
-        "use_case_id",
-        unique=True,
-        sqlite_where=text("use_case_id IS NOT NULL"),
-        postgresql_where=text("use_case_id IS NOT NULL"),
-    ),
-    Index(
-        "uq_recipient_consents_workspace",
-        "workspace_id",
-        "to_number",
-        unique=True,
-        sqlite_where=text("use_case_id IS NULL"),
-        postgresql_where=text("use_case_id IS NULL"),
-    ),
+    *_once_in_each_scope("recipient_consents"),
 )
 
 # The counted keyword messages, so that a replay has no effect.
@@ -103,21 +106,5 @@ opt_outs = Table(
     Column("to_number", String(16), nullable=False),
     Column("source", String(40), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Index(
-        "uq_opt_outs_use_case",
-        "workspace_id",
-        "to_number",
-        "use_case_id",
-        unique=True,
-        sqlite_where=text("use_case_id IS NOT NULL"),
-        postgresql_where=text("use_case_id IS NOT NULL"),
-    ),
-    Index(
-        "uq_opt_outs_workspace",
-        "workspace_id",
-        "to_number",
-        unique=True,
-        sqlite_where=text("use_case_id IS NULL"),
-        postgresql_where=text("use_case_id IS NULL"),
-    ),
+    *_once_in_each_scope("opt_outs"),
 )

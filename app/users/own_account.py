@@ -20,17 +20,19 @@ from app.kernel.clock import Clock
 from app.kernel.errors import NotFound, ValidationFailed
 from app.users.audit import record_failed_sign_in, record_user_event
 from app.users.caller import Caller, of_own
-from app.users.factor_store import (
+from app.users.password_rules import mistake_in_password
+from app.users.passwords import hash_password, hash_slot, is_password
+from app.users.second_factor import (
     drop_pending_secret,
     drop_recovery_codes,
     load_pending_secret,
+    mint_totp_secret,
     put_pending_secret,
     replace_recovery_codes,
+    step_of_code,
+    totp_owner,
     use_code,
 )
-from app.users.password_rules import mistake_in_password
-from app.users.passwords import hash_password, hash_slot, is_password
-from app.users.second_factor import mint_totp_secret, step_of_code, totp_owner
 from app.users.sessions import end_sessions_of
 from app.users.store import load_user, update_user
 

@@ -1,4 +1,4 @@
-"""SQL of sessions and of the workspaces that a session may access."""
+"""SQL of sessions and of the workspaces that a session may access, and their deletion."""
 
 import hashlib
 import secrets
@@ -9,14 +9,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from app.access.attempts import forget_expired_attempts
 from app.access.principal import NO_LIMITS, ActorKind, KeyLimits, Role, StoredKey, admit, key_from
 from app.access.store import KEY_COLUMNS
 from app.access.tables import access_keys, organizations, workspaces
+from app.db.clock import require_same_time
+from app.db.engine import Database
 from app.db.rows import AnyRow
+from app.kernel.clock import Clock
 from app.kernel.errors import Unauthorized
 from app.kernel.ids import new_id
 from app.users.caller import Caller
 from app.users.current_user import CurrentUser, RoleGrants, WorkspaceAccess
+from app.users.store import forget_sign_in_links
 from app.users.tables import memberships, sessions, users
 
 IDLE = timedelta(hours=2)
@@ -245,3 +250,23 @@ def end_sessions_of(
 def forget_sessions(connection: Connection, before: datetime) -> int:
     old = or_(sessions.c.ends_at < before, sessions.c.ended_at < before)
     return connection.execute(delete(sessions).where(old)).rowcount
+
+
+KEPT_AFTER_THE_END = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSessions:
+    """Deletes sessions and links a week after their end, and attempts outside every limit."""
+
+    database: Database
+    clock: Clock
+
+    def __call__(self) -> int:
+        """Return the number of deleted sessions; raises `ClocksDiffer`."""
+        require_same_time(self.database)
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            forget_expired_attempts(connection, now)
+            forget_sign_in_links(connection, now - KEPT_AFTER_THE_END)
+            return forget_sessions(connection, now - KEPT_AFTER_THE_END)

@@ -33,9 +33,7 @@ from app.kernel.clock import Clock
 from app.kernel.email_addresses import normal_email
 from app.kernel.errors import RateLimited, Unauthorized
 from app.users.audit import SIGN_IN_FAILED, record_failed_sign_in, record_user_event
-from app.users.caller import Caller, of_account
-from app.users.factor_store import use_code
-from app.users.known_browser import KnownBrowserCookie
+from app.users.caller import Caller, KnownBrowserCookie, of_account
 from app.users.passwords import (
     MOST_WAIT_SECONDS,
     hash_password,
@@ -43,6 +41,7 @@ from app.users.passwords import (
     is_password,
     needs_new_hash,
 )
+from app.users.second_factor import use_code
 from app.users.sessions import (
     HALF_WAY,
     LONGEST,
@@ -52,13 +51,7 @@ from app.users.sessions import (
     load_session,
     mint_session_token,
 )
-from app.users.store import (
-    drop_sign_in_link,
-    find_users,
-    load_user,
-    record_sign_in,
-    update_user,
-)
+from app.users.store import drop_sign_in_link, find_users, load_user, record_sign_in, update_user
 
 _log = structlog.get_logger(__name__)
 

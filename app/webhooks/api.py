@@ -13,8 +13,14 @@ from app.web.pages import page
 from app.web.registry import get_service
 from app.web.routes import Json, Routes
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
-from app.webhooks.endpoints import EndpointFilter, load_endpoint, load_endpoints
-from app.webhooks.manage import EndpointSecret, ManageEndpoints, NewEndpoint
+from app.webhooks.endpoints import (
+    EndpointFilter,
+    EndpointSecret,
+    ManageEndpoints,
+    NewEndpoint,
+    load_endpoint,
+    load_endpoints,
+)
 from app.webhooks.schemas import (
     DeliveryListQuery,
     DeliveryPage,

@@ -1,20 +1,24 @@
-"""Delivery of webhooks: one batch of the outbox and of due deliveries.
+"""Delivery of webhooks: one batch of the outbox and of due deliveries; test events.
 
 No database connection is held during a request. A delivery whose result could not be stored is sent
 again with the same `webhook-id`: at least once.
 """
 
+import json
 import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
 
+from app.access.principal import Principal
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -23,7 +27,8 @@ from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply, Sender
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
-from app.webhooks.events import message_text
+from app.webhooks.endpoints import load_endpoint
+from app.webhooks.outbox import message_text
 from app.webhooks.record_attempt import record_attempt
 from app.webhooks.signing import FIXED_HEADERS, secret_owner, signed_headers
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
@@ -188,3 +193,34 @@ class DeliverWebhooks:
                 failure=attempt.failure,
                 milliseconds=attempt.milliseconds,
             )
+
+
+TEST_TYPE = "webhook.test"
+
+
+@dataclass(frozen=True, slots=True)
+class SendTestEvent:
+    """Posts a signed ``webhook.test`` event, without retries or effects."""
+
+    database: Database
+    cipher: Cipher
+    clock: Clock
+    sender: Sender
+    monotonic: Callable[[], float] = monotonic
+
+    def __call__(self, principal: Principal, endpoint_id: UUID) -> Attempt:
+        """Raises `NotFound`."""
+        with self.database.reading() as connection:
+            row = load_endpoint(connection, principal, endpoint_id)
+        at, started = self.clock.now(), self.monotonic()
+        data = json.dumps({"endpoint_id": str(endpoint_id), "test": True})
+        text = message_text(TEST_TYPE, at, data)
+        secret = self.cipher.decrypt(secret_owner(endpoint_id), row.secret)
+        headers = FIXED_HEADERS | signed_headers([secret], new_id(), at, text)
+        status, failure = None, None
+        try:
+            status = self.sender.post(row.url, text.encode(), headers).status
+        except NotDelivered as problem:
+            failure = problem.failure
+        took = round((self.monotonic() - started) * 1000)
+        return Attempt(at, took, status, failure)

@@ -1,19 +1,30 @@
-"""SQL of the endpoints that are visible to a principal, their health, and their end."""
+"""Endpoints: those that are visible to a principal, their health, and their management.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+Each change is one transaction with its audit event. After a rotation, the previous secret also
+signs for a day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Actor, Principal
-from app.access.store import visible_to
+from app.access.principal import Actor, Principal, actor_of
+from app.access.store import chosen_workspace, visible_to
+from app.db.encryption import Cipher
+from app.db.engine import Database
 from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import NotFound
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.ids import new_id
+from app.webhooks.address import UrlRefused, read_url
 from app.webhooks.attempt import DeliveryState
+from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 
@@ -109,3 +120,145 @@ def record_endpoint_event(
     action = f"webhook_endpoint.{verb}"
     of_endpoint = endpoint.workspace_id, action, now
     record_workspace_event(connection, actor, *of_endpoint, target=endpoint.id, reason=reason)
+
+
+BY_HAND = "Disabled by hand."
+
+
+def change_fields(
+    connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    """Change URL or events, already validated, if they differ."""
+    given = {name: wanted[name] for name in ("url", "events") if name in wanted}
+    if "events" in given:
+        given["events"] = ordered(given["events"])
+    changed = {name: value for name, value in given.items() if value != getattr(row, name)}
+    if changed:
+        update_endpoint(connection, row, **changed, updated_at=now)
+        # Only the names: a URL may contain a secret of the receiver.
+        names = ", ".join(sorted(changed))
+        record_endpoint_event(connection, row, "changed", actor, now, reason=names)
+
+
+def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
+    """Enabling an endpoint clears its failures."""
+    if row.active:
+        disable_endpoint(connection, row, BY_HAND, actor, now)
+        return
+    update_endpoint(
+        connection,
+        row,
+        active=True,
+        disabled_at=None,
+        disabled_reason=None,
+        first_failed_at=None,
+        last_failed_at=None,
+        updated_at=now,
+    )
+    record_endpoint_event(connection, row, "enabled", actor, now)
+
+
+def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
+    connection.execute(
+        update(webhook_endpoints).where(webhook_endpoints.c.id == row.id).values(**values)
+    )
+
+
+def ordered(events: list[str]) -> list[str]:
+    return sorted(set(events))
+
+
+MAX_ENDPOINTS = 50
+OVERLAP = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEndpoint:
+    url: str
+    events: list[str]
+    workspace_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSecret:
+    row: AnyRow
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ManageEndpoints:
+    """The operations of ``/v1/webhook-endpoints``; they raise `NotFound`."""
+
+    database: Database
+    cipher: Cipher
+    clock: Clock
+    allow_loopback: bool = False
+
+    def problem_of(self, url: str) -> str | None:
+        try:
+            read_url(url, allow_loopback=self.allow_loopback)
+        except UrlRefused as problem:
+            return str(problem)
+        return None
+
+    def create(self, principal: Principal, wanted: NewEndpoint) -> EndpointSecret:
+        """Raises `ValidationFailed` for an unknown workspace, or too many endpoints."""
+        now = self.clock.now()
+        endpoint_id, secret = new_id(), mint_secret()
+        values = {
+            "id": endpoint_id,
+            "url": wanted.url,
+            "events": ordered(wanted.events),
+            "secret": self.cipher.encrypt(secret_owner(endpoint_id), secret),
+            "active": True,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self.database.writing() as connection:
+            values["workspace_id"] = _workspace(connection, principal, wanted.workspace_id)
+            connection.execute(insert(webhook_endpoints).values(**values))
+            row = load_endpoint(connection, principal, endpoint_id)
+            record_endpoint_event(connection, row, "created", actor_of(principal), now)
+        return EndpointSecret(row, secret)
+
+    def change(self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
+        """Change ``url``, ``events`` or ``active``; equal values change nothing."""
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            row = load_endpoint(connection, principal, endpoint_id, to_change=True)
+            change_fields(connection, row, wanted, actor_of(principal), now)
+            if wanted.get("active", row.active) != row.active:
+                switch(connection, row, actor_of(principal), now)
+            return load_endpoint(connection, principal, endpoint_id)
+
+    def delete(self, principal: Principal, endpoint_id: UUID) -> None:
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            row = load_endpoint(connection, principal, endpoint_id, to_change=True)
+            connection.execute(
+                delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
+            )
+            record_endpoint_event(connection, row, "deleted", actor_of(principal), now)
+
+    def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
+        """Rotate the secret; the previous one also signs for a day."""
+        now, secret = self.clock.now(), mint_secret()
+        with self.database.writing() as connection:
+            row = load_endpoint(connection, principal, endpoint_id, to_change=True)
+            update_endpoint(
+                connection,
+                row,
+                secret=self.cipher.encrypt(secret_owner(endpoint_id), secret),
+                previous_secret=row.secret,
+                previous_secret_until=now + OVERLAP,
+                updated_at=now,
+            )
+            record_endpoint_event(connection, row, "secret_rotated", actor_of(principal), now)
+            return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
+
+
+def _workspace(connection: Connection, principal: Principal, wanted: UUID | None) -> UUID:
+    workspace_id = chosen_workspace(connection, principal, wanted, "$.workspace_id")
+    if count_endpoints(connection, workspace_id) >= MAX_ENDPOINTS:
+        raise ValidationFailed({"$": [f"A workspace has at most {MAX_ENDPOINTS} endpoints."]})
+    return workspace_id

@@ -1,11 +1,13 @@
 """The outbox: an event is written in the transaction of its change.
 
-A workspace without an active endpoint gets no row. app.webhooks.deliver chooses the endpoints.
+A workspace without an active endpoint gets no row. app.webhooks.deliver chooses the endpoints. The
+body of an event has Standard Webhooks' envelope.
 """
 
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,32 @@ from sqlalchemy import Connection
 from app.db.statement import Statement
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
-from app.webhooks.events import EventType
+
+
+class EventType(StrEnum):
+    SMS_SENT = "sms.sent"
+    SMS_DELIVERED = "sms.delivered"
+    SMS_UNDELIVERED = "sms.undelivered"
+    SMS_FAILED = "sms.failed"
+    DESTINATION_CHANGED = "destination.changed"
+    DESTINATION_DRIFT = "destination.drift"
+    GUARD_TRIPPED = "guard.tripped"
+    GUARD_CLEARED = "guard.cleared"
+    DELIVERY_COLLAPSED = "delivery.collapsed"
+    ENDPOINT_FAILING = "endpoint.failing"
+    GEO_DRIFT = "geo.drift"
+    REFUSALS_SPIKED = "refusals.spiked"
+    CLOCK_DIFFERS = "clock.differs"
+    WORKER_STUCK = "worker.stuck"
+
+
+def message_text(event_type: str, at: datetime, data: str) -> str:
+    """Return the body of an event: its JSON data in Standard Webhooks' envelope.
+
+    ``data`` is the stored text, so that every attempt sends the same bytes.
+    """
+    return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'
+
 
 SMS_FIELDS = (
     "id",

@@ -11,9 +11,8 @@ from app.web.registry import get_service
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure
 from app.webhooks.deliveries import DeliveryFilter
-from app.webhooks.endpoints import EndpointFilter
-from app.webhooks.events import EventType
-from app.webhooks.manage import ManageEndpoints, NewEndpoint
+from app.webhooks.endpoints import EndpointFilter, ManageEndpoints, NewEndpoint
+from app.webhooks.outbox import EventType
 
 
 class EndpointUrl(Text):

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from typing import Any, cast
@@ -68,31 +69,24 @@ _BODY_SECONDS = 1.0
 _BODY_BYTES = 1024
 
 
+@dataclass(kw_only=True)
 class HttpSender:
-    def __init__(
-        self,
-        *,
-        allow_loopback: bool = False,
-        seconds: float = SECONDS,
-        resolve: Resolve = look_up,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._allow_loopback = allow_loopback
-        self._seconds = seconds
-        self._resolve = resolve
-        self._given_tls = tls
+    allow_loopback: bool = False
+    seconds: float = SECONDS
+    resolve: Resolve = look_up
+    tls: ssl.SSLContext | None = None
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return self._given_tls or ssl.create_default_context()
+        return self.tls or ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """A redirect is an answer; raises `NotDelivered` without one."""
-        deadline = Deadline(self._seconds)
+        deadline = Deadline(self.seconds)
         try:
-            target = read_url(url, allow_loopback=self._allow_loopback)
+            target = read_url(url, allow_loopback=self.allow_loopback)
             addresses = permitted_addresses(
-                target, self._resolve, deadline, allow_loopback=self._allow_loopback
+                target, self.resolve, deadline, allow_loopback=self.allow_loopback
             )
             opened = connect(target, addresses, deadline, self._tls)
             return _exchange(opened, target, body, headers, deadline)

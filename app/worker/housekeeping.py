@@ -18,7 +18,7 @@ from app.kernel.errors import ServiceUnavailable
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 
 POLL_SECONDS = 600.0

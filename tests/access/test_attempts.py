@@ -15,7 +15,7 @@ from app.db.engine import Database
 from app.kernel.clock import Clock, host_now
 from app.kernel.errors import RateLimited
 from app.kernel.ids import new_id
-from app.users.known_browser import KNOWN_FOR, KnownBrowserCookie
+from app.users.caller import KNOWN_FOR, KnownBrowserCookie
 from app.web.peer import address_group
 from support.factories import Factory
 from support.time import ManualClock

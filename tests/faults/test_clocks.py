@@ -21,7 +21,7 @@ from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.messages.statistics.aggregate import AggregateMessages
 from app.messages.tables import idempotency_keys, message_counting, message_counts, messages
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
 from support.factories import Factory, Gateway, Tenant

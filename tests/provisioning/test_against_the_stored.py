@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from app.access.keys import NewAccessKey, create_key
 from app.access.principal import KeyLimits, Role, limits_from
 from app.access.tables import access_keys
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused
 from app.use_cases.tables import use_cases
 from support.provisioning import Apply, File
 

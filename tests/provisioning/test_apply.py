@@ -16,8 +16,7 @@ from app.db.engine import Database
 from app.kernel.errors import ServiceUnavailable
 from app.provisioning import plan as planning
 from app.provisioning.apply import plan
-from app.provisioning.file import parse_text
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused, parse_text
 from support.provisioning import Apply, File, Rows
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.provisioning.file import parse_text
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused, parse_text
 from support.each import each
 
 

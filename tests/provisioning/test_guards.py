@@ -12,7 +12,7 @@ from app.guards.store import load_guards
 from app.prices.price_file import PriceFile, PriceRow
 from app.prices.store import import_prices
 from app.provisioning.apply import plan
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused
 from support.each import each
 from support.guards import DEFAULTS
 from support.provisioning import Apply, File

@@ -10,7 +10,7 @@ import pytest
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.provisioning.apply import plan
-from app.provisioning.problems import FileRefused
+from app.provisioning.file import FileRefused
 from support.each import each
 from support.provisioning import File
 

@@ -15,8 +15,7 @@ from app.messages.statistics.aggregate import AggregateMessages
 from app.web.assets import Assets
 from app.web.registry import get_service, register_service
 from app.webhooks.deliver import fan_out
-from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event
+from app.webhooks.outbox import EventType, add_event
 from support.factories import ACCOUNT, SERVICE_SID, US_NUMBER, Gateway, Tenant
 from support.geo import FakeGeo, permits
 

@@ -16,8 +16,7 @@ from app.kernel.ids import new_id
 from app.webhooks.attempt import NotDelivered, Reply, Sender
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
 from app.webhooks.deliver import DELIVERY_BATCH, DeliverWebhooks
-from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event
+from app.webhooks.outbox import EventType, add_event
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import (
     webhook_attempts,

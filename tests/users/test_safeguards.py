@@ -8,7 +8,6 @@ import pytest
 from app.access.principal import Actor, ActorKind, Role
 from app.access.tables import audit_events
 from app.kernel.errors import NotFound, ValidationFailed
-from app.users.directory import PageFilter, load_user_details, load_user_page, require_user
 from app.users.manage import (
     LAST_OWNER,
     YOURSELF,
@@ -18,6 +17,7 @@ from app.users.manage import (
     reset_user,
 )
 from app.users.passwords import NewPassword
+from app.users.store import PageFilter, load_user_details, load_user_page, require_user
 from app.users.tables import users
 from support.console import ACTOR, make_user
 from support.factories import Factory, Tenant

@@ -20,7 +20,7 @@ from app.kernel.clock import rfc3339
 from app.kernel.errors import ServiceUnavailable
 from app.webhooks import deliver
 from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
-from app.webhooks.events import EventType
+from app.webhooks.outbox import EventType
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_endpoints
 from support.factories import US_NUMBER, Factory, Tenant

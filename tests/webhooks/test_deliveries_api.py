@@ -12,7 +12,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.clock import rfc3339
 from app.webhooks.attempt import Failure, NotDelivered, Reply
-from app.webhooks.events import EventType
+from app.webhooks.outbox import EventType
 from app.webhooks.tables import webhook_endpoints
 from support.factories import US_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock

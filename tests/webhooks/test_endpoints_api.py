@@ -14,8 +14,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.clock import rfc3339
 from app.webhooks.attempt import DeliveryState, Reply
-from app.webhooks.events import EventType
-from app.webhooks.manage import MAX_ENDPOINTS
+from app.webhooks.endpoints import MAX_ENDPOINTS
+from app.webhooks.outbox import EventType
 from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_endpoints
 from support.factories import Factory, Gateway, Tenant, open_gateway

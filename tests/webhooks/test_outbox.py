@@ -14,8 +14,15 @@ from app.db.statement import Statement
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.messages.tables import messages
-from app.webhooks.events import EventType
-from app.webhooks.outbox import SMS_FIELDS, add_event, event_row, outbox_insert, sms_data, sms_json
+from app.webhooks.outbox import (
+    SMS_FIELDS,
+    EventType,
+    add_event,
+    event_row,
+    outbox_insert,
+    sms_data,
+    sms_json,
+)
 from app.webhooks.tables import webhook_events
 from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
 from support.time import ManualClock

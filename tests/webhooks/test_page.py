@@ -16,9 +16,8 @@ from standardwebhooks import WebhookVerificationError
 
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure
-from app.webhooks.events import EventType
-from app.webhooks.manage import MAX_ENDPOINTS
-from app.webhooks.outbox import SMS_FIELDS
+from app.webhooks.endpoints import MAX_ENDPOINTS
+from app.webhooks.outbox import SMS_FIELDS, EventType
 from app.webhooks.purge import KEPT_DAYS
 from app.webhooks.record_attempt import DELAYS, DISABLED_AFTER
 from app.webhooks.sender import SECONDS

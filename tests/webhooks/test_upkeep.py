@@ -11,9 +11,8 @@ from sqlalchemy import insert
 from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.kernel.ids import first_id_at
-from app.tenancy.key_rotation import reencrypt_endpoints
-from app.webhooks.events import EventType
-from app.webhooks.outbox import event_row
+from app.tenancy.key_rotation import reencrypt_table
+from app.webhooks.outbox import EventType, event_row
 from app.webhooks.purge import EVENT_BATCH, PurgeWebhooks, erase_events
 from app.webhooks.signing import mint_secret, secret_owner
 from app.webhooks.tables import webhook_attempts, webhook_endpoints, webhook_events
@@ -122,10 +121,10 @@ def test_every_secret_is_reencrypted_with_the_first_key(
     )
     sealed_with(Cipher([new]), hooks, tenant)
     both = Cipher([new, old])
-    done = reencrypt_endpoints(hooks.factory.database, both)
+    done = reencrypt_table(hooks.factory.database, both, webhook_endpoints)
     assert (done.changed, done.current) == (2, 1)
     row = hooks.endpoint_row(endpoint_id)
     assert Cipher([new]).decrypt(owner, row["secret"]) == secret
     assert Cipher([new]).decrypt(owner, row["previous_secret"]) == previous
-    again = reencrypt_endpoints(hooks.factory.database, both)
+    again = reencrypt_table(hooks.factory.database, both, webhook_endpoints)
     assert (again.changed, again.current) == (0, 3)

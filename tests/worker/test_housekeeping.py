@@ -15,7 +15,7 @@ from app.kernel.clock import Clock
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
 from support.factories import Tenant

@@ -9,7 +9,7 @@ from app.cli.destinations.format import change_lines, impact_lines, rule_lines
 from app.cli.destinations.options import ChangeOptions, OpenedWorkspace
 from app.cli.group import CommandFailure, echo_result
 from app.destinations.api.configuration import policy_view
-from app.destinations.api.history import RulesDifference, rules_difference
+from app.destinations.api.document import RulesDifference, rules_difference
 from app.destinations.manage import Changed, ChangeRequest, PolicyChange
 from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.errors import DestinationsInherited, RevisionMismatch

@@ -20,12 +20,15 @@ from app.cli.destinations.options import (
 from app.cli.group import Command, echo_result, json_option
 from app.cli.input import read_input
 from app.destinations import changes
-from app.destinations.api.document import PolicyDocument, WantedPolicy, document_of
-from app.destinations.api.history import rules_difference
+from app.destinations.api.document import (
+    PolicyDocument,
+    WantedPolicy,
+    document_of,
+    rules_difference,
+)
 from app.destinations.api.schemas import MapBody, WantedMap
 from app.destinations.import_export import import_document, plan_import
-from app.provisioning.file import parse_text
-from app.provisioning.problems import THE_FILE, FileProblem, FileRefused
+from app.provisioning.file import THE_FILE, FileProblem, FileRefused, parse_text
 from app.web.bodies import load
 
 _COLUMNS = ("code", "status")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.cli.group import printable
-from app.destinations.api.history import RulesDifference
+from app.destinations.api.document import RulesDifference
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import CountryChange
 from app.kernel.clock import rfc3339

@@ -11,7 +11,7 @@ from app.cli.destinations.options import OpenedWorkspace, opened_workspace, work
 from app.cli.group import Command, echo_result, json_option, printable, table
 from app.cli.input import WholeNumberParam
 from app.db.rows import AnyRow
-from app.destinations.api.history import (
+from app.destinations.api.document import (
     RulesDifference,
     load_history,
     render_revision,

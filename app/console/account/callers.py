@@ -3,8 +3,7 @@
 from flask import Response, request
 
 from app.console.ui.guards import keep, presented, presented_token
-from app.users.caller import Caller, device_of
-from app.users.known_browser import KNOWN_FOR, KnownBrowserCookie
+from app.users.caller import KNOWN_FOR, Caller, KnownBrowserCookie, device_of
 from app.users.sign_in import SignedIn
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service

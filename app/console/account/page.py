@@ -10,9 +10,8 @@ from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel.errors import Forbidden, RateLimited, ValidationFailed
 from app.users.current_user import CurrentUser
-from app.users.factor_store import count_recovery_codes
 from app.users.own_account import OwnAccount, Reauthentication
-from app.users.second_factor import provisioning_uri
+from app.users.second_factor import count_recovery_codes, provisioning_uri
 from app.users.sessions import end_sessions_of, load_sessions_of
 from app.users.store import load_user
 from app.web.database import current_time, reading, writing

@@ -17,7 +17,7 @@ from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.lists import listed
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
-from app.destinations.api.history import load_history, rule_changes
+from app.destinations.api.document import load_history, rule_changes
 from app.destinations.api.schemas import HistoryFilter, HistoryQuery
 from app.destinations.changes import RestoreRevision
 from app.destinations.storage.policies import load_revision

@@ -25,7 +25,7 @@ from app.console.ui.forms import read_text, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
-from app.destinations.api.history import load_history
+from app.destinations.api.document import load_history
 from app.destinations.api.schemas import HistoryFilter
 from app.destinations.changes import Adjust
 from app.destinations.manage import ChangeRequest, ManageDestinations

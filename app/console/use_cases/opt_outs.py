@@ -12,8 +12,14 @@ from app.console.ui.lists import listed, searched
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel.errors import ValidationFailed
 from app.providers.port import ErrorCodes
-from app.use_cases.manage_opt_outs import enter_opt_out, lift_opt_out
-from app.use_cases.opt_outs import NewOptOut, OptOutFilter, OptOutSource, load_opt_outs
+from app.use_cases.opt_outs import (
+    NewOptOut,
+    OptOutFilter,
+    OptOutSource,
+    enter_opt_out,
+    lift_opt_out,
+    load_opt_outs,
+)
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.users.current_user import CurrentUser

@@ -19,12 +19,19 @@ from app.console.use_cases.fields import (
     read_use_case,
 )
 from app.kernel.errors import ValidationFailed
-from app.use_cases.manage import change_use_case, create_use_case, delete_use_case, require_use_case
+from app.use_cases.manage import (
+    NewSender,
+    add_sender,
+    change_use_case,
+    create_use_case,
+    delete_use_case,
+    remove_sender,
+    require_use_case,
+)
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.rules import SenderType
 from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
-from app.use_cases.sender_pool import NewSender, add_sender, remove_sender
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.database import reading, writing

@@ -20,9 +20,9 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
-from app.users.directory import UserDetails, load_user_details, load_user_page, require_user
 from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
 from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
+from app.users.store import UserDetails, load_user_details, load_user_page, require_user
 from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery

@@ -8,8 +8,7 @@ from app.users.current_user import CurrentUser
 from app.web.database import reading
 from app.web.registry import get_service
 from app.web.routes import Answer
-from app.webhooks.endpoints import EndpointFilter, load_endpoints
-from app.webhooks.manage import MAX_ENDPOINTS
+from app.webhooks.endpoints import MAX_ENDPOINTS, EndpointFilter, load_endpoints
 
 routes = Pages()
 FIRST_STEPS = "/console/first-steps"

@@ -19,17 +19,18 @@ from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
 from app.webhooks.attempt import Attempt, DeliveryState, Failure
+from app.webhooks.deliver import SendTestEvent
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
 from app.webhooks.endpoints import (
+    MAX_ENDPOINTS,
     EndpointFilter,
+    ManageEndpoints,
     load_endpoint,
     load_endpoints,
     load_last_successes,
 )
-from app.webhooks.events import EventType
-from app.webhooks.manage import MAX_ENDPOINTS, ManageEndpoints
+from app.webhooks.outbox import EventType
 from app.webhooks.schemas import EndpointBody
-from app.webhooks.send_test import SendTestEvent
 
 EVENTS = {
     EventType.SMS_SENT: "handed to the carrier",

@@ -1,15 +1,29 @@
-"""A policy as a document: country map and rules; the same policy, the same document."""
+"""A policy as a document, country map and rules, and its history as JSON and CSV.
 
+The same policy gives the same document.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from marshmallow import fields
+from sqlalchemy import Connection, select
 
-from app.destinations.api.schemas import MapBody, RuleBody, WantedRule
+from app.db.filters import load_page
+from app.db.rows import AnyRow
+from app.destinations.api.schemas import HistoryFilter, MapBody, RuleBody, WantedRule
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import PolicyState
+from app.destinations.storage.policies import rule_json, state_of_revision
+from app.destinations.storage.visible_rules import PolicyReader
+from app.destinations.tables import destination_revisions
 from app.kernel.clock import rfc3339
+from app.kernel.texts import without_formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +69,124 @@ def _rule_document(rule: Rule) -> dict[str, str | None]:
         "reason": rule.reason,
         "expires_at": None if rule.expires_at is None else rfc3339(rule.expires_at),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class RulesDifference:
+    """Added and removed rules, compared by content."""
+
+    added: tuple[Rule, ...]
+    removed: tuple[Rule, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "added": [rule_json(rule) for rule in self.added],
+            "removed": [rule_json(rule) for rule in self.removed],
+        }
+
+    def seen_by(self, show: Callable[[Iterable[Rule]], tuple[Rule, ...]]) -> "RulesDifference":
+        """``show`` masks or leaves out rules."""
+        return RulesDifference(show(self.added), show(self.removed))
+
+
+def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference:
+    old = {rule_content(rule) for rule in before.rules}
+    new = {rule_content(rule) for rule in after.rules}
+    return RulesDifference(
+        added=tuple(rule for rule in after.rules if rule_content(rule) not in old),
+        removed=tuple(rule for rule in before.rules if rule_content(rule) not in new),
+    )
+
+
+_CSV_COLUMNS = (
+    "revision",
+    "from_revision",
+    "at",
+    "actor_kind",
+    "actor_name",
+    "action",
+    "reason",
+    "country",
+    "from",
+    "to",
+    "rules",
+    "restored_revision",
+)
+
+
+def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
+    """Load `limit` + 1 revisions, newest first."""
+    query = select(destination_revisions).where(
+        destination_revisions.c.workspace_id == workspace_id
+    )
+    return load_page(connection, query, destination_revisions, wanted)
+
+
+def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:
+    """Return the rule changes of each revision, as the reader sees them.
+
+    ``rows`` are consecutive, newest first.
+    """
+    states = [*map(state_of_revision, rows), PolicyState()]
+    return {
+        row.revision: rules_difference(states[place + 1], states[place]).seen_by(
+            lambda rules, owner_id=row.workspace_id: reader.rules(rules, owner_id)  # type: ignore[misc]
+        )
+        for place, row in enumerate(rows)
+    }
+
+
+def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyReader) -> Any:
+    rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
+    return {
+        "revision": row.revision,
+        "from_revision": row.from_revision,
+        "restored_revision": row.restored_revision,
+        "at": rfc3339(row.at),
+        "actor": {
+            "kind": row.actor_kind,
+            "id": None if row.actor_id is None else str(row.actor_id),
+            "name": row.actor_name,
+        },
+        "action": row.action,
+        "reason": reader.reason(row.reason),
+        "changes": row.changes,
+        "rule_changes": rules_changed.as_json(),
+        "inherit": row.inherits,
+        "destinations": row.destinations,
+        "rules": [rule_json(rule) for rule in rules],
+    }
+
+
+def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:
+    """Write revisions as CSV, one line per changed country; the first has the rule changes."""
+    rules_changed = rule_changes(rows, reader)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _CSV_COLUMNS)
+    writer.writeheader()
+    for row in rows[:limit]:
+        line = {
+            "revision": row.revision,
+            "from_revision": row.from_revision,
+            "at": rfc3339(row.at),
+            "actor_kind": row.actor_kind,
+            "actor_name": without_formula(row.actor_name),
+            "action": row.action,
+            "reason": without_formula(reader.reason(row.reason) or ""),
+            "restored_revision": row.restored_revision,
+        }
+        rules = {"rules": _rules_text(rules_changed[row.revision])}
+        for place, change in enumerate(row.changes or [{}]):
+            writer.writerow(line | change | ({} if place else rules))
+    return text.getvalue()
+
+
+def _rules_text(changed: RulesDifference) -> str:
+    return "; ".join(
+        f"{verb} {rule.kind} {rule.value} {rule.action}"
+        for verb, rules in (("added", changed.added), ("removed", changed.removed))
+        for rule in rules
+    )

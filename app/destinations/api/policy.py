@@ -19,7 +19,7 @@ from app.destinations.api.configuration import (
     open_workspace,
     policy_answer,
 )
-from app.destinations.api.history import load_history, render_revision, rule_changes, write_csv
+from app.destinations.api.document import load_history, render_revision, rule_changes, write_csv
 from app.destinations.api.schemas import (
     CheckBody,
     DestinationManagement,

@@ -26,8 +26,7 @@ from app.destinations.geo_permissions.store import (
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
 from app.providers.port import GeoFacts, GeoPermissionSource, ProviderAccount, ProviderUnknown
-from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event
+from app.webhooks.outbox import EventType, add_event
 
 
 @dataclass(frozen=True, slots=True)

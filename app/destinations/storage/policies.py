@@ -19,8 +19,7 @@ from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
-from app.webhooks.events import EventType
-from app.webhooks.outbox import add_event
+from app.webhooks.outbox import EventType, add_event
 
 
 def inheritance_chain(workspace_id: str) -> str:

@@ -20,9 +20,9 @@ from app.messages.events import earliest_event_id
 from app.messages.lifecycle import Reason, effects_of, transition
 from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.providers.port import Status
-from app.webhooks.events import EventType
 from app.webhooks.outbox import (
     SMS_FIELDS,
+    EventType,
     add_event,
     has_endpoint,
     outbox_insert,

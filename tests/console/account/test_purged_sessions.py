@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from app.access.principal import Role
 from app.kernel.clock import Clock, utc_now
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.users.tables import sessions
 from support.console import signed_in
 from support.factories import Factory, Gateway, Tenant

@@ -20,7 +20,7 @@ from app.kernel.mail_server import MailServer
 from app.users import passwords
 from app.users.manage import LAST_OWNER, YOURSELF
 from app.users.passwords import HashSlots
-from app.users.purge import PurgeSessions
+from app.users.sessions import PurgeSessions
 from app.users.tables import memberships, sign_in_links, users
 from support.console import Console, make_user, open_console, signed_in
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway

@@ -13,8 +13,8 @@ from app.console.webhooks.page import EVENTS, FAILURES, STATES
 from app.kernel.ids import new_id
 from app.web.registry import register_service
 from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
-from app.webhooks.events import EventType
-from app.webhooks.send_test import SendTestEvent
+from app.webhooks.deliver import SendTestEvent
+from app.webhooks.outbox import EventType
 from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 from support.console import Console, audit_events_of_pages, signed_in

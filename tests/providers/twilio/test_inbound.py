@@ -242,7 +242,7 @@ def test_entry_that_an_owner_makes_as_well_is_the_owners(
 def test_refusal_older_than_the_owners_lifting_changes_nothing(
     gateway: Gateway, tenant: Tenant, factory: Factory, use_case: bool
 ) -> None:
-    """Break: in `app/use_cases/manage_opt_outs.py`, `lift_opt_out`, note nothing."""
+    """Break: in `app/use_cases/opt_outs.py`, `lift_opt_out`, note nothing."""
     before = gateway.send(tenant).json
     body = {"to_number": US_NUMBER}
     body |= {"use_case_id": str(tenant.use_case_id)} if use_case else {}
@@ -368,7 +368,7 @@ def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
 def test_a_start_concurrent_with_old_refusals_leaves_no_opt_out(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
-    """Break: in `app/use_cases/consent_order.py`, `_note`, write whatever the time."""
+    """Break: in `app/use_cases/opt_outs.py`, `_note`, write whatever the time."""
     sent = [gateway.send(tenant).json for _ in range(6)]
     _inbound(gateway, "STOP", MessageSid=sid(1))
     barrier = Barrier(len(sent) + 1)

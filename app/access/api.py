@@ -1,9 +1,10 @@
-"""Routes of access keys."""
+"""Routes of access keys and of the audit log."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.access.audit import AuditFilter, load_audit_events
 from app.access.guard import ADMIN, VIEWER
 from app.access.key_rules import state_of
 from app.access.key_store import KeyFilter, load_access_key, load_access_keys
@@ -14,6 +15,9 @@ from app.access.schemas import (
     AccessKeyListQuery,
     AccessKeyPage,
     AccessKeyView,
+    AuditEventView,
+    AuditListQuery,
+    AuditPage,
     IssuedAccessKeyView,
 )
 from app.db.rows import AnyRow
@@ -74,3 +78,19 @@ def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
         rate=Rate(row.rate_per_second, row.rate_burst),
         **limits_from(row.limits).as_json(),
     )
+
+
+audit_routes = Routes("Audit")
+
+
+@audit_routes.add("GET", "/v1/audit-events", ADMIN, {200: AuditPage}, query=AuditListQuery)
+def list_audit_events(principal: Principal, query: AuditFilter) -> Json:
+    """List audit events, newest first."""
+    with reading() as connection:
+        found = load_audit_events(connection, principal, query)
+    return page(found, query.limit, render_audit_event)
+
+
+def render_audit_event(row: AnyRow) -> dict[str, Any]:
+    actor = {"kind": row.actor_kind, "id": row.actor_id, "name": row.actor_name}
+    return AuditEventView.write(row, actor=actor)
