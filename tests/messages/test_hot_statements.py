@@ -25,6 +25,7 @@ def _statements() -> dict[str, Statement]:
             refusals,
         )
     }
+    holders["usual"] = apply_report.USUAL_REPORT
     holders["with an id"] = apply_report.REPORT_WITH_ID
     holders["without an id"] = apply_report.REPORT_WITHOUT_ID
     return {

@@ -1,8 +1,9 @@
 """SQL that applies one delivery report, with its event.
 
-One statement on PostgreSQL, one immediate transaction on SQLite. `app.messages.lifecycle` decides
-for each of the five statuses; the decisions are a parameter, and the database picks the one for the
-status of the locked row.
+`app.messages.lifecycle` decides. The usual report moves an accepted message that has its SID: one
+short statement does this if the message has a status that the report replaces. For any other report
+the decisions for the five statuses are a parameter, and the database picks the one for the status
+of the locked row. Each is one statement on PostgreSQL and one immediate transaction on SQLite.
 """
 
 import json
@@ -55,7 +56,6 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class AppliedReport:
     message_id: UUID
-    status: Status
     applied: bool
     reason: Reason | None
 
@@ -102,32 +102,35 @@ _EVENT = """INSERT INTO message_events (
   FROM seen WHERE is_kept"""
 
 
-def _moved(place: str, returned: str) -> str:
+def _moved(
+    where: str, returned: str, *, applied: str, is_kept: str, flag: str = "{}", source: str = ""
+) -> str:
     """Return the SQL of the update: facts fill nulls, the status changes only if applied."""
+    ends, hands_off, delivers, errs = map(flag.format, _FLAGS[1:])
     return f"""UPDATE messages AS m SET
     submission = '{Submission.ACCEPTED}',
     sent_number = NULL,
-    event_count = m.event_count + CASE WHEN is_kept THEN 1 ELSE 0 END,
+    event_count = m.event_count + CASE WHEN {is_kept} THEN 1 ELSE 0 END,
     message_sid = coalesce(m.message_sid, :message_sid),
     sid_source = CASE WHEN m.sid_source = '{SidSource.ANSWER}' THEN m.sid_source
       ELSE coalesce(:sid_source, m.sid_source) END,
     from_number = coalesce(m.from_number, :from_number),
-    status = CASE WHEN applied THEN :status ELSE m.status END,
-    handed_off_at = coalesce(m.handed_off_at, CASE WHEN hands_off THEN :at END),
+    status = CASE WHEN {applied} THEN :status ELSE m.status END,
+    handed_off_at = coalesce(m.handed_off_at, CASE WHEN {hands_off} THEN :at::timestamptz END),
     num_segments = coalesce(m.num_segments,
-      CASE WHEN hands_off THEN coalesce(:num_segments, m.counted_segments) END),
-    delivered_at = coalesce(m.delivered_at, CASE WHEN delivers THEN :at END),
-    errored_at = coalesce(m.errored_at, CASE WHEN errs THEN :at END),
-    error_code = coalesce(m.error_code, CASE WHEN errs THEN :error_code END),
-    updated_at = CASE WHEN applied OR m.message_sid IS NULL
+      CASE WHEN {hands_off} THEN coalesce(:num_segments::integer, m.counted_segments) END),
+    delivered_at = coalesce(m.delivered_at, CASE WHEN {delivers} THEN :at END),
+    errored_at = coalesce(m.errored_at, CASE WHEN {errs} THEN :at END),
+    error_code = coalesce(m.error_code, CASE WHEN {errs} THEN :error_code::integer END),
+    updated_at = CASE WHEN {applied} OR m.message_sid IS NULL
       OR (m.from_number IS NULL AND :from_number IS NOT NULL)
-      OR (hands_off AND (m.handed_off_at IS NULL OR m.num_segments IS NULL))
-      OR (delivers AND m.delivered_at IS NULL) OR (errs AND m.errored_at IS NULL)
-      OR (errs AND m.error_code IS NULL AND :error_code IS NOT NULL)
+      OR ({hands_off} AND (m.handed_off_at IS NULL OR m.num_segments IS NULL))
+      OR ({delivers} AND m.delivered_at IS NULL) OR ({errs} AND m.errored_at IS NULL)
+      OR ({errs} AND m.error_code IS NULL AND :error_code IS NOT NULL)
       THEN :at ELSE m.updated_at END,
-    check_at = CASE WHEN ends THEN NULL
+    check_at = CASE WHEN {ends} THEN NULL
       WHEN m.submission IN {_one_of(UNSETTLED)} THEN :next_check_at ELSE m.check_at END
-  FROM seen WHERE m.id = seen.id{place}
+  {source}WHERE {where}
   RETURNING {returned}"""
 
 
@@ -140,15 +143,46 @@ _SQLITE_COLUMNS = ", ".join((*SMS_FIELDS, f"{has_endpoint('messages')} AS has_en
 _MOVED_COLUMNS = ", ".join(f"m.{name}" for name in SMS_FIELDS)
 
 
+def _moved_on_sqlite(text: str) -> Statement:
+    return Statement(
+        text,
+        ids=("id", "workspace_id", "use_case_id"),
+        times=("handed_off_at", "delivered_at", "errored_at"),
+    )
+
+
+class _UsualStatements:
+    """The statements for a report that moves an accepted message; they find no other message."""
+
+    def __init__(self) -> None:
+        where = f"""m.id = :message_id AND m.account_sid = :account_sid
+    AND m.submission = '{Submission.ACCEPTED}' AND m.message_sid = :message_sid
+    AND m.status = ANY(:replaced)"""
+        given = {"applied": "TRUE", "is_kept": "TRUE", "flag": ":{}"}
+        columns = "id, message_id, at, status, provider_status, error_code, applied"
+        event = ":event_id, {}, :at, :status, :provider_status, :error_code, TRUE"
+        self.on_postgresql = Statement(
+            f"""WITH moved AS ({_moved(where, f"{_MOVED_COLUMNS}, TRUE AS applied", **given)}),
+reported AS ({_REPORTED})
+INSERT INTO message_events ({columns}) SELECT {event.format("id")} FROM moved"""
+        )
+        self.move = _moved_on_sqlite(_moved(where, _SQLITE_COLUMNS, **given))
+        self.note = Statement(
+            f"INSERT INTO message_events ({columns}) VALUES ({event.format(':message_id')})"
+        )
+
+
 class _Statements:
-    """The statements for a report with our id, or without it."""
+    """The statements for any report with our id, or without it."""
 
     def __init__(self, where: str, place: str) -> None:
+        given = {"applied": "applied", "is_kept": "is_kept", "source": "FROM seen "}
+        place = f"m.id = seen.id{place}"
         self.on_postgresql = Statement(
-            "SELECT id, status, applied, reason, is_kept FROM moved",
+            "SELECT id, applied, reason, is_kept FROM moved",
             ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
-moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept")}),
+moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept", **given)}),
 reported AS ({_REPORTED})""",
             ids=("id",),
         )
@@ -157,13 +191,10 @@ reported AS ({_REPORTED})""",
             f"{seen}\n{_EVENT}\nRETURNING message_id AS id, applied, reason", ids=("id",)
         )
         self.look = Statement(f"{seen}\nSELECT id, applied, reason FROM seen", ids=("id",))
-        self.move = Statement(
-            f"{seen}\n{_moved(place, _SQLITE_COLUMNS)}",
-            ids=("id", "workspace_id", "use_case_id"),
-            times=("handed_off_at", "delivered_at", "errored_at"),
-        )
+        self.move = _moved_on_sqlite(f"{seen}\n{_moved(place, _SQLITE_COLUMNS, **given)}")
 
 
+USUAL_REPORT = _UsualStatements()
 # The repeated condition lets PostgreSQL read one partition only.
 REPORT_WITH_ID = _Statements(_BY_ID, " AND m.id = :message_id")
 REPORT_WITHOUT_ID = _Statements(_BY_SID, "")
@@ -183,13 +214,19 @@ WHERE id = (
 
 def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
     """Return None if no message of the account matches."""
-    run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     values = _values(report)
+    if (
+        report.message_id is not None
+        and values["replaced"]
+        and _move(connection, values, report.at)
+    ):
+        return AppliedReport(report.message_id, applied=True, reason=None)
+    run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     if connection.dialect.name == "postgresql":
         row = run.on_postgresql.first(connection, values)
         if row is not None and not row.is_kept:
             _count(connection, row.id, values, row.reason)
-        return None if row is None else _applied_report(row, row)
+        return None if row is None else _applied_report(row)
     event = run.note.first(connection, values)
     if event is None:
         event = run.look.first(connection, values)
@@ -199,7 +236,20 @@ def apply_report(connection: Connection, report: Report) -> AppliedReport | None
     moved = run.move.first(connection, values)
     if event.applied and moved.has_endpoint:
         enqueue_event(connection, moved, report.at)
-    return _applied_report(moved, event)
+    return _applied_report(event)
+
+
+def _move(connection: Connection, values: dict[str, Any], at: datetime) -> bool:
+    """Apply the usual report; return False if the message is not as it must be."""
+    if connection.dialect.name == "postgresql":
+        return USUAL_REPORT.on_postgresql.run(connection, values) == 1
+    moved = USUAL_REPORT.move.first(connection, values)
+    if moved is None:
+        return False
+    USUAL_REPORT.note.run(connection, values)
+    if moved.has_endpoint:
+        enqueue_event(connection, moved, at)
+    return True
 
 
 def _count(
@@ -214,18 +264,16 @@ def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:
     add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
 
 
-def _applied_report(row: Any, event: Any) -> AppliedReport:
+def _applied_report(row: Any) -> AppliedReport:
     return AppliedReport(
         message_id=row.id,
-        status=Status(row.status),
-        applied=bool(event.applied),
-        reason=None if event.reason is None else Reason(event.reason),
+        applied=bool(row.applied),
+        reason=None if row.reason is None else Reason(row.reason),
     )
 
 
 def _values(report: Report) -> dict[str, Any]:
-    return {
-        "decisions": _DECISIONS[report.status],
+    return _CONSTANTS[report.status] | {
         "account_sid": report.account_sid,
         "message_sid": report.message_sid,
         "message_id": report.message_id,
@@ -241,12 +289,16 @@ def _values(report: Report) -> dict[str, Any]:
     }
 
 
-def _decided(reported: Status) -> str:
+def _constants(reported: Status) -> dict[str, Any]:
+    """Return the parameters that depend on the status alone.
+
+    ``replaced`` are the statuses that it replaces, and the flags those of its effects then.
+    """
     facts = effects_of(reported)
-    found = {}
+    decided = {}
     for current in Status:
         decision = transition(current, reported)
-        found[current] = {
+        decided[current] = {
             "reason": decision.reason,
             "applied": decision.applied,
             "ends": decision.applied and reported.is_terminal,
@@ -254,7 +306,9 @@ def _decided(reported: Status) -> str:
             "delivers": decision.adds_effects and facts.delivery,
             "errs": decision.adds_effects and facts.error,
         }
-    return json.dumps(found)
+    replaced = [current.value for current in Status if decided[current]["applied"]]
+    flags = decided[Status(replaced[0])] if replaced else {}
+    return {**flags, "decisions": json.dumps(decided), "replaced": replaced}
 
 
-_DECISIONS = {status: _decided(status) for status in Status}
+_CONSTANTS = {status: _constants(status) for status in Status}

@@ -73,7 +73,7 @@ def test_a_failure_between_the_event_and_the_message_undoes_both(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.delivery.apply_report._applied_report", fail)
+        patch.setattr("app.messages.delivery.apply_report.AppliedReport", fail)
         answer = gateway.callback(sent["id"], sent["message_sid"], "delivered")
     assert _unavailable(answer)
     events = factory.rows(message_events)
