@@ -18,7 +18,6 @@ from app.console.destinations.inheritance import routes as inheritance_routes
 from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.provider import routes as provider_routes
 from app.console.destinations.rules import routes as rules_routes
-from app.console.destinations.suspension import routes as suspension_routes
 from app.console.exports import routes as exports_routes
 from app.console.guards.alerts import routes as alerts_routes
 from app.console.guards.page import routes as guards_routes
@@ -29,17 +28,15 @@ from app.console.overview.find import routes as find_routes
 from app.console.overview.page import routes as overview_routes
 from app.console.overview.usage import routes as usage_routes
 from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
-from app.console.ui.pages import add_page_headers, page_answer, render
+from app.console.ui.pages import page_answer, plain_page
 from app.console.use_cases.opt_outs import routes as opt_outs_routes
 from app.console.use_cases.page import routes as use_cases_routes
 from app.console.users.page import routes as people_routes
-from app.console.webhooks.first_steps import routes as first_steps_routes
 from app.console.webhooks.page import routes as webhooks_routes
 from app.console.workspaces.page import routes as workspaces_routes
 from app.kernel import errors as e
 from app.settings import Settings
 from app.web.errors import HTTP_STATUS, add_retry_headers, http_error_answer, public_of
-from app.web.html import html_answer
 from app.web.registry import register_service
 from app.web.requests import current_request_id
 
@@ -68,17 +65,15 @@ def failure_page(error: e.PublicError) -> Response:
     status = HTTP_STATUS[type(error)]
     values = {
         "error": error,
+        "shown_status": status,
         "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
         "request_id": current_request_id(),
     }
     current_user = g.get("current_user")
     if current_user is None:
-        text = render("ui/failure.html", status=status, **values)
-        answer = add_page_headers(html_answer(text, status))
+        answer = plain_page("ui/failure.html", status, **values)
     else:
-        answer = page_answer(
-            current_user, "failure_in_page.html", status, shown_status=status, **values
-        )
+        answer = page_answer(current_user, "failure_in_page.html", status, **values)
     add_retry_headers(answer, error)
     return answer
 
@@ -108,7 +103,6 @@ CONSOLE_ROUTES = (
     messages_routes,
     exports_routes,
     find_routes,
-    first_steps_routes,
     guards_routes,
     alerts_routes,
     usage_routes,
@@ -120,7 +114,6 @@ CONSOLE_ROUTES = (
     people_routes,
     audit_routes,
     destinations_routes,
-    suspension_routes,
     rules_routes,
     inheritance_routes,
     history_routes,

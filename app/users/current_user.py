@@ -79,6 +79,10 @@ class CurrentUser:
         return wide
 
     @property
+    def workspace_names(self) -> dict[UUID, str]:
+        return {place.workspace_id: place.name for place in self.workspaces}
+
+    @property
     def actor(self) -> Actor:
         return Actor(self.kind, self.name, self.principal_id)
 

@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from flask import current_app
-from marshmallow import fields, post_load, validate
+from marshmallow import validate
 
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.principal import ActorKind, Role
-from app.console.ui.forms import TimeZone, just_after, just_before
+from app.console.ui.forms import DaysSearch, listed, searched
 from app.console.ui.guards import ADMIN, Pages
-from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer
 from app.db.rows import AnyRow
 from app.users.current_user import CurrentUser
 from app.web.database import reading
-from app.web.fields import Id, StrictSchema, Text, one_of
-from app.web.pages import PageToken
+from app.web.fields import Choice, Id, Text
 from app.web.routes import Answer
 
 _GONE = ("deleted", "removed")
@@ -163,32 +161,14 @@ def action_label(action: str) -> str:
 routes = Pages()
 PATH = "/console/audit"
 _SHOWN = 40
-_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31."}
 
 
-class AuditSearch(StrictSchema):
-    page_token = PageToken(load_default=None)
+class AuditSearch(DaysSearch):
+    makes = partial(AuditFilter, limit=_SHOWN)
     workspace_id = Id()
     action = Text(validate=validate.Length(max=60))
-    actor_kind = Text(validate=one_of(ActorKind))
+    actor_kind = Choice(ActorKind)
     actor_name = Text(validate=validate.Length(max=200))
-    zone = TimeZone()
-    since = fields.Date(error_messages=_WRONG_DAY)
-    until = fields.Date(error_messages=_WRONG_DAY)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> AuditFilter:
-        kind = data.pop("actor_kind", None)
-        zone = data.pop("zone", None)
-        after = just_before(data.pop("since", None), zone)
-        before = just_after(data.pop("until", None), zone)
-        return AuditFilter(
-            limit=_SHOWN,
-            actor_kind=None if kind is None else ActorKind(kind),
-            created_after=after,
-            created_before=before,
-            **data,
-        )
 
 
 @routes.get(PATH, ADMIN)
@@ -206,7 +186,7 @@ def audit_page(current_user: CurrentUser) -> Answer:
         form=form,
         **listed(PATH, rows, _SHOWN),
         sees_everywhere=asks.workspace_id is None,
-        names={place.workspace_id: place.name for place in current_user.workspaces},
+        names=current_user.workspace_names,
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],
         doors=[("", "Any"), *ACTOR_LABELS.items()],
         action_label=action_label,

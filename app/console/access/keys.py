@@ -10,9 +10,8 @@ from app.access.key_store import KeyFilter, load_access_key, load_access_keys
 from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
 from app.access.principal import Principal, Role
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
-from app.console.ui.forms import parse_time, read_form, read_search, refilled
+from app.console.ui.forms import listed, parse_time, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, Pages
-from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.db.rows import AnyRow
@@ -57,7 +56,7 @@ def make_access_key(current_user: CurrentUser) -> Answer:
         current_user,
         "access/key_made.html",
         made=made,
-        names=_names(current_user),
+        names=current_user.workspace_names,
         limits=describe_limits(made.row, names),
     )
 
@@ -127,7 +126,7 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
             _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
         ),
         roles=[(role, role.value) for role in _roles(current_user)],
-        names=_names(current_user),
+        names=current_user.workspace_names,
         sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
         may_make_wide=may_make_wide,
     )
@@ -136,7 +135,7 @@ def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
 def _offered(
     current_user: CurrentUser, use_cases: Sequence[AnyRow], *, may_choose_workspace: bool
 ) -> list[tuple[str, str]]:
-    shown, places = current_user.workspace_access, _names(current_user)
+    shown, places = current_user.workspace_access, current_user.workspace_names
     own = None if shown is None else shown.workspace_id
     found = []
     for one in use_cases:
@@ -151,7 +150,3 @@ def _offered(
 def _roles(current_user: CurrentUser) -> list[Role]:
     own = current_user.principal
     return [role for role in Role if may_manage(own, role, own.workspace_id)]
-
-
-def _names(current_user: CurrentUser) -> dict[UUID, str]:
-    return {place.workspace_id: place.name for place in current_user.workspaces}

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Flask, Response, current_app, request, session
 
-from app.console.account.callers import current_caller
 from app.console.account.sign_in import (
     OffersProvider,
     choice_page,
+    current_caller,
     finish_sign_in,
     limited_page,
     refused_page,

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response
 
-from app.console.account.callers import current_caller
+from app.console.account.sign_in import current_caller
 from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash

@@ -1,4 +1,4 @@
-"""Pages for sign-in, sign-out and switching the workspace."""
+"""Pages for sign-in, sign-out and switching the workspace; the caller of a sign-in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,6 @@ from uuid import UUID
 from flask import Response, request, session
 
 from app.access.store import require_workspace
-from app.console.account.callers import current_caller, keep_browser
 from app.console.ui.forms import read_form, refilled
 from app.console.ui.guards import (
     ANYONE,
@@ -15,12 +14,15 @@ from app.console.ui.guards import (
     VIEWER,
     Pages,
     drop_token,
+    keep,
     keep_token,
+    presented,
     presented_token,
 )
-from app.console.ui.pages import Form, add_page_headers, redirect_with_flash, render, wanted_page
+from app.console.ui.pages import Form, plain_page, redirect_with_flash, wanted_page
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
 from app.kernel.ids import parse_id
+from app.users.caller import KNOWN_FOR, Caller, KnownBrowserCookie, device_of
 from app.users.current_user import CurrentUser
 from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
@@ -29,9 +31,30 @@ from app.users.store import load_organization_names
 from app.web.database import reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
-from app.web.html import html_answer
+from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
+from app.web.requests import current_request_id
 from app.web.routes import Answer
+
+_BROWSER = "borderpost_browser"
+
+
+def current_caller() -> Caller:
+    address = peer_address()
+    return Caller(
+        address=address,
+        group=address_group(address),
+        request_id=current_request_id(),
+        browser=get_service(KnownBrowserCookie).read(presented(_BROWSER)),
+        session_token=presented_token(),
+        device=device_of(request.headers.get("User-Agent", "")),
+    )
+
+
+def keep_browser(answer: Response, signed_in: SignedIn) -> None:
+    if signed_in.browser is not None:
+        keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())
+
 
 routes = Pages()
 HOME = "/console"
@@ -169,8 +192,7 @@ def _password_page(token: str, status: int, form: Form) -> Response:
         user = UseSignInLink(get_service(SignIn)).find(token)
     except LinkExpired:
         user = None
-    text = render("account/set_password.html", user=user, token=token, form=form)
-    return add_page_headers(html_answer(text, status))
+    return plain_page("account/set_password.html", status, user=user, token=token, form=form)
 
 
 def _page(
@@ -181,15 +203,15 @@ def _page(
     *,
     is_of_provider: bool = False,
 ) -> Response:
-    text = render(
+    return plain_page(
         template,
+        status,
         form=form or Form(),
         wanted=wanted_page(HOME),
         offers_provider=get_service(OffersProvider).is_offered,
         organizations=organizations or {},
         is_of_provider=is_of_provider,
     )
-    return add_page_headers(html_answer(text, status))
 
 
 def _limited(template: str, limited: RateLimited, form: Form) -> Response:

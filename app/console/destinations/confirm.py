@@ -1,6 +1,5 @@
 """Changes that are previewed, and made at a second submit."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,14 +7,11 @@ from uuid import UUID
 from flask import request
 from sqlalchemy import Connection
 
-from app.console.ui.forms import read_text
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.policy.state import CountryChange
+from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service
-
-_MAX_REASON = 500
-_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +45,7 @@ def make_confirmed(
     current_user: CurrentUser, workspace_id: UUID, change: PolicyChange, reason: str | None = None
 ) -> Changed:
     """Make a change at the revision of its preview; raises `RevisionMismatch`."""
-    given = _REVISION.fullmatch(request.form.get("revision", ""))
-    shown_for = frozenset({int(given[0])} if given else ())
+    given = read_whole_number(request.form.get("revision", ""))
+    shown_for = frozenset(() if given is None else {given})
     asked = ChangeRequest(current_user.actor, reason, shown_for)
     return get_service(ManageDestinations)(workspace_id, change, asked)
-
-
-def given_reason() -> str | None:
-    return read_text("reason")[:_MAX_REASON] or None

@@ -7,14 +7,12 @@ from sqlalchemy import Connection
 from app.console.destinations.confirm import (
     PolicyPreview,
     dry_run_change,
-    given_reason,
     is_confirmed,
     make_confirmed,
 )
 from app.console.destinations.view import DestinationsView, load_destinations_view, shown_workspace
-from app.console.ui.forms import refilled
+from app.console.ui.forms import listed, read_reason, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.lists import listed
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
 from app.destinations.api.document import load_history, rule_changes
@@ -59,9 +57,7 @@ def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
         form = Form(errors={"": ["Review the effect, then restore."]})
         return _page(current_user, number, 422, form)
     try:
-        changed = make_confirmed(
-            current_user, shown_workspace(current_user), change, given_reason()
-        )
+        changed = make_confirmed(current_user, shown_workspace(current_user), change, read_reason())
     except RevisionMismatch:
         return _page(current_user, number, 412)
     except DestinationsInherited as inherited:

@@ -6,12 +6,11 @@ from app.access.principal import Role
 from app.console.destinations.confirm import (
     PolicyPreview,
     dry_run_change,
-    given_reason,
     is_confirmed,
     make_confirmed,
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
-from app.console.ui.forms import refilled
+from app.console.ui.forms import read_reason, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.destinations.changes import SetInheritance
@@ -38,7 +37,7 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
         return _page(current_user, 422, Form(errors={"": ["Review the effect, then confirm."]}))
     try:
         change = SetInheritance(inherit)
-        make_confirmed(current_user, shown_workspace(current_user), change, given_reason())
+        make_confirmed(current_user, shown_workspace(current_user), change, read_reason())
     except RevisionMismatch:
         return _page(current_user, 412)
     except ValidationFailed as problem:

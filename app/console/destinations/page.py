@@ -1,4 +1,4 @@
-"""Manage Destinations: changes are collected on the page and made by Save.
+"""Manage Destinations: changes are collected on the page and made by Save; suspending.
 
 Save makes exactly the previewed changes, at the previewed revision, or nothing.
 """
@@ -21,9 +21,9 @@ from app.console.destinations.view import (
     read_pending_changes,
     shown_workspace,
 )
-from app.console.ui.forms import read_text, refilled
+from app.console.ui.forms import read_form, read_reason, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
+from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash, wanted_page
 from app.db.rows import AnyRow
 from app.destinations.api.document import load_history
 from app.destinations.api.schemas import HistoryFilter
@@ -32,14 +32,15 @@ from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
+from app.tenancy.api import ReasonBody
+from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
+from app.web.database import current_time, reading, writing
 from app.web.registry import get_service
 from app.web.routes import Answer
 
 routes = Pages()
 _MOST_REVISIONS = 20
-_MAX_REASON = 500
 SAVE = "save"
 
 
@@ -114,7 +115,7 @@ def read_draft() -> Draft:
     given = request.form
     wrong: Mapping[str, list[str]] = {}
     try:
-        reason = read_text("reason")[:_MAX_REASON] or None
+        reason = read_reason()
     except ValidationFailed as problem:
         reason, wrong = None, refilled(problem).errors
     hours = given.get("hours", "")
@@ -225,3 +226,31 @@ def _since(connection: Connection, view: DestinationsView, base: int) -> list[An
     wanted = HistoryFilter(_MOST_REVISIONS)
     rows = load_history(connection, view.effective.workspace_id, wanted)
     return [row for row in rows if row.revision > base]
+
+
+@routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
+def suspend(current_user: CurrentUser) -> Answer:
+    return _set(current_user, suspended=True, notice="Suspended. Every send is refused.")
+
+
+@routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
+def resume(current_user: CurrentUser) -> Answer:
+    return _set(current_user, suspended=False, notice="Resumed. Sends are accepted again.")
+
+
+def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Answer:
+    workspace_id = shown_workspace(current_user)
+    try:
+        reason: str = read_form(ReasonBody)
+    except ValidationFailed as problem:
+        return show(current_user, status=422, suspension_form=refilled(problem))
+    with writing() as (connection, now):
+        set_suspended(
+            connection,
+            workspace_id,
+            suspended=suspended,
+            reason=reason.strip(),
+            actor=current_user.actor,
+            now=now,
+        )
+    return redirect_with_flash(wanted_page(DESTINATIONS), notice)

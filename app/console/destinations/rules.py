@@ -8,12 +8,11 @@ from flask import request
 from app.console.destinations.confirm import (
     PolicyPreview,
     dry_run_change,
-    given_reason,
     is_confirmed,
     make_confirmed,
 )
 from app.console.destinations.view import load_destinations_view, shown_workspace
-from app.console.ui.forms import parse_time, read_form, refilled
+from app.console.ui.forms import parse_time, read_form, read_reason, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash
 from app.destinations.api.document import rule_content
@@ -70,7 +69,7 @@ def _make(current_user: CurrentUser, wanted: _Wanted, notice: str) -> Answer:
         if is_confirmed(wanted.text):
             try:
                 make_confirmed(
-                    current_user, shown_workspace(current_user), wanted.change, given_reason()
+                    current_user, shown_workspace(current_user), wanted.change, read_reason()
                 )
             except RevisionMismatch:
                 return _page(current_user, wanted, 412, wanted.form)

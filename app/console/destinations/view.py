@@ -23,6 +23,7 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective, s
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.countries import COUNTRIES, country_name, is_country
 from app.kernel.errors import NotFound
+from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
 from app.web.database import current_time
@@ -38,7 +39,6 @@ DURATIONS: Mapping[int, str] = {
     720: "30 days",
 }
 _TEMPORARY = re.compile(r"([A-Z]{2})\.([0-9]{1,3})", re.ASCII)
-_REVISION = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,7 @@ class PendingChanges:
 
 def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
     """Invalid ones are ignored."""
-    given = form.get("revision", "")
-    pending_changes = PendingChanges(int(given) if _REVISION.fullmatch(given) else 0)
+    pending_changes = PendingChanges(read_whole_number(form.get("revision", "")) or 0)
     for code in filter(is_country, form.getlist("allow")):
         pending_changes = pending_changes.allowing(code, None)
     for text in form.getlist("temporary"):

@@ -5,17 +5,16 @@ from uuid import UUID
 
 from marshmallow import post_load
 
-from app.access.principal import Principal
+from app.console.ui.forms import listed, searched
 from app.console.ui.guard_labels import KINDS, NAMES, alert_text
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.lists import listed, searched
 from app.console.ui.pages import page_answer, redirect_with_flash, wanted_page
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.users.current_user import CurrentUser
 from app.web.database import reading
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Choice, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
@@ -28,18 +27,13 @@ _STATES = {"open": "Open", "cleared": "Cleared"}
 
 class AlertSearch(StrictSchema):
     page_token = PageToken(load_default=None)
-    kind = Text(validate=one_of(AlertKind))
+    kind = Choice(AlertKind)
     state = Text(validate=one_of(_STATES))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
-        kind, state = data.pop("kind", None), data.pop("state", None)
-        return AlertFilter(
-            limit=_SHOWN,
-            kind=None if kind is None else AlertKind(kind),
-            is_open=None if state is None else state == "open",
-            **data,
-        )
+        state = data.pop("state", None)
+        return AlertFilter(_SHOWN, is_open=None if state is None else state == "open", **data)
 
 
 @routes.get(ALERTS, VIEWER)
@@ -65,6 +59,5 @@ def alerts_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
-    principal: Principal = current_user.principal
-    get_service(AcknowledgeAlert)(principal, alert_id)
+    get_service(AcknowledgeAlert)(current_user.principal, alert_id)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

@@ -11,7 +11,7 @@ from flask import request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import read_text
+from app.console.ui.forms import read_reason
 from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
@@ -128,7 +128,6 @@ def _countries(text: str) -> dict[str, dict[str, object]]:
 
 routes = Pages()
 GUARDS = "/console/guards"
-_MAX_REASON = 500
 _SAVE = "save"
 
 
@@ -163,7 +162,7 @@ def change_guards(current_user: CurrentUser) -> Answer:
     is_shown = request.form.get("step") == _SAVE and request.form.get("shown") == text
     edit = _edit(body, use_case_id)
     try:
-        reason = read_text("reason")[:_MAX_REASON] or None
+        reason = read_reason()
         asked = ChangeRequest(
             current_user.actor, reason, frozenset({revision}), dry_run=not is_shown
         )

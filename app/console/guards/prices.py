@@ -15,9 +15,8 @@ from sqlalchemy import Connection
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Role
 from app.access.store import is_only_organization
+from app.console.ui.forms import named_country_options, searched
 from app.console.ui.guards import OWNER, VIEWER, Pages
-from app.console.ui.lists import searched
-from app.console.ui.options import named_country_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.engine import Database
 from app.kernel.errors import Forbidden

@@ -1,18 +1,26 @@
 """Pages of messages and refusals, with their searches."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import fields, post_load
+from marshmallow import post_load
 
 from app.console.messages.verdict_labels import refusal_label
-from app.console.ui.forms import E164Input, PhoneNumberInput, TimeZone, just_after, just_before
+from app.console.ui.forms import (
+    DaysSearch,
+    E164Input,
+    PhoneNumberInput,
+    listed,
+    named_country_options,
+    options_of,
+    searched,
+    use_case_options,
+)
 from app.console.ui.guards import VIEWER, Pages
-from app.console.ui.lists import listed, searched
-from app.console.ui.options import named_country_options, options_of, use_case_options
 from app.console.ui.pages import page_answer
 from app.db.filters import PageFilter
 from app.db.rows import AnyRow
@@ -28,13 +36,11 @@ from app.messages.queries.details import (
 )
 from app.messages.queries.read import MessageFilter, load_events
 from app.messages.submission import Submission
-from app.providers.port import ErrorCodes, Status
+from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
-from app.web.fields import Country, Id, StrictSchema, Text, one_of
-from app.web.pages import PageToken
-from app.web.registry import get_service
+from app.web.fields import Choice, Country, Id, StrictSchema, Text
 from app.web.routes import Answer
 
 # How long an open page updates itself.
@@ -94,13 +100,6 @@ SHOWN = 25
 _SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
 
 
-class _Search(StrictSchema):
-    page_token = PageToken(load_default=None)
-    zone = TimeZone()
-    since = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
-    until = fields.Date(error_messages={"invalid": "Must be a date, for example 2026-01-31."})
-
-
 class NumberSearch(StrictSchema):
     number = E164Input(load_default=None)
     use_case_id = Id(load_default=None)
@@ -122,45 +121,27 @@ class WantedMessage(PhoneNumberInput):
         return ("to_number", found) if isinstance(found, str) else found
 
 
-class MessageSearch(_Search):
-    status = fields.String(validate=one_of(Status))
+class MessageSearch(DaysSearch):
+    makes = partial(MessageFilter, limit=SHOWN)
+    status = Choice(Status)
     country = Country()
     use_case_id = Id()
     to_number = WantedMessage()
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> MessageFilter:
-        first, last = _days(data)
+    def _make(self, data: dict[str, Any], **_: Any) -> Any:
         if "to_number" in data:
             name, value = data.pop("to_number")
             data[name] = value
-        status = data.pop("status", None)
-        return MessageFilter(
-            limit=SHOWN,
-            status=None if status is None else Status(status),
-            created_after=first,
-            created_before=last,
-            **data,
-        )
+        return super()._make(data)
 
 
-class RefusalSearch(_Search):
+class RefusalSearch(DaysSearch):
+    makes = partial(RefusalFilter, limit=SHOWN)
+    times = "after", "before"
     country = Country()
     code = Text()
     use_case_id = Id()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> RefusalFilter:
-        first, last = _days(data)
-        return RefusalFilter(limit=SHOWN, after=first, before=last, **data)
-
-
-def _days(data: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """Return the times just before the first and just after the last day."""
-    since: date | None = data.pop("since", None)
-    until: date | None = data.pop("until", None)
-    zone = data.pop("zone", None)
-    return just_before(since, zone), just_after(until, zone)
 
 
 routes = Pages()
@@ -189,7 +170,6 @@ def messages_page(current_user: CurrentUser) -> Answer:
         use_case_options=use_case_options("Any use case", names),
         countries=named_country_options("Any country"),
         statuses=options_of("Any status", Status),
-        code_meaning=get_service(ErrorCodes).meanings.get,
     )
 
 
@@ -234,8 +214,6 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
-        code_meaning=get_service(ErrorCodes).meanings.get,
-        code_page=get_service(ErrorCodes).page_about,
     )
 
 
@@ -262,6 +240,4 @@ def refusals_page(current_user: CurrentUser) -> Answer:
         countries=named_country_options("Any country"),
         codes=options_of("Any reason", LISTED_CODES),
         refusal_label=refusal_label,
-        code_meaning=get_service(ErrorCodes).meanings.get,
-        code_page=get_service(ErrorCodes).page_about,
     )

@@ -14,19 +14,23 @@ from app.console.messages.verdict_labels import (
     invalid_label,
     rule_label,
 )
-from app.console.ui.forms import read_form, read_search, refilled, without_separators
+from app.console.ui.forms import (
+    read_form,
+    read_search,
+    refilled,
+    use_case_options,
+    without_separators,
+)
 from app.console.ui.guards import SENDER, VIEWER, Pages
-from app.console.ui.options import use_case_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel import errors as e
 from app.kernel.ids import parse_id
 from app.messages.api import send_or_wait
-from app.messages.meanings import refusal_meaning
 from app.messages.schemas import SendBody
 from app.messages.sending.idempotency import identify
 from app.messages.sending.preflight import Preflight, run_preflight
 from app.messages.sending.send import SendCall, SendRequest
-from app.providers.port import ErrorCodes, GeoFacts
+from app.providers.port import GeoFacts
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -142,8 +146,5 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer
         blocked_label=blocked_label,
         invalid_label=invalid_label,
         rule_label=rule_label,
-        refusal_meaning=refusal_meaning,
         blocked_code=get_service(GeoFacts).error_code,
-        code_meaning=get_service(ErrorCodes).meanings.get,
-        code_page=get_service(ErrorCodes).page_about,
     )

@@ -32,7 +32,6 @@ from app.guards.limits import GuardMode
 from app.guards.states import load_guard_states
 from app.kernel.clock import Clock
 from app.kernel.countries import country_name
-from app.messages.meanings import refusal_meaning
 from app.messages.queries.details import load_message_details_page, load_stuck, load_without_receipt
 from app.messages.queries.read import MessageFilter
 from app.messages.statistics.queries import SlotCount, load_slot_counts, load_worker_signs
@@ -168,7 +167,6 @@ def overview_page(current_user: CurrentUser) -> Answer:
         figures=figures,
         spent=spent,
         falls=falls_of(days, now.date())[:_MOST_FALLS],
-        refusal_meaning=refusal_meaning,
         signs=signs,
         is_worker_silent=beat is None or now - beat > _SILENT_FOR,
         endpoint_state=endpoint_state,

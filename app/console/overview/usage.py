@@ -3,13 +3,12 @@
 from datetime import date, timedelta
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import post_load
 
 from app.console.destinations.view import shown_workspace
 from app.console.exports import csv_answer
-from app.console.ui.forms import read_search
+from app.console.ui.forms import DayInput, read_search, searched
 from app.console.ui.guards import VIEWER, Pages
-from app.console.ui.lists import searched
 from app.console.ui.pages import Form, link, page_answer
 from app.db.engine import Database
 from app.kernel.clock import Clock
@@ -18,7 +17,7 @@ from app.kernel.errors import ValidationFailed
 from app.messages.usage import Dimension, UsageFilter, UsageReport, load_usage
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Choice, StrictSchema
 from app.web.registry import get_service
 from app.web.routes import Answer
 
@@ -27,7 +26,6 @@ USAGE = "/console/usage"
 _DAYS = 30
 _LONGEST_DAYS = 400
 _MOST = 500
-_WRONG_DAY: dict[str, Any] = {"invalid": "Must be a date, for example 2026-01-31."}
 _GROUPS = {
     Dimension.DAY: "Day",
     Dimension.COUNTRY: "Country",
@@ -37,9 +35,9 @@ _GROUPS = {
 
 
 class UsageSearch(StrictSchema):
-    since = fields.Date(error_messages=_WRONG_DAY)
-    until = fields.Date(error_messages=_WRONG_DAY)
-    by = Text(validate=one_of(_GROUPS), load_default=Dimension.COUNTRY)
+    since = DayInput()
+    until = DayInput()
+    by = Choice(Dimension, _GROUPS, load_default=Dimension.COUNTRY)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> UsageFilter:
@@ -49,7 +47,7 @@ class UsageSearch(StrictSchema):
         if first > last or (last - first).days >= _LONGEST_DAYS:
             text = f"Must be at most {_LONGEST_DAYS} days before the last day."
             raise ValidationFailed({"$.since": [text]})
-        return UsageFilter(first, last, (Dimension(data["by"]),))
+        return UsageFilter(first, last, (data["by"],))
 
 
 @routes.get(USAGE, VIEWER)

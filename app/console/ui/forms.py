@@ -1,20 +1,29 @@
-"""Forms: read with the API's schemas, dates in the user's time zone (UTC without scripts)."""
+"""Forms and searches: read with the API's schemas, dates in the user's time zone.
+
+Without scripts the time zone is UTC. A list has a search and a pager that keeps it.
+"""
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flask import request
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, post_load
 
-from app.console.ui.pages import Form
+from app.console.ui.pages import Form, link
 from app.kernel.clock import rfc3339, shifted
+from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
 from app.web.bodies import load
-from app.web.fields import E164Text, PhoneNumberField
+from app.web.fields import E164Text, PhoneNumberField, StrictSchema
+from app.web.pages import PageToken, T, page
 
+_MAX_REASON = 500
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
 
 
@@ -39,6 +48,10 @@ def read_text(name: str) -> str:
     if not is_storable(text):
         raise ValidationFailed({f"$.{name}": [UNSTORABLE]})
     return text
+
+
+def read_reason() -> str | None:
+    return read_text("reason")[:_MAX_REASON] or None
 
 
 def read_search(schema: type[Schema]) -> Any:
@@ -92,13 +105,7 @@ _UNKNOWN_ZONE = "Must be an IANA time zone, for example Europe/Berlin."
 
 
 class TimeZone(fields.Field[ZoneInfo]):
-    def _deserialize(
-        self,
-        value: Any,
-        attr: str | None,  # noqa: ARG002
-        data: Any,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> ZoneInfo:
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ZoneInfo:
         try:
             return ZoneInfo(str(value))
         except (ValueError, OSError, KeyError) as problem:
@@ -142,3 +149,81 @@ def _midnight(day: date, zone: ZoneInfo | None) -> datetime:
 def _in_utc(entered: datetime, zone: ZoneInfo | None) -> datetime:
     offset = None if zone is None else entered.replace(tzinfo=zone).utcoffset()
     return shifted(entered.replace(tzinfo=UTC), -(offset or timedelta()))
+
+
+Options = list[tuple[object, str]]
+
+
+def options_of(first: str, values: Iterable[str]) -> Options:
+    return [("", first), *((value, value) for value in map(str, values))]
+
+
+def use_case_options(first: str, names: Mapping[UUID, str]) -> Options:
+    return [("", first), *names.items()]
+
+
+def named_country_options(first: str) -> Options:
+    named = [(code, country_name(code)) for code in COUNTRIES]
+    return [("", first), *sorted(named, key=lambda pair: pair[1].casefold())]
+
+
+_TOKEN = "page_token"  # noqa: S105 (a position in a list)
+_ZONE = "zone"  # the time zone of the dates, which is no filter by itself
+
+
+class DayInput(fields.Date):
+    default_error_messages = {  # noqa: RUF012
+        "invalid": "Must be a date, for example 2026-01-31."
+    }
+
+
+class DaysSearch(StrictSchema):
+    """The search of a list by days in the user's time zone.
+
+    ``times`` are the names for `makes` of the times just before the first and after the last day.
+    """
+
+    times: ClassVar[tuple[str, str]] = ("created_after", "created_before")
+    page_token = PageToken(load_default=None)
+    zone = TimeZone()
+    since = DayInput()
+    until = DayInput()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Any:
+        zone, (after, before) = data.pop("zone", None), self.times
+        data[after] = just_before(data.pop("since", None), zone)
+        data[before] = just_after(data.pop("until", None), zone)
+        return type(self).makes(**data)
+
+
+def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
+    try:
+        wanted = read_search(schema)
+    except ValidationFailed as problem:
+        return refilled(problem), None
+    return Form(request.args.to_dict()), wanted
+
+
+def listed(
+    path: str,
+    rows: Sequence[T],
+    limit: int,
+    identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
+) -> dict[str, Any]:
+    """Return a list with the URLs of its pager; ``rows`` has one more if a page follows."""
+    found = page(rows, limit, lambda row: row, identify)
+    token = found["next_page_token"]
+    search = {name: text for name, text in request.args.items() if text and name != _TOKEN}
+    return {
+        "items": found["items"],
+        "next_path": None if token is None else _address(path, search | {_TOKEN: token}),
+        "first_path": _address(path, search),
+        "export_path": _address(path + ".csv", search),
+        "is_first": not request.args.get(_TOKEN),
+        "is_searched": bool(search.keys() - {_ZONE}),
+    }
+
+
+def _address(path: str, query: dict[str, str]) -> str:
+    return link(path) + ("?" + urlencode(query) if query else "")

@@ -16,10 +16,13 @@ from app.console.ui.guards import form_token
 from app.guards.manage_alerts import AlertFilter, load_alerts
 from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name
+from app.messages.meanings import refusal_meaning
+from app.providers.port import ErrorCodes
 from app.users.current_user import CurrentUser
 from app.web.assets import asset_url
 from app.web.database import current_time, reading
 from app.web.html import html_answer
+from app.web.registry import get_service
 
 DESTINATIONS = "/console/destinations"
 _MOST_ALERTS = 3
@@ -112,6 +115,14 @@ def _utc(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _code_meaning(code: int) -> str | None:
+    return get_service(ErrorCodes).meanings.get(code)
+
+
+def _code_page(code: int) -> str:
+    return get_service(ErrorCodes).page_about(code)
+
+
 def grouped(number: int | str) -> str:
     """Separate thousands."""
     return f"{Decimal(number):,}"
@@ -134,6 +145,9 @@ def _environment() -> Environment:
         here=lambda: request.path,
         script_root=lambda: request.script_root,
         Role=Role,
+        refusal_meaning=refusal_meaning,
+        code_meaning=_code_meaning,
+        code_page=_code_page,
     )
     made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339, grouped=grouped)
     return made
@@ -159,11 +173,20 @@ def render(template: str, **values: Any) -> str:
     return _TEMPLATES.get_template(template).render(now=current_time(), **values)
 
 
+def plain_page(template: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a page that has no menu."""
+    answer = html_answer(render(template, **values), status)
+    # Keeps the Origin header, by which forms are checked too.
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
+
+
 def page_answer(
     current_user: CurrentUser, template: str, status: int = 200, **values: Any
 ) -> Response:
-    text = render(
+    return plain_page(
         template,
+        status,
         current_user=current_user,
         menu=list(menu_lines(current_user, request.path)),
         open_alerts=lambda: _open_alerts(current_user),
@@ -172,7 +195,6 @@ def page_answer(
         sees_recipients=sees_recipients(current_user.role),
         **values,
     )
-    return add_page_headers(html_answer(text, status))
 
 
 def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
@@ -183,12 +205,6 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
     with reading() as connection:
         rows = load_alerts(connection, current_user.principal, wanted)
     return [(KINDS[row.kind], alert_text(row)) for row in rows[:_MOST_ALERTS]]
-
-
-def add_page_headers(answer: Response) -> Response:
-    # Keeps the Origin header, by which forms are checked too.
-    answer.headers["Referrer-Policy"] = "same-origin"
-    return answer
 
 
 def wanted_page(otherwise: str) -> str:

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.console.ui.forms import PhoneNumberInput, refilled, without_separators
+from app.console.ui.forms import PhoneNumberInput, listed, refilled, searched, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.lists import listed, searched
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel.errors import ValidationFailed
 from app.providers.port import ErrorCodes
@@ -56,11 +55,10 @@ def opt_outs_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(OPT_OUTS, ADMIN)
 def enter_number(current_user: CurrentUser) -> Answer:
-    principal = current_user.principal
     try:
         wanted = _read_opt_out()
         with writing() as (connection, now):
-            enter_opt_out(connection, principal, wanted, now=now)
+            enter_opt_out(connection, current_user.principal, wanted, now=now)
     except ValidationFailed as problem:
         return _page(current_user, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
@@ -68,9 +66,8 @@ def enter_number(current_user: CurrentUser) -> Answer:
 
 @routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
 def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
-    principal = current_user.principal
     with writing() as (connection, now):
-        lift_opt_out(connection, principal, opt_out_id, now=now)
+        lift_opt_out(connection, current_user.principal, opt_out_id, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
 
 

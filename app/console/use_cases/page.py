@@ -1,24 +1,30 @@
-"""Pages of use cases: the list, and one use case with its senders and registrations."""
+"""Pages of use cases: the list, and one use case with its senders and registrations.
 
+The fields of their forms differ from those of the API.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
+from marshmallow import Schema
 
-from app.console.ui.forms import read_search, refilled, without_separators
+from app.console.ui.forms import listed, read_search, refilled, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.console.use_cases.fields import (
-    EVERYWHERE,
-    ON,
-    SENDER_TYPES,
-    form_of,
-    naming_codes,
-    obstacles_of,
-    read_use_case,
+from app.db.rows import AnyRow
+from app.kernel.errors import (
+    BrandSuspended,
+    CampaignNotVerified,
+    NoSenderNumber,
+    PublicError,
+    UseCaseInactive,
+    ValidationFailed,
 )
-from app.kernel.errors import ValidationFailed
 from app.use_cases.manage import (
     NewSender,
     add_sender,
@@ -28,9 +34,9 @@ from app.use_cases.manage import (
     remove_sender,
     require_use_case,
 )
-from app.use_cases.read import UseCaseFilter, load_use_cases
+from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.refresh import RefreshRegistrations
-from app.use_cases.rules import SenderType
+from app.use_cases.rules import SenderType, obstacles
 from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
@@ -39,6 +45,105 @@ from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    label: str
+    advice: str
+
+
+OBSTACLES: dict[type[PublicError], Obstacle] = {
+    UseCaseInactive: Obstacle("off", "The use case is off. Turn it on under Settings."),
+    BrandSuspended: Obstacle(
+        "brand suspended",
+        "Twilio has suspended the brand. Resolve this with Twilio, then refresh the brand.",
+    ),
+    NoSenderNumber: Obstacle(
+        "no sender", "There is no sender. Add one that is also in the Messaging Service at Twilio."
+    ),
+    CampaignNotVerified: Obstacle(
+        "campaign not verified",
+        "A US long code needs an A2P campaign that Twilio has verified. Set the campaign under "
+        "Settings, or refresh it once Twilio has verified it.",
+    ),
+}
+SENDER_TYPES = {
+    SenderType.LONG_CODE: "long code",
+    SenderType.TOLL_FREE: "toll-free number",
+    SenderType.SHORT_CODE: "short code",
+    SenderType.ALPHANUMERIC: "alphanumeric sender",
+}
+
+
+def obstacles_of(record: StoredUseCase) -> list[Obstacle]:
+    return [OBSTACLES[obstacle] for obstacle in obstacles(record.eligibility)]
+
+
+ON = "on"
+EVERYWHERE, SOME = "everywhere", "some"
+_DESTINATIONS = "allowed_destinations"
+_BETWEEN_CODES = re.compile(r"[\s,;]+")
+_PLACE = re.compile(rf"\$\.{_DESTINATIONS}\[(\d+)\]")
+
+
+def form_of(row: AnyRow) -> Form:
+    some = row.allowed_destinations
+    return Form(
+        {
+            "name": row.name,
+            "messaging_service_sid": row.messaging_service_sid,
+            "active": ON if row.active else "",
+            "reach": EVERYWHERE if some is None else SOME,
+            _DESTINATIONS: ", ".join(some or ()),
+            "brand": row.brand_sid or "",
+            "campaign": row.campaign_sid or "",
+            "on_unconfirmed": row.on_unconfirmed,
+        }
+    )
+
+
+def read_use_case(schema: type[Schema]) -> Any:
+    """Load the submitted form; raises `ValidationFailed`."""
+    given = request.form
+    body: dict[str, Any] = {
+        "name": given.get("name", "").strip(),
+        "messaging_service_sid": given.get("messaging_service_sid", "").strip(),
+        "active": given.get("active") == ON,
+        "brand": _registration(given, "brand"),
+        "campaign": _registration(given, "campaign"),
+    }
+    # Neither word: unchanged, because an omitted field must not remove a restriction.
+    if given.get("reach") in {EVERYWHERE, SOME}:
+        body[_DESTINATIONS] = _codes(given) if given["reach"] == SOME else None
+    if given.get("on_unconfirmed"):
+        body["on_unconfirmed"] = given["on_unconfirmed"]
+    return load(schema(), body)
+
+
+def naming_codes(problem: ValidationFailed) -> ValidationFailed:
+    """Problems of single countries name the entered country."""
+    codes = _codes(request.form)
+    problems: dict[str, list[str]] = {}
+    for path, texts in (problem.details or {}).items():
+        found = _PLACE.fullmatch(path)
+        if found is None:
+            problems.setdefault(path, []).extend(texts)
+            continue
+        named = [f"{codes[int(found.group(1))]}: {text}" for text in texts]
+        problems.setdefault(f"$.{_DESTINATIONS}", []).extend(named)
+    return ValidationFailed(problems)
+
+
+def _codes(given: Mapping[str, str]) -> list[str]:
+    typed = given.get(_DESTINATIONS, "").upper()
+    return [code for code in _BETWEEN_CODES.split(typed) if code]
+
+
+def _registration(given: Mapping[str, str], kind: str) -> dict[str, str] | None:
+    sid = given.get(kind, "").strip()
+    return {"sid": sid} if sid else None
+
 
 routes = Pages()
 USE_CASES = "/console/use-cases"
@@ -58,11 +163,10 @@ def use_cases_page(current_user: CurrentUser) -> Answer:
 
 @routes.post(USE_CASES, ADMIN)
 def make_use_case(current_user: CurrentUser) -> Answer:
-    principal = current_user.principal
     try:
         wanted = read_use_case(UseCaseBody)
         with writing() as (connection, now):
-            made = create_use_case(connection, principal, wanted, now=now)
+            made = create_use_case(connection, current_user.principal, wanted, now=now)
     except ValidationFailed as problem:
         form = refilled(naming_codes(problem))
         return _page(current_user, UseCaseFilter(limit=_SHOWN), form, 422)
@@ -152,11 +256,10 @@ def render_use_case_page(
 
 @routes.post(USE_CASE + "/senders", ADMIN)
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
-    principal = current_user.principal
     try:
         wanted = _read_sender()
         with writing() as (connection, now):
-            add_sender(connection, principal, use_case_id, wanted, now=now)
+            add_sender(connection, current_user.principal, use_case_id, wanted, now=now)
     except ValidationFailed as problem:
         return render_use_case_page(current_user, use_case_id, 422, sender_form=refilled(problem))
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
@@ -164,9 +267,8 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 @routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
 def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
-    principal = current_user.principal
     with writing() as (connection, now):
-        remove_sender(connection, principal, use_case_id, sender_id, now=now)
+        remove_sender(connection, current_user.principal, use_case_id, sender_id, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")
 
 

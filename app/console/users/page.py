@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 
 from app.access.principal import Principal, Role, actor_of
 from app.console.account.sign_in import BY_LINK
-from app.console.ui.forms import read_form, read_search, refilled
+from app.console.ui.forms import listed, read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
-from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.console.workspaces.page import require_organization_principal, workspace_names
+from app.console.workspaces.page import require_organization_principal
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
@@ -155,7 +154,7 @@ def _link_page(
 
 
 def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
-    values = {"form": form, "names": workspace_names(current_user)}
+    values = {"form": form, "names": current_user.workspace_names}
     return page_answer(current_user, "users/new.html", status, **values)
 
 
@@ -221,5 +220,5 @@ def _page(
         status,
         person=person,
         form=form or Form(),
-        names=workspace_names(current_user),
+        names=current_user.workspace_names,
     )

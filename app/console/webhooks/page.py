@@ -1,4 +1,4 @@
-"""Pages of webhook endpoints: the list, and one endpoint with its deliveries and changes."""
+"""Pages of webhook endpoints: the list, one endpoint with its deliveries, first steps."""
 
 from functools import partial
 from uuid import UUID
@@ -6,12 +6,13 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.console.ui.forms import read_form, read_search, refilled
+from app.console.ui.forms import listed, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.lists import listed
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
+from app.settings import Settings
+from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.database import reading, writing
 from app.web.fields import StrictSchema, one_of
@@ -88,10 +89,9 @@ def webhooks_page(current_user: CurrentUser) -> Answer:
 @routes.post(WEBHOOKS, ADMIN)
 def make_endpoint(current_user: CurrentUser) -> Answer:
     """Only this answer shows the secret."""
-    principal = current_user.principal
     try:
         wanted = read_form(EndpointBody)
-        made = get_service(ManageEndpoints).create(principal, wanted)
+        made = get_service(ManageEndpoints).create(current_user.principal, wanted)
     except ValidationFailed as problem:
         return _page(current_user, EndpointFilter(limit=MAX_ENDPOINTS), endpoint_form(problem), 422)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
@@ -175,7 +175,6 @@ _SWITCH = {"true": True, "false": False}
 
 @routes.post(WEBHOOK, ADMIN)
 def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    principal = current_user.principal
     try:
         given = read_form(EndpointBody)
     except ValidationFailed as problem:
@@ -183,19 +182,18 @@ def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
             current_user, endpoint_id, status=422, form=endpoint_form(problem)
         )
     wanted = {"url": given.url, "events": given.events}
-    get_service(ManageEndpoints).change(principal, endpoint_id, wanted)
+    get_service(ManageEndpoints).change(current_user.principal, endpoint_id, wanted)
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 
 
 @routes.post(WEBHOOK + "/switch", ADMIN)
 def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    principal = current_user.principal
     given = request.form.get("active")
     if given not in _SWITCH:
         problem = Form({}, {"": ["Choose whether the endpoint is active."]})
         return render_webhook_page(current_user, endpoint_id, status=422, switching=problem)
     wanted = {"active": _SWITCH[given]}
-    row = get_service(ManageEndpoints).change(principal, endpoint_id, wanted)
+    row = get_service(ManageEndpoints).change(current_user.principal, endpoint_id, wanted)
     notice = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)
 
@@ -203,8 +201,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 @routes.post(WEBHOOK + "/rotate", ADMIN)
 def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
     """Only this answer shows the new secret."""
-    principal = current_user.principal
-    made = get_service(ManageEndpoints).rotate(principal, endpoint_id)
+    made = get_service(ManageEndpoints).rotate(current_user.principal, endpoint_id)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
 
 
@@ -216,20 +213,36 @@ def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 @routes.post(WEBHOOK + "/delete", ADMIN)
 def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
-    principal = current_user.principal
-    get_service(ManageEndpoints).delete(principal, endpoint_id)
+    get_service(ManageEndpoints).delete(current_user.principal, endpoint_id)
     return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
 
 
 @routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
 def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
-    principal = current_user.principal
     try:
         with writing() as (connection, now):
-            replay_delivery(connection, principal, delivery_id, now)
+            replay_delivery(connection, current_user.principal, delivery_id, now)
     except ValidationFailed as problem:
         return render_webhook_page(
             current_user, endpoint_id, status=422, switching=refilled(problem)
         )
     notice = "Resending the event as a new delivery with the same webhook-id."
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)
+
+
+FIRST_STEPS = "/console/first-steps"
+
+
+@routes.get(FIRST_STEPS, VIEWER)
+def first_steps_page(current_user: CurrentUser) -> Answer:
+    with reading() as connection:
+        names = load_use_case_names(connection, current_user.principal)
+        wanted = EndpointFilter(limit=MAX_ENDPOINTS)
+        endpoints = load_endpoints(connection, current_user.principal, wanted)
+    return page_answer(
+        current_user,
+        "webhooks/first_steps.html",
+        use_cases=names,
+        endpoints=endpoints,
+        public_url=get_service(Settings).public_url,
+    )

@@ -7,10 +7,8 @@ from flask import Response, request
 
 from app.access.accounts import has_next_token
 from app.access.principal import Principal
-from app.console.ui.forms import read_form, read_search, refilled
+from app.console.ui.forms import listed, named_country_options, read_form, read_search, refilled
 from app.console.ui.guards import OWNER, Pages
-from app.console.ui.lists import listed
-from app.console.ui.options import named_country_options
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel.errors import Forbidden, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
@@ -75,7 +73,7 @@ def workspaces_page(current_user: CurrentUser) -> Answer:
         current_user,
         "workspaces/list.html",
         **listed(PATH, found, wanted.limit),
-        names=workspace_names(current_user),
+        names=current_user.workspace_names,
     )
 
 
@@ -104,12 +102,8 @@ def require_organization_principal(current_user: CurrentUser) -> Principal:
     return wide
 
 
-def workspace_names(current_user: CurrentUser) -> dict[UUID, str]:
-    return {place.workspace_id: place.name for place in current_user.workspaces}
-
-
 def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
-    names = workspace_names(current_user)
+    names = current_user.workspace_names
     countries = named_country_options("Select a country")
     values = {"form": form, "names": names, "countries": countries}
     return page_answer(current_user, "workspaces/new.html", status, **values)
@@ -177,7 +171,7 @@ def _page(
         status,
         workspace=row,
         rotates=rotates,
-        names=workspace_names(current_user),
+        names=current_user.workspace_names,
         countries=named_country_options("Select a country"),
         **shown,
     )

@@ -7,7 +7,7 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import organizations
-from app.console.use_cases.fields import OBSTACLES
+from app.console.use_cases.page import OBSTACLES
 from app.kernel.ids import new_id
 from app.providers.port import ProviderUnknown
 from app.use_cases.refresh import RefreshRegistrations
