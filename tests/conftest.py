@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [
         item
         for item in items
-        if item.get_closest_marker("one_engine") is None or "postgresql" not in _engines_of(item)
+        if "postgresql" not in _engines_of(item) or not _is_for_one_engine(item)
     ]
     modules = list(dict.fromkeys(item.path for item in items))
     waiting = [path for path in modules if "faults" in path.parts]
@@ -71,6 +71,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "times":
                 terminalreporter.write_line(str(text))
+
+
+def _is_for_one_engine(item: pytest.Item) -> bool:
+    """Whether the nearest mark about engines leaves the second one out."""
+    names = (mark.name for mark in item.iter_markers())
+    return next((one for one in names if one in {"one_engine", "both_engines"}), "") == "one_engine"
 
 
 def _engines_of(item: pytest.Item) -> set[Any]:

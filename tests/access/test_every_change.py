@@ -80,6 +80,7 @@ def test_a_change_is_noted_once_with_the_key_that_made_it(
     assert len(set(actions)) == len(actions)
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("endpoint", CHANGES, ids=name)
 def test_a_change_that_cannot_be_noted_is_not_made(
     tenants: Tenants, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +97,7 @@ def test_a_change_that_cannot_be_noted_is_not_made(
     assert snapshot(tenants.factory.database) == before
 
 
+@pytest.mark.one_engine
 def test_no_audit_event_contains_a_number_a_token_or_a_secret(tenants: Tenants) -> None:
     for endpoint in CHANGES:
         _ask(tenants, endpoint, _prepared(tenants, endpoint))

@@ -14,6 +14,8 @@ from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed
 from support.destinations import PolicyClient
 
+pytestmark = pytest.mark.one_engine
+
 NOW = utc_now()
 ASKED = ChangeRequest(Actor(ActorKind.SYSTEM, "test"), "why not")
 
@@ -41,6 +43,7 @@ def test_all_of_it_is_one_revision(policy: PolicyClient) -> None:
     assert [one["country"] for one in entry["changes"]] == ["DE", "FR", "JP", "US"]
 
 
+@pytest.mark.both_engines
 def test_a_block_ends_a_temporary_allowance(policy: PolicyClient) -> None:
     make(policy, Adjustment(allow_until={"JP": NOW + timedelta(hours=4)}))
     make(policy, Adjustment(block=("JP",)))

@@ -7,6 +7,8 @@ import pytest
 from support.destinations import CHANGES, KEYS, PolicyClient, prepared, revision_of
 from support.tables import unchanged
 
+pytestmark = pytest.mark.one_engine
+
 DRY_KEYS = {"dry_run", "revision", "configuration", "changes", "impact"}
 
 

@@ -17,6 +17,8 @@ from support.destinations import (
 from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import unchanged
 
+pytestmark = pytest.mark.one_engine
+
 
 def test_a_child_and_its_children_follow_the_parent_immediately(policy: PolicyClient) -> None:
     child = policy.a_child()
@@ -144,6 +146,7 @@ def test_the_same_again_changes_nothing(policy: PolicyClient) -> None:
         assert child.inherit(False).status_code == 200
 
 
+@pytest.mark.both_engines
 def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(
     policy: PolicyClient,
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_chain_of_parents_that_is_a_loop_blocks_everything_and_can_be_left(
     assert other.reaches(US_NUMBER)
 
 
+@pytest.mark.both_engines
 def test_a_workspace_that_is_its_own_parent_blocks_everything(policy: PolicyClient) -> None:
     tie_a_loop(policy.factory.database, policy.tenant, policy.tenant)
     assert not policy.reaches(US_NUMBER)
@@ -184,6 +188,7 @@ def test_a_chain_is_followed_far_but_not_for_ever(policy: PolicyClient) -> None:
     assert not found[33].reaches(US_NUMBER)
 
 
+@pytest.mark.both_engines
 def test_removing_the_parent_blocks_everything(policy: PolicyClient) -> None:
     child = policy.a_child()
     policy.factory.set(workspaces, child.tenant.workspace_id, parent_id=None)

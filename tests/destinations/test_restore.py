@@ -12,6 +12,8 @@ from support.factories import BR_NUMBER, US_NUMBER
 from support.tables import unchanged
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 
 def test_any_revision_can_be_restored_rules_included(policy: PolicyClient) -> None:
     policy.put({"BR": "allowed", "US": "blocked"})

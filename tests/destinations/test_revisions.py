@@ -11,6 +11,8 @@ from support.destinations import CHANGES, FAR, PolicyClient, prepared, revision_
 from support.tables import unchanged
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 KEYS = {
     *("revision", "from_revision", "at", "actor", "action", "reason", "changes"),
     *("inherit", "destinations", "rules", "rule_changes", "restored_revision"),
@@ -93,6 +95,7 @@ def test_every_kind_of_change_has_its_name_its_reason_and_its_revision(
     assert newest["inherit"] == (name == "inherit")
 
 
+@pytest.mark.both_engines
 def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rules(
     policy: PolicyClient,
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_reason_that_is_no_utf_8_is_kept_as_far_as_it_can_be_read(policy: Poli
     assert policy.history()[0]["reason"] == "caf\ufffd"
 
 
+@pytest.mark.both_engines
 def test_a_history_row_is_written_with_its_change_or_not_at_all(policy: PolicyClient) -> None:
     policy.allow("CA")
     before = policy.get()

@@ -9,6 +9,8 @@ from support.destinations import FAR, PolicyClient, revision_of
 from support.factories import BR_NUMBER, US_NUMBER
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 NEIGHBOUR = "+12025550124"
 PR_NUMBER = "+17875550123"
 # From the least to the most specific of what speaks of US_NUMBER.
@@ -68,6 +70,7 @@ def test_a_country_rule_matches_the_region_and_a_prefix_rule_the_digits(
     assert not policy.reaches(PR_NUMBER)
 
 
+@pytest.mark.both_engines
 def test_blocking_a_prefix_during_an_incident_is_one_call(policy: PolicyClient) -> None:
     policy.allow("SL")
     pumped, spared = "+23276123456", "+23230123456"
@@ -80,6 +83,7 @@ def test_blocking_a_prefix_during_an_incident_is_one_call(policy: PolicyClient) 
     assert policy.reaches(pumped)
 
 
+@pytest.mark.both_engines
 def test_a_number_can_be_let_through_a_blocked_country(policy: PolicyClient) -> None:
     policy.block("BR")
     policy.add_rule("number", BR_NUMBER, "allowed", reason="our own tester")
@@ -135,6 +139,7 @@ def test_a_temporary_allowance_ends_by_itself_and_keeps_its_reason(
     assert timed_policy.revision == 2
 
 
+@pytest.mark.both_engines
 def test_a_temporary_allowance_outranks_an_explicit_block_and_can_be_prolonged(
     timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
@@ -176,6 +181,7 @@ def test_allowing_a_country_removes_contradicting_country_rules(policy: PolicyCl
     assert policy.reaches(NEIGHBOUR)
 
 
+@pytest.mark.both_engines
 def test_blocking_a_country_removes_contradicting_country_rules(policy: PolicyClient) -> None:
     _with_rules(policy)
     policy.block("BR", "US")
@@ -209,6 +215,7 @@ def test_removing_only_a_rule_is_a_change_too(policy: PolicyClient) -> None:
     assert policy.history()[0]["changes"] == [{"country": "US", "from": "blocked", "to": "allowed"}]
 
 
+@pytest.mark.both_engines
 def test_rules_are_listed_oldest_first_with_no_further_page(policy: PolicyClient) -> None:
     values = [f"+1{n}" for n in range(201, 231)]
     for value in reversed(values):

@@ -16,6 +16,8 @@ from support.replace_services import another_client
 from support.tables import unchanged
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 KEYS = {
     *("id", "organization_id", "name", "home_country", "parent_id", "account_sid"),
     *("inherits", "acknowledges_high_risk", "body_retention_days", "number_retention_days"),
@@ -149,6 +151,7 @@ def test_a_suspended_workspace_is_still_managed_and_its_children_still_send(
     assert child.gateway.send(policy.tenant).status_code == 403
 
 
+@pytest.mark.both_engines
 def test_of_several_concurrent_suspensions_one_is_audited(policy: PolicyClient) -> None:
     for what in ("freeze", "thaw") * 4:
         before = len(_audit(policy))

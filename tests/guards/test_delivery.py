@@ -100,6 +100,7 @@ def test_shares_are_compared_exactly(
     assert (share.is_below(percent), share.is_baseline(percent)) == (below, baseline)
 
 
+@pytest.mark.one_engine
 def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
     timed: GuardsClient, watch: WatchDelivery, clock: ManualClock
 ) -> None:

@@ -10,6 +10,8 @@ from app.use_cases.tables import use_cases
 from support.guards import DEFAULTS, FLOORS, GuardsClient
 from support.tables import unchanged
 
+pytestmark = pytest.mark.one_engine
+
 CHANGED = {"guards": {"number": {"mode": "monitor", "hour": 3}}, "use_cases": {}}
 
 
@@ -27,6 +29,7 @@ def test_a_workspace_that_never_set_any_has_the_defaults(guards: GuardsClient) -
     assert list(answer.json["guards"]) == list(DEFAULTS)
 
 
+@pytest.mark.both_engines
 def test_a_change_answers_like_get_and_replaces_the_whole(guards: GuardsClient) -> None:
     own = {str(guards.tenant.use_case_id): {"number": {"hour": 3, "day": 10}, "country": {}}}
     answer = guards.put({"guards": {"prefix": {"day": 7}}, "use_cases": own})

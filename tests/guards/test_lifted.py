@@ -40,6 +40,7 @@ def open_alerts(guards: GuardsClient) -> list[str]:
     )
 
 
+@pytest.mark.one_engine
 def test_a_limit_above_the_count_clears_its_alert_immediately(guards: GuardsClient) -> None:
     """Break: clear with every change of a limit, and a limit of 2 clears it."""
     guards.set(number=ENFORCE | {"hour": 2, "day": 3})
@@ -54,6 +55,7 @@ def test_a_limit_above_the_count_clears_its_alert_immediately(guards: GuardsClie
     assert open_alerts(guards) == []
 
 
+@pytest.mark.one_engine
 def test_an_alert_is_cleared_when_its_guard_is_off_or_no_longer_counts(
     guards: GuardsClient,
 ) -> None:

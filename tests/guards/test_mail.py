@@ -87,6 +87,7 @@ def test_an_alert_is_mailed_once_and_names_no_number(
     assert replace(mailing, server=None).run_once() == 0
 
 
+@pytest.mark.one_engine
 def test_a_mail_that_was_not_taken_is_tried_again_until_it_is_no_news(
     desk: GuardsClient, clock: ManualClock, server: SmtpServer
 ) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select, update
 
 from app.guards.limits import GuardMode, GuardName, Window
@@ -63,6 +64,7 @@ def test_the_count_nearest_to_its_limit_is_shown_and_leaves_with_its_window(
     assert {one.fullest for one in states(timed, clock).values()} == {None}
 
 
+@pytest.mark.one_engine
 def test_open_alerts_are_counted_by_guard_those_of_use_cases_too(
     timed: GuardsClient, clock: ManualClock
 ) -> None:

@@ -19,6 +19,8 @@ from app.provisioning.apply import plan
 from app.provisioning.file import FileRefused, parse_text
 from support.provisioning import Apply, File, Rows
 
+pytestmark = pytest.mark.one_engine
+
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -173,6 +175,7 @@ def test_a_problem_in_the_last_workspace_prevents_all_changes(
     assert rows() == empty
 
 
+@pytest.mark.both_engines
 def test_a_failure_in_the_middle_changes_nothing(
     file: File, applied: Apply, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +248,7 @@ def test_destinations_of_its_own_end_the_inheritance(
     assert policies[outlet["id"]]["destinations"] == {"CA": "allowed"}
 
 
+@pytest.mark.both_engines
 def test_a_map_that_rests_counts_its_revisions_on(
     file: File, applied: Apply, rows: Rows, database: Database
 ) -> None:
@@ -259,6 +263,7 @@ def test_a_map_that_rests_counts_its_revisions_on(
     assert not any(r["inherits_destinations"] for r in rows("workspaces") if r["name"] == "Retail")
 
 
+@pytest.mark.both_engines
 def test_a_list_of_senders_replaces_the_pool(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     first = {row["number"]: row for row in rows("senders")}
@@ -317,6 +322,7 @@ def test_a_token_is_rotated_by_way_of_the_next_one(
     assert applied(file, NEXT="new-token").changes == ()
 
 
+@pytest.mark.both_engines
 def test_an_undecryptable_token_is_encrypted_again(
     file: File, applied: Apply, rows: Rows, cipher: Cipher, database: Database
 ) -> None:
@@ -334,6 +340,7 @@ def test_an_undecryptable_token_is_encrypted_again(
     assert account["next_auth_token"] is None
 
 
+@pytest.mark.both_engines
 def test_an_empty_text_takes_away(file: File, applied: Apply, rows: Rows) -> None:
     applied(file)
     bare = {"name": "one-time passwords", "brand": {"sid": ""}, "campaign": {"sid": ""}}
@@ -345,6 +352,7 @@ def test_an_empty_text_takes_away(file: File, applied: Apply, rows: Rows) -> Non
     assert retail_row["account_sid"] is None
 
 
+@pytest.mark.both_engines
 def test_a_status_does_not_move_to_another_registration(
     file: File, applied: Apply, rows: Rows
 ) -> None:
@@ -356,6 +364,7 @@ def test_a_status_does_not_move_to_another_registration(
     assert rows("use_cases")[0]["campaign_status"] is None
 
 
+@pytest.mark.both_engines
 def test_the_restriction_of_a_use_case_is_lifted_by_a_word(
     file: File, applied: Apply, rows: Rows, database: Database
 ) -> None:
@@ -368,6 +377,7 @@ def test_the_restriction_of_a_use_case_is_lifted_by_a_word(
     assert rows("use_cases")[0]["allowed_destinations"] == []
 
 
+@pytest.mark.both_engines
 def test_two_concurrent_applies_create_one_organization(
     file: File, applied: Apply, rows: Rows
 ) -> None:

@@ -24,6 +24,8 @@ from app.messages.queries.traffic import MessageTraffic
 from app.provisioning.apply import plan
 from support.provisioning import Apply, File, Rows
 
+pytestmark = pytest.mark.one_engine
+
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BEFORE = NOW - timedelta(seconds=1)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
@@ -195,6 +197,7 @@ def test_leaving_the_inheritance_is_one_revision_with_copies_of_the_finer_rules(
     assert (row["inherits_destinations"], row["parent_id"]) == (False, ids["Retail"])
 
 
+@pytest.mark.both_engines
 def test_removing_parent_and_inheritance_shows_changes_from_the_inherited_policy(
     ids: dict[str, UUID], applied: Apply, rows: Rows
 ) -> None:
@@ -256,6 +259,7 @@ def test_a_rule_made_while_a_file_is_applied_is_not_lost(
     assert revisions == list(range(1, 18))
 
 
+@pytest.mark.both_engines
 def test_acknowledgement_is_required_if_the_file_requires_it(
     ids: dict[str, UUID], manage: Any, planned: Any, applied: Apply, database: Database
 ) -> None:

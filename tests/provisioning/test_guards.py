@@ -62,6 +62,7 @@ def test_guards_are_applied_once_with_history_and_audit(
     assert rows() == before
 
 
+@pytest.mark.one_engine
 def test_omitted_settings_of_a_guard_are_not_changed(
     file: File, applied: Apply, shown: Callable[[], dict[str, Any]]
 ) -> None:

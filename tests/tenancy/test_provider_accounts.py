@@ -27,6 +27,8 @@ from support.replace_services import another_client
 from support.tables import snapshot
 from support.threads import together
 
+pytestmark = pytest.mark.one_engine
+
 NEW_ACCOUNT = "AC" + "9" * 32
 NEW_TOKEN, THIRD_TOKEN = "7" * 32, "8" * 32
 
@@ -103,6 +105,7 @@ def test_new_account_is_encrypted_and_never_shown(owner: Owner) -> None:
     ]
 
 
+@pytest.mark.both_engines
 def test_a_token_is_rotated_step_by_step(owner: Owner) -> None:
     assert owner.patch({"next_auth_token": NEW_TOKEN}).status_code == 200
     assert owner.tokens(ACCOUNT) == (AUTH_TOKEN, NEW_TOKEN)
@@ -259,6 +262,7 @@ def test_another_organizations_account_shows_only_to_a_caller_who_proves_it(owne
     assert owner.gateway.send(other.tenant).status_code == 201
 
 
+@pytest.mark.both_engines
 def test_the_database_refuses_a_workspace_on_another_organizations_account(owner: Owner) -> None:
     """Fails without the foreign key over both columns: the last guard of every writer."""
     an_owner(owner, "Other", OTHER_ACCOUNT)
@@ -266,6 +270,7 @@ def test_the_database_refuses_a_workspace_on_another_organizations_account(owner
         owner.factory.set(workspaces, owner.tenant.workspace_id, account_sid=OTHER_ACCOUNT)
 
 
+@pytest.mark.both_engines
 def test_one_of_two_organizations_linking_one_account_wins(owner: Owner) -> None:
     """Fails where `write_account` lets the unique key's error escape."""
     owners = [owner, an_owner(owner, "Other", OTHER_ACCOUNT)]
@@ -329,6 +334,7 @@ def test_callbacks_of_a_deleted_account_are_refused(owner: Owner) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.both_engines
 def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owner: Owner) -> None:
     sibling = owner.factory.tenant(owner.tenant.organization_id, "Sibling")
     assert owner.problems({"auth_token": NEW_TOKEN}) == {"$.twilio.auth_token": [SHARED]}

@@ -14,6 +14,8 @@ from app.kernel.ids import new_id
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.tables import snapshot
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/v1/workspaces"
 
 
@@ -180,6 +182,7 @@ def test_a_chain_of_parents_has_an_end(acme: Organization) -> None:
     assert acme.problems("POST", "", body).keys() == {"$.parent_id"}
 
 
+@pytest.mark.both_engines
 def test_a_change_affects_only_named_fields(acme: Organization) -> None:
     path = f"/{acme.tenant.workspace_id}"
     before = acme.ask("GET", path).get_json()
@@ -192,6 +195,7 @@ def test_a_change_affects_only_named_fields(acme: Organization) -> None:
     assert acme.audit_trail() == [("workspace.changed", "body_retention_days, home_country, name")]
 
 
+@pytest.mark.both_engines
 def test_an_owner_of_the_workspace_changes_its_own_alone(acme: Organization) -> None:
     sibling = acme.factory.tenant(acme.tenant.organization_id, "Sibling")
     owner = acme.tenant.keys[Role.OWNER]
@@ -210,6 +214,7 @@ def test_invalid_changes_are_reported(acme: Organization) -> None:
     assert acme.problems("PATCH", path, body).keys() == {f"$.{name}" for name in body}
 
 
+@pytest.mark.both_engines
 def test_the_list_goes_page_by_page_and_by_parent(acme: Organization) -> None:
     made = [acme.make(name=f"level {place}")["id"] for place in range(3)]
     heir = acme.make(parent_id=made[0])["id"]

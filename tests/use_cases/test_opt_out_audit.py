@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from app.access.principal import ActorKind, Role
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
@@ -9,6 +11,8 @@ from app.providers.port import Consent
 from app.use_cases.consent import record_consent
 from support.factories import ACCOUNT, SERVICE_SID, US_NUMBER, Factory, Gateway, Tenant
 from support.tables import add_opt_out_row
+
+pytestmark = pytest.mark.one_engine
 
 PATH = "/v1/opt-outs"
 

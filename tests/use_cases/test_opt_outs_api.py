@@ -10,6 +10,8 @@ from app.use_cases.tables import opt_outs, use_cases
 from support.factories import OTHER_ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
 from support.tables import add_opt_out_row, snapshot
 
+pytestmark = pytest.mark.one_engine
+
 OTHER_NUMBER = "+12025550124"
 
 
@@ -70,6 +72,7 @@ def test_lifting_it_lets_the_next_send_pass(gateway: Gateway, tenant: Tenant) ->
     assert (again.status_code, again.json["code"]) == (404, "NotFound")
 
 
+@pytest.mark.both_engines
 def test_the_same_number_twice_is_one_row_that_stays_as_it_was(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -138,6 +141,7 @@ def test_an_opt_out_of_another_tenant_can_be_neither_seen_nor_lifted(
     assert len(factory.rows(opt_outs)) == 1
 
 
+@pytest.mark.both_engines
 def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")
     workspace_id, use_case_id = tenant.workspace_id, tenant.use_case_id
@@ -156,6 +160,7 @@ def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Fact
     assert found(f"?workspace_id={sibling.workspace_id}&use_case_id={use_case_id}") == []
 
 
+@pytest.mark.both_engines
 def test_pages_go_from_the_newest_to_the_oldest(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

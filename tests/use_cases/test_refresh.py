@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from app.access.principal import Actor, ActorKind
 from app.access.tables import audit_events, workspaces
 from app.kernel.clock import Clock
@@ -56,6 +58,7 @@ def test_changed_states_are_stored_and_decide_about_the_next_send(
     assert gateway.send(tenant).status_code == 201
 
 
+@pytest.mark.one_engine
 def test_the_same_states_change_nothing(tenant: Tenant, factory: Factory) -> None:
     before = factory.rows(use_cases)
     (found,) = _refresh(factory, Registrar())(ACTOR)

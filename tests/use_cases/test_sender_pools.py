@@ -1,5 +1,7 @@
 """Which pools need a verified campaign: only those with a US long code."""
 
+import pytest
+
 from app.use_cases.tables import use_cases
 from support.factories import Factory, Gateway, Tenant
 from support.tables import add_sender
@@ -20,6 +22,7 @@ POOLS: dict[str, tuple[list[tuple[str, str, str | None]], str | None]] = {
 }
 
 
+@pytest.mark.one_engine
 def test_a_us_long_code_needs_a_verified_campaign_and_no_other_sender_does(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

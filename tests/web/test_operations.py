@@ -43,6 +43,7 @@ def without_tables(database: Database, gateway: Gateway) -> Gateway:
     return gateway
 
 
+@pytest.mark.one_engine
 def test_it_is_ready_with_a_migrated_database(served: Served) -> None:
     answer = served.gateway.get("/readyz")
     assert answer.status_code == 200
@@ -341,6 +342,7 @@ def test_script_name_and_forwarder_headers_change_no_link(served: Served) -> Non
     assert "evil" not in answer.text + str(answer.headers)
 
 
+@pytest.mark.one_engine
 def test_metrics_hold_no_number_and_no_id(gateway: Gateway, tenant: Tenant) -> None:
     sent = gateway.send(tenant, to="+12025550187").get_json()
     gateway.callback(sent["id"], sent["message_sid"], "delivered", To="+12025550187")

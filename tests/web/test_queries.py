@@ -11,6 +11,8 @@ from app.access.principal import Role
 from support.each import each
 from support.served import Served
 
+pytestmark = pytest.mark.one_engine
+
 LISTS = ("/v1/sms", "/v1/use-cases", "/v1/opt-outs")
 
 

@@ -27,6 +27,8 @@ from support.factories import US_NUMBER, Factory, Tenant
 from support.time import ManualClock
 from support.webhooks import HOOK, Hooks, body_of
 
+pytestmark = pytest.mark.one_engine
+
 TIMEOUT = NotDelivered(Failure.TIMEOUT)
 
 
@@ -40,6 +42,7 @@ def with_secret(hooks: Hooks, tenant: Tenant) -> tuple[UUID, str]:
     return endpoint_id, secret
 
 
+@pytest.mark.both_engines
 def test_an_event_is_posted_once_in_its_envelope(hooks: Hooks, tenant: Tenant) -> None:
     hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id, EventType.SMS_SENT, id="1")
@@ -87,6 +90,7 @@ def test_the_signature_is_the_specifications(hooks: Hooks, tenant: Tenant) -> No
     assert posted.headers["webhook-signature"] == f"v1,{expected}"
 
 
+@pytest.mark.both_engines
 def test_while_two_secrets_live_both_sign(hooks: Hooks, tenant: Tenant) -> None:
     """Breaks when `_live_secrets` gives one only, or forgets the end of the older one."""
     endpoint_id, secret = with_secret(hooks, tenant)
@@ -278,6 +282,7 @@ def test_a_defect_in_one_delivery_does_not_stop_the_others(hooks: Hooks, tenant:
     assert "a secret text" not in str(lines)
 
 
+@pytest.mark.both_engines
 def test_unstorable_result_does_not_affect_others(
     hooks: Hooks, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

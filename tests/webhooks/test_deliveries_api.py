@@ -18,6 +18,8 @@ from support.factories import US_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 from support.webhooks import Hooks
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def hooks(database: Database, cipher: Cipher) -> Hooks:
@@ -76,6 +78,7 @@ def test_each_attempt_is_shown(hooks: Hooks, gateway: Gateway, tenant: Tenant) -
     assert [attempt["status"] for attempt in shown["attempts"]] == [500, None, 204]
 
 
+@pytest.mark.both_engines
 def test_the_list_goes_page_by_page_and_by_state(
     hooks: Hooks, gateway: Gateway, tenant: Tenant
 ) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from app.kernel.ids import new_id
 from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.claims import DeliveryLane, round_robin
@@ -10,6 +12,8 @@ from app.webhooks.record_attempt import GIVEN_UP, GONE, record_attempt
 from app.webhooks.tables import webhook_endpoints
 from support.factories import Tenant
 from support.webhooks import Hooks
+
+pytestmark = pytest.mark.one_engine
 
 DAY = timedelta(days=1)
 DEAD = "https://dead.example.com/"
@@ -174,6 +178,7 @@ def test_each_lane_claims_its_own_deliveries(hooks: Hooks, tenant: Tenant) -> No
     assert urls_of_a_claim(hooks, DeliveryLane.FAILING) == [DEAD]
 
 
+@pytest.mark.both_engines
 def test_between_two_lanes_nothing_is_left(hooks: Hooks, tenant: Tenant) -> None:
     """An endpoint that fails changes to the other lane, and comes back with its first success."""
     endpoint_id = hooks.endpoint(tenant.workspace_id)

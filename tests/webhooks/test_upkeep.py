@@ -34,6 +34,7 @@ def purge(hooks: Hooks) -> int:
     return PurgeWebhooks(hooks.factory.database, hooks.clock.clock())()
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(("kept_days", "gone_after"), [(90, 30), (30, 30), (7, 7), (1, 1)])
 def test_events_are_kept_a_month_and_no_longer_than_numbers(
     hooks: Hooks, tenant: Tenant, kept_days: int, gone_after: int

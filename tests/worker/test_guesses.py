@@ -22,6 +22,8 @@ from support.factories import US_NUMBER
 from support.fake_twilio import Call, accepted
 from support.worker_setup import SID, Worker, another_reconcile, listed
 
+pytestmark = pytest.mark.one_engine
+
 OTHER_SID = "SM" + "2" * 32
 THIRD_SID = "SM" + "3" * 32
 
@@ -116,6 +118,7 @@ def test_callback_corrects_a_guess_about_its_own_message(worker: Worker) -> None
     assert row(worker, first)["error_code"] is None
 
 
+@pytest.mark.both_engines
 def test_signed_callback_outweighs_that_no_trace_was_found(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     to_the_end(worker)
@@ -147,6 +150,7 @@ def test_callback_of_another_account_takes_nothing_back(worker: Worker) -> None:
     assert ends(worker, first, second) == [("failed", SID), ("pending", None)]
 
 
+@pytest.mark.both_engines
 def test_guess_and_callback_at_the_same_moment_leave_the_sid_with_the_callback(
     worker: Worker,
 ) -> None:
@@ -180,6 +184,7 @@ def test_answer_that_comes_after_a_guess_outweighs_it(worker: Worker) -> None:
     assert row(worker, answer.json["id"])["sid_source"] == "answer"
 
 
+@pytest.mark.both_engines
 def test_one_candidate_for_two_submissions_settles_neither(worker: Worker) -> None:
     """Break: in `app/messages/reconciliation/matching.py`, `_group`, leave out the other submissions."""
     first = worker.unconfirmed()
@@ -214,6 +219,7 @@ def test_other_open_submission_is_waited_for(worker: Worker) -> None:
     assert ends(worker, first, second["id"]) == [("delivered", SID), ("pending", OTHER_SID)]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("number", [2, 3])
 def test_as_many_candidates_as_submissions_settle_all_in_the_order_of_time(
     worker: Worker, number: int
@@ -228,6 +234,7 @@ def test_as_many_candidates_as_submissions_settle_all_in_the_order_of_time(
     assert ends(worker, *sent) == [("delivered", one["sid"]) for one in found]
 
 
+@pytest.mark.both_engines
 def test_fewer_candidates_settle_as_many_at_the_end_and_the_rest_stays_pending(
     worker: Worker,
 ) -> None:
@@ -367,6 +374,7 @@ def test_erased_number_is_kept_until_the_message_is_settled(
     assert US_NUMBER not in str(worker.factory.rows(messages))
 
 
+@pytest.mark.both_engines
 def test_erased_number_is_deleted_once_no_trace_was_found(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     erase(worker)
@@ -375,6 +383,7 @@ def test_erased_number_is_deleted_once_no_trace_was_found(worker: Worker) -> Non
     assert US_NUMBER not in str(worker.factory.rows(messages))
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("forget", [erase, purge_all])
 @pytest.mark.parametrize("is_before", [True, False])
 def test_erased_number_is_deleted_once_nothing_is_asked_any_more(
@@ -393,6 +402,7 @@ def test_erased_number_is_deleted_once_nothing_is_asked_any_more(
     assert US_NUMBER not in str(found)
 
 
+@pytest.mark.both_engines
 def test_erased_number_is_deleted_with_its_account(worker: Worker) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `_load`, keep it for messages without an account."""
     worker.unconfirmed()
@@ -443,6 +453,7 @@ def test_submission_that_is_being_written_is_waited_for(worker: Worker) -> None:
     assert ends(worker, first, second) == [("pending", None)] * 2
 
 
+@pytest.mark.both_engines
 def test_two_workers_never_settle_two_messages_by_one_candidate(
     worker: Worker, run_at_once: Callable[..., list[Any]]
 ) -> None:
@@ -463,6 +474,7 @@ def test_two_workers_never_settle_two_messages_by_one_candidate(
     assert sids == [one["sid"] for one in found]
 
 
+@pytest.mark.both_engines
 def test_concurrent_callbacks_and_workers_leave_every_sid_with_its_message(
     worker: Worker, run_at_once: Callable[..., list[Any]]
 ) -> None:

@@ -15,6 +15,8 @@ from app.providers.twilio.transport import NotConfirmed, NotConnected
 from support.fake_twilio import refused
 from support.worker_setup import SID, Worker, fetched, listed
 
+pytestmark = pytest.mark.one_engine
+
 
 def test_an_unconfirmed_send_is_looked_for_from_sixty_seconds_on(worker: Worker) -> None:
     message_id = worker.unconfirmed()
@@ -69,6 +71,7 @@ def test_only_a_message_that_fits_in_everything_settles(
     assert worker.message(message_id)["message_sid"] is None
 
 
+@pytest.mark.both_engines
 def test_two_candidates_settle_nothing(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(60)
@@ -84,6 +87,7 @@ def test_a_candidate_that_is_another_message_of_ours_is_no_candidate(worker: Wor
     assert worker.message(message_id)["message_sid"] == SID
 
 
+@pytest.mark.both_engines
 def test_without_a_trace_it_ends_as_failed_after_fifteen_minutes_with_one_event(
     worker: Worker,
 ) -> None:
@@ -120,6 +124,7 @@ def test_a_callback_settles_first_and_the_worker_then_leaves_it_alone(worker: Wo
     assert worker.message(message_id)["status"] == "delivered"
 
 
+@pytest.mark.both_engines
 def test_a_lost_status_is_repaired_at_the_times_of_the_specification(worker: Worker) -> None:
     sent = worker.gateway.send(worker.tenant).json
     asked: list[float] = []
@@ -197,6 +202,7 @@ def test_a_worker_that_lost_its_lease_cannot_end_the_message(
     assert worker.message(message_id)["status"] == "pending"
 
 
+@pytest.mark.both_engines
 def test_workers_that_race_for_due_messages_never_share_one(
     worker: Worker, run_at_once: Callable[..., list[Any]]
 ) -> None:

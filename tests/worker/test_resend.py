@@ -25,6 +25,8 @@ from support.fake_twilio import Call, accepted, refused
 from support.tables import add_opt_out_row
 from support.worker_setup import SID, Worker, another_reconcile, fetched, listed, set_up_worker
 
+pytestmark = pytest.mark.one_engine
+
 OTHER_SID = "SM" + "2" * 32
 START = "Sat, 31 Jan 2026 12:00:00 +0000"
 LONG_BEFORE = "Sat, 31 Jan 2026 11:00:00 +0000"
@@ -50,6 +52,7 @@ def listen(worker: Worker) -> None:
     assert worker.gateway.post("/v1/webhook-endpoints", body, key=key).status_code == 201
 
 
+@pytest.mark.both_engines
 def test_message_without_a_trace_is_resent_after_two_minutes(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     worker.clock.advance(119)
@@ -101,6 +104,7 @@ def test_it_is_created_three_times_more_at_growing_distances_and_then_given_up(
     assert len([e for e in worker.factory.rows(webhook_events) if e["type"] == "sms.failed"]) == 1
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("found", [1, 2])
 def test_message_with_a_trace_is_never_resent(worker: Worker, found: int) -> None:
     worker.unconfirmed()
@@ -111,6 +115,7 @@ def test_message_with_a_trace_is_never_resent(worker: Worker, found: int) -> Non
     assert len(worker.creates) == 1
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("changed", "creates"),
     [
@@ -203,6 +208,7 @@ REFUSING = [
 ]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("change", REFUSING, ids=lambda change: change.__name__)
 def test_message_that_would_be_refused_now_is_not_resent(worker: Worker, change: Any) -> None:
     message_id = worker.unconfirmed()
@@ -263,6 +269,7 @@ def test_a_country_that_the_provider_closed_is_noted(worker: Worker) -> None:
     assert (noted["account_sid"], noted["country"], noted["is_open"]) == (ACCOUNT, "US", False)
 
 
+@pytest.mark.both_engines
 def test_a_resend_that_never_left_does_not_count(worker: Worker) -> None:
     worker.unconfirmed()
     worker.clock.advance(120)
@@ -307,6 +314,7 @@ def test_the_answer_of_the_key_stays_504_until_the_resend_is_accepted(worker: Wo
     assert len(worker.creates) == 3
 
 
+@pytest.mark.both_engines
 def test_the_callbacks_of_a_first_creation_change_nothing_once_the_second_is_accepted(
     worker: Worker,
 ) -> None:
@@ -431,6 +439,7 @@ def test_a_worker_that_lost_its_lease_does_not_resend(worker: Worker) -> None:
     assert (len(worker.creates), row(worker)["resends"]) == (1, 0)
 
 
+@pytest.mark.both_engines
 def test_one_of_two_concurrent_workers_resends(worker: Worker) -> None:
     worker.unconfirmed()
     worker.clock.advance(120)

@@ -37,6 +37,8 @@ from support.factories import OTHER_ACCOUNT, US_NUMBER, Tenant
 from support.fake_twilio import Call, refused
 from support.worker_setup import SID, Worker, fetched, listed
 
+pytestmark = pytest.mark.one_engine
+
 MANY = 50_000
 OTHER_SID = "SM" + "2" * 32
 
@@ -195,6 +197,7 @@ def test_new_auth_token_ends_the_waiting(worker: Worker) -> None:
     assert len(asked(worker, listed())) == 1
 
 
+@pytest.mark.both_engines
 def test_answer_ends_the_waiting(worker: Worker) -> None:
     sent = worker.gateway.send(worker.tenant).json
     worker.clock.advance(900)
@@ -259,6 +262,7 @@ BESIDE: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("defects", [DEFECTS, ODD], ids=["unreadable", "unknown"])
 def test_defect_of_one_entry_concerns_that_entry_alone(
     worker: Worker, defects: list[dict[str, Any]]
@@ -433,6 +437,7 @@ def test_list_that_is_too_long_to_read_is_a_trace(worker: Worker) -> None:
     assert [event["reason"] for event in worker.events(message_id)] == ["unclear"]
 
 
+@pytest.mark.both_engines
 def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,6 +521,7 @@ def test_silent_account_is_asked_ever_more_seldom_and_not_for_ever(
     assert worker.tenant.account_sid in finding.text
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("lane", ["settle_once", "repair_once"])
 def test_silent_accounts_delay_no_other_account(worker: Worker, lane: str) -> None:
     """Calls that end without an answer take eleven seconds each: what matters is their number.
@@ -585,6 +591,7 @@ def test_accounts_that_fall_silent_together_delay_no_other(worker: Worker) -> No
     assert all(is_settled_meanwhile)
 
 
+@pytest.mark.both_engines
 def test_account_with_many_unconfirmed_sends_delays_no_other(worker: Worker) -> None:
     """Break: in `app/messages/reconciliation/reconcile.py`, `_run`, claim without a look at whose turn it is."""
     others = [

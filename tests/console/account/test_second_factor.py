@@ -17,6 +17,8 @@ from support.console import PASSWORD, Console, open_console, signed_in_user
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 ACCOUNT = "/console/account"
 FACTOR = ACCOUNT + "/second-factor"
 START, REMOVE = FACTOR + "/start", FACTOR + "/remove"
@@ -136,6 +138,7 @@ def test_replacing_and_removing_need_password_and_code(
     assert factory.rows(recovery_codes) == []
 
 
+@pytest.mark.both_engines
 def test_recovery_code_lets_in_once_and_is_audited(
     gateway: Gateway, console: Console, factory: Factory, clock: ManualClock
 ) -> None:
@@ -157,6 +160,7 @@ def test_recovery_code_lets_in_once_and_is_audited(
     assert other.post(CODE, {"code": renewed[0]}).status_code == 303
 
 
+@pytest.mark.both_engines
 def test_each_code_works_once_for_any_purpose(
     gateway: Gateway, console: Console, clock: ManualClock
 ) -> None:

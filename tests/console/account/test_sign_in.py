@@ -21,6 +21,8 @@ from support.console import ACTOR, PASSWORD, Console, make_user, open_console, s
 from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 NAME = "__Host-borderpost_session"
 
 
@@ -155,6 +157,7 @@ def test_signing_out_ends_the_session_itself_with_one_audit_row(
     assert not is_in(thief)
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("steps", "still_in"),
     [([timedelta(hours=2)], False), ([timedelta(hours=1, minutes=59)] * 6, True)],
@@ -179,6 +182,7 @@ def test_a_session_ends_after_twelve_hours_however_busy(
     assert not is_in(console)
 
 
+@pytest.mark.both_engines
 def test_the_second_factor_is_asked_for_and_each_code_counts_once(
     factory: Factory, cipher: Cipher, gateway: Gateway, person: str, clock: ManualClock
 ) -> None:
@@ -216,6 +220,7 @@ def test_a_sign_in_redirects_to_the_wanted_page_and_never_to_another_site(
     assert console.post("/console/sign-in", form).headers["Location"] == location
 
 
+@pytest.mark.both_engines
 def test_a_person_moves_only_to_workspaces_of_theirs(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
@@ -238,6 +243,7 @@ def test_a_person_moves_only_to_workspaces_of_theirs(
     assert "Secret" not in page
 
 
+@pytest.mark.both_engines
 def test_pages_are_below_the_prefix_of_the_public_url(
     database: Database, gateway: Gateway, tenant: Tenant
 ) -> None:

@@ -19,6 +19,8 @@ from support.console import ACTOR, PASSWORD, make_user, open_console
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 WRONG = "wrong horse battery"
 ADA = "ada@example.com"
 
@@ -38,6 +40,7 @@ def failures(factory: Factory) -> list[tuple[str | None, str]]:
     return [(r["target"], r["reason"]) for r in rows if r["action"] == "console.sign_in_failed"]
 
 
+@pytest.mark.both_engines
 def test_failed_attempts_elsewhere_do_not_lock_a_known_browser(
     gateway: Gateway, ada: UUID, clock: ManualClock
 ) -> None:
@@ -120,6 +123,7 @@ def test_unknown_account_answers_like_a_known_one(gateway: Gateway, ada: UUID) -
     assert tried(ADA, "192.0.2.1") == tried("nobody@example.com", "192.0.2.2")
 
 
+@pytest.mark.both_engines
 def test_forty_parallel_wrong_sign_ins_hash_two_at_a_time(
     gateway: Gateway, ada: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

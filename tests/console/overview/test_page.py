@@ -22,6 +22,8 @@ from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 from support.guards import GuardsClient
 from support.months import write_message
 
+pytestmark = pytest.mark.one_engine
+
 MARKUP = '"><img src=x onerror=alert(1)>'
 
 
@@ -51,6 +53,7 @@ def test_a_new_workspace_gets_the_first_steps(tenant: Tenant, console: Console) 
     assert "<svg class=" not in shown
 
 
+@pytest.mark.both_engines
 def test_sends_are_shown_as_they_were_counted(
     gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:
@@ -90,6 +93,7 @@ def test_another_workspace_has_its_own_figures(
     assert "Send the first message" in overview(console)
 
 
+@pytest.mark.both_engines
 def test_a_silent_worker_is_reported(console: Console, factory: Factory) -> None:
     assert "The worker has never reported." in overview(console)
     with factory.database.writing() as c:
@@ -149,6 +153,7 @@ def test_unconfirmed_stuck_and_receiptless_messages_are_listed(
         assert f"/console/messages/{absent}" not in shown
 
 
+@pytest.mark.both_engines
 def test_the_health_of_each_webhook_endpoint_is_shown(
     tenant: Tenant, console: Console, factory: Factory
 ) -> None:
@@ -191,6 +196,7 @@ def test_an_organization_without_workspaces_gets_a_hint(gateway: Gateway, factor
     assert console.get("/console/try?number=%2B12025550123").status_code == 200
 
 
+@pytest.mark.both_engines
 def test_the_page_is_light(
     gateway: Gateway, tenant: Tenant, console: Console, factory: Factory
 ) -> None:

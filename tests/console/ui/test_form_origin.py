@@ -17,6 +17,7 @@ def console(gateway: Gateway, tenant: Tenant) -> Console:
     return signed_in(gateway, tenant.keys[Role.OWNER])
 
 
+@pytest.mark.one_engine
 def test_token_of_another_session_is_refused(
     gateway: Gateway, tenant: Tenant, console: Console
 ) -> None:
@@ -34,6 +35,7 @@ def test_token_of_another_session_is_refused(
     assert other.post(END, {"csrf_token": token}, on=ON).status_code == 303
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

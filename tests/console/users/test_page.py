@@ -28,6 +28,8 @@ from support.smtp_server import SmtpServer
 from support.tables import snapshot
 from support.threads import together
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/console/people"
 NEW = PATH + "/new"
 LINK = "/console/sign-in/link"
@@ -101,6 +103,7 @@ def last_sign_in_shown(console: Console) -> str:
     return found.group(1)
 
 
+@pytest.mark.both_engines
 def test_a_person_is_invited_by_a_link_that_is_shown_once(
     gateway: Gateway, factory: Factory, tenant: Tenant, console: Console
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_person_is_invited_by_a_link_that_is_shown_once(
     assert last_sign_in_shown(console) != "never"
 
 
+@pytest.mark.both_engines
 def test_a_link_works_once_and_not_after_its_time(
     gateway: Gateway, factory: Factory, console: Console, bo: UUID
 ) -> None:
@@ -349,6 +353,7 @@ def test_markup_in_names_stays_text(console: Console, factory: Factory, tenant: 
         assert "<img src=x" not in page
 
 
+@pytest.mark.both_engines
 def test_an_expiring_owner_key_cannot_give_lasting_access(
     gateway: Gateway, factory: Factory, tenant: Tenant, ada: UUID, bo: UUID
 ) -> None:
@@ -374,6 +379,7 @@ def test_an_expiring_owner_key_cannot_give_lasting_access(
         assert ((factory.rows(users), factory.rows(memberships)) == before) == bool(end)
 
 
+@pytest.mark.both_engines
 def test_a_link_is_mailed_where_a_server_is_set_and_else_shown(
     factory: Factory, tenant: Tenant, cipher: Cipher, tmp_path: Path, ada: UUID
 ) -> None:

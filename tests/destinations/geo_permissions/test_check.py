@@ -25,6 +25,8 @@ from support.tables import snapshot
 from support.threads import together
 from support.time import ManualClock
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def geo() -> FakeGeo:
@@ -57,6 +59,7 @@ def test_each_workspace_is_compared_with_its_own_account(
     assert sorted(geo.target) == [ACCOUNT, OTHER_ACCOUNT]
 
 
+@pytest.mark.both_engines
 def test_an_account_that_workspaces_share_is_asked_once(
     factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
 ) -> None:
@@ -69,6 +72,7 @@ def test_an_account_that_workspaces_share_is_asked_once(
     assert second.view.comparison == Comparison(("BR",), ("US",))
 
 
+@pytest.mark.both_engines
 def test_one_workspace_can_be_asked_for_alone_or_with_those_of_its_account(
     factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
 ) -> None:
@@ -192,6 +196,7 @@ def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others
     assert snapshot(factory.database) == before
 
 
+@pytest.mark.both_engines
 def test_checks_and_refusals_at_the_same_time_do_not_disturb_each_other(
     factory: Factory, tenant: Tenant, check: CheckProvider, geo: FakeGeo
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_blocked_send_keeps_its_idempotency_key_free(gateway: Gateway, tenant:
     assert gateway.send(tenant, to=US_NUMBER, Idempotency_Key="k").status_code == 201
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("number", "decided"),
     [

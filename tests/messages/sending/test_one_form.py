@@ -24,6 +24,8 @@ from support.factories import (
 from support.fake_twilio import refused
 from support.tables import add_opt_out_row, unchanged
 
+pytestmark = pytest.mark.one_engine
+
 SPELLINGS = {
     "+112025550123": US_NUMBER,
     "+4407400123456": "+447400123456",
@@ -172,6 +174,7 @@ def test_stop_to_another_spelling_of_a_sender_is_about_its_use_case(
     assert (row["use_case_id"], row["to_number"]) == (tenant.use_case_id, US_NUMBER)
 
 
+@pytest.mark.both_engines
 def test_refusal_by_the_provider_opts_out_the_canonical_number(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -185,6 +188,7 @@ def test_refusal_by_the_provider_opts_out_the_canonical_number(
     assert numbers == {US_NUMBER, "+447400123456"}
 
 
+@pytest.mark.both_engines
 def test_block_of_a_number_applies_to_all_its_spellings(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

@@ -35,6 +35,8 @@ from support.tables import add_opt_out_row, add_sender, snapshot
 from support.threads import together
 from support.wire import form_of, post_raw
 
+pytestmark = pytest.mark.one_engine
+
 PATH = "/v1/webhook/twilio/sms-inbound"
 SENDER = "+12025550100"
 OTHER_SERVICE = "MG" + "9" * 32
@@ -111,6 +113,7 @@ def test_a_text_is_a_wish_only_if_all_of_it_is_the_keyword(
     assert wanted_messages(words.form()) is wanted
 
 
+@pytest.mark.both_engines
 def test_stop_blocks_the_use_case_of_the_service_and_start_lifts_it(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -174,6 +177,7 @@ def test_a_keyword_to_an_unknown_sender_applies_to_every_workspace_of_the_accoun
     assert _list(factory) == set()
 
 
+@pytest.mark.both_engines
 def test_a_keyword_to_another_account_never_applies(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -286,6 +290,7 @@ def sid(place: int) -> str:
     return f"SM{place:032x}"
 
 
+@pytest.mark.both_engines
 def test_replayed_keyword_message_counts_once(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -303,6 +308,7 @@ def test_replayed_keyword_message_counts_once(
     assert _list(factory) == set()
 
 
+@pytest.mark.both_engines
 def test_replay_of_a_word_to_an_unknown_sender_counts_once_in_every_workspace(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -365,6 +371,7 @@ def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
     assert _list(factory) == set()
 
 
+@pytest.mark.both_engines
 def test_a_start_concurrent_with_old_refusals_leaves_no_opt_out(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -393,6 +400,7 @@ def test_a_start_concurrent_with_old_refusals_leaves_no_opt_out(
     assert _list(factory) == set()
 
 
+@pytest.mark.both_engines
 def test_concurrent_owner_and_recipient_are_answered_and_the_owner_decides(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -436,6 +444,7 @@ def test_erasure_deletes_the_keyword_and_keeps_the_opt_out(
     assert len(_list(factory)) == 1
 
 
+@pytest.mark.both_engines
 def test_facts_too_old_to_be_contradicted_are_deleted(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
