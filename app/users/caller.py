@@ -114,9 +114,6 @@ class Caller:
     session_token: str | None = None
     device: str | None = None
 
-    def knows(self, user_id: UUID, since: datetime | None, now: datetime) -> bool:
-        return self.browser.knows(user_id, since, now)
-
     def describe_failure(self, why: str) -> str:
         return f"{why}; address {self.address}; request {self.request_id}"
 

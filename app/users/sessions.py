@@ -34,10 +34,6 @@ _BYTES = 32
 _MAX_CHARS = 100
 
 
-def mint_session_token() -> str:
-    return secrets.token_urlsafe(_BYTES)
-
-
 def hash_session_token(token: str) -> str:
     """Tokens are random, so SHA-256 is enough."""
     return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
@@ -193,21 +189,23 @@ def load_sessions_of(connection: Connection, user_id: UUID, now: datetime) -> li
     return [row for row in rows if not has_ended(row.seen_at, row.ends_at, row.ended_at, now)]
 
 
-def insert_session(
+def begin_session(
     connection: Connection,
     caller: Caller,
-    *,
-    token_hash: str,
     now: datetime,
-    ends_at: datetime,
+    *,
     user_id: UUID | None = None,
     access_key_id: UUID | None = None,
     awaits_second_factor: bool = False,
-) -> None:
+) -> str:
+    """Replace the caller's earlier session, and return the new token."""
+    if caller.session_token is not None:
+        end_session(connection, hash_session_token(caller.session_token), now)
+    token = secrets.token_urlsafe(_BYTES)
     connection.execute(
         insert(sessions).values(
             id=new_id(),
-            token_hash=token_hash,
+            token_hash=hash_session_token(token),
             user_id=user_id,
             access_key_id=access_key_id,
             awaits_second_factor=awaits_second_factor,
@@ -215,9 +213,10 @@ def insert_session(
             device=caller.device,
             created_at=now,
             seen_at=now,
-            ends_at=ends_at,
+            ends_at=now + (HALF_WAY if awaits_second_factor else LONGEST),
         )
     )
+    return token
 
 
 def touch_session(connection: Connection, session_id: UUID, now: datetime) -> None:

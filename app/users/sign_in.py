@@ -6,7 +6,7 @@ session and ends the browser's previous one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -42,15 +42,7 @@ from app.users.passwords import (
     needs_new_hash,
 )
 from app.users.second_factor import use_code
-from app.users.sessions import (
-    HALF_WAY,
-    LONGEST,
-    end_session,
-    hash_session_token,
-    insert_session,
-    load_session,
-    mint_session_token,
-)
+from app.users.sessions import begin_session, end_session, hash_session_token, load_session
 from app.users.store import drop_sign_in_link, find_users, load_user, record_sign_in, update_user
 
 _log = structlog.get_logger(__name__)
@@ -95,7 +87,9 @@ class SignIn:
         now, address = self.clock.now(), normal_email(email)
         with self.database.reading() as connection:
             found = find_users(connection, address)
-        known = [one for one in found if caller.knows(one.id, one.browsers_known_since, now)]
+        known = [
+            one for one in found if caller.browser.knows(one.id, one.browsers_known_since, now)
+        ]
         # The turn comes first, so that a flood costs neither a hash nor a write.
         with hash_slot(MOST_WAIT_SECONDS if known else 0.0):
             attempt = self.attempts.begin(*_subjects(address, known, caller))
@@ -121,9 +115,12 @@ class SignIn:
             if renewed is not None:
                 update_user(connection, user.id, now, password_hash=renewed)
             if user.totp_secret is None:
-                return self._let_in(connection, user, caller, attempt, now)
+                return self.let_in(connection, user, caller, attempt)
             withdraw(connection, attempt)
-            return _half_way(connection, user, caller, now)
+            token = begin_session(
+                connection, caller, now, user_id=user.id, awaits_second_factor=True
+            )
+            return SignedIn(token, awaits_second_factor=True)
 
     def by_code(self, code: str, caller: Caller) -> SignedIn:
         """Raises `SignInRefused` or `RateLimited`."""
@@ -135,7 +132,7 @@ class SignIn:
             seen = load_user(connection, session.principal_id)
         if seen is None:
             raise SignInRefused
-        known = [seen] if caller.knows(seen.id, seen.browsers_known_since, now) else []
+        known = [seen] if caller.browser.knows(seen.id, seen.browsers_known_since, now) else []
         attempt = self.attempts.begin(*_subjects(seen.email, known, caller))
         with self.database.writing() as connection:
             user, session = load_user(connection, seen.id), load_session(connection, token, now)
@@ -146,7 +143,7 @@ class SignIn:
                 if kind != "code":
                     actor = Actor(ActorKind.USER, user.name, user.id)
                     record_user_event(connection, actor, user, "recovery_code_used", now)
-                return self._let_in(connection, user, caller, attempt, now)
+                return self.let_in(connection, user, caller, attempt)
         return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 
     def by_key(self, token: str, caller: Caller) -> SignedIn:
@@ -162,9 +159,7 @@ class SignIn:
             self._refuse_key(key, caller, now)
         check_source(principal.limits, caller.address)
         with self.database.writing() as connection:
-            session_token = _begin_session(
-                connection, caller, now, LONGEST, access_key_id=principal.key_id
-            )
+            session_token = begin_session(connection, caller, now, access_key_id=principal.key_id)
             actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
             _record_sign_in(connection, principal.organization_id, actor, now)
         return SignedIn(session_token)
@@ -182,19 +177,16 @@ class SignIn:
                 record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)
         raise SignInRefused
 
-    def let_in(self, connection: Connection, user: AnyRow, caller: Caller) -> SignedIn:
-        """Start the session of a user who was identified elsewhere."""
-        return self._let_in(connection, user, caller, None, self.clock.now())
-
-    def _let_in(
+    def let_in(
         self,
         connection: Connection,
         user: AnyRow,
         caller: Caller,
-        attempt: CountedAttempt | None,
-        now: datetime,
+        attempt: CountedAttempt | None = None,
     ) -> SignedIn:
-        token = _begin_session(connection, caller, now, LONGEST, user_id=user.id)
+        """Start the session of an identified user; without an attempt, identified elsewhere."""
+        now = self.clock.now()
+        token = begin_session(connection, caller, now, user_id=user.id)
         if attempt is not None:
             withdraw(connection, attempt)
             own = [one for one in attempt.subjects if one.kind is not AttemptKind.ADDRESS]
@@ -247,13 +239,6 @@ def _with_password(found: Sequence[AnyRow], password: str) -> list[AnyRow]:
     return [one for one in found if is_password(one.password_hash, password)]
 
 
-def _half_way(connection: Connection, user: AnyRow, caller: Caller, now: datetime) -> SignedIn:
-    token = _begin_session(
-        connection, caller, now, HALF_WAY, user_id=user.id, awaits_second_factor=True
-    )
-    return SignedIn(token, awaits_second_factor=True)
-
-
 def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
     """Audited only if the session was live and complete."""
     session = load_session(connection, token_hash, now)
@@ -263,33 +248,6 @@ def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
         record_audit_event(
             connection, actor, AuditEvent(session.organization_id, None, "console.signed_out"), now
         )
-
-
-def _begin_session(
-    connection: Connection,
-    caller: Caller,
-    now: datetime,
-    length: timedelta,
-    *,
-    user_id: UUID | None = None,
-    access_key_id: UUID | None = None,
-    awaits_second_factor: bool = False,
-) -> str:
-    """Replace the caller's earlier session, and return the new token."""
-    if caller.session_token is not None:
-        end_session(connection, hash_session_token(caller.session_token), now)
-    token = mint_session_token()
-    insert_session(
-        connection,
-        caller,
-        token_hash=hash_session_token(token),
-        now=now,
-        ends_at=now + length,
-        user_id=user_id,
-        access_key_id=access_key_id,
-        awaits_second_factor=awaits_second_factor,
-    )
-    return token
 
 
 def _record_sign_in(

@@ -8,7 +8,7 @@ import pytest
 from app.access.guard import Requires, RequiresLater
 from app.access.principal import Role
 from app.application import declared_endpoints
-from app.console.ui.guards import Anonymous, RequiresOrganizationRole, RequiresRole
+from app.console.ui.guards import Anonymous, RequiresRole
 from app.destinations.api.configuration import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
@@ -68,7 +68,7 @@ def test_every_route_has_an_access_rule_and_a_description(endpoint: Endpoint) ->
             assert endpoint.form
         case TokenOrLoopback():
             assert endpoint.path == "/metrics"
-        case RequiresRole() | RequiresOrganizationRole():
+        case RequiresRole():
             assert endpoint.path.startswith("/console")
         case Anonymous():
             assert endpoint.path.startswith(("/console/sign-in", "/console/sign-out"))

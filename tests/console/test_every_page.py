@@ -7,7 +7,7 @@ import pytest
 from app.access.principal import Role
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
-from app.console.ui.guards import SIGN_IN, Anonymous, RequiresOrganizationRole, RequiresRole
+from app.console.ui.guards import SIGN_IN, Anonymous, RequiresRole
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.ids import new_id
@@ -93,10 +93,9 @@ def test_a_page_is_shown_to_its_roles_and_to_no_other(
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
-                case RequiresRole(wanted):
-                    is_shown = role.permits(wanted)
-                case RequiresOrganizationRole(wanted):
-                    is_shown = keys is everywhere and role.permits(wanted)
+                case RequiresRole(wanted, of_organization):
+                    is_in_reach = keys is everywhere or not of_organization
+                    is_shown = is_in_reach and role.permits(wanted)
                 case _:
                     is_shown = True
             answer = signed_in(gateway, keys[role]).get(endpoint.path)
@@ -116,10 +115,9 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
     for keys in (tenant.keys, everywhere):
         for role in Role:
             match endpoint.guard:
-                case RequiresRole(wanted):
-                    is_enough = role.permits(wanted)
-                case RequiresOrganizationRole(wanted):
-                    is_enough = keys is everywhere and role.permits(wanted)
+                case RequiresRole(wanted, of_organization):
+                    is_in_reach = keys is everywhere or not of_organization
+                    is_enough = is_in_reach and role.permits(wanted)
                 case _:
                     pytest.fail("a form that is guarded otherwise")
             if not is_enough:

@@ -151,40 +151,27 @@ SIGN_IN = "/console/sign-in"
 
 @dataclass(frozen=True, slots=True)
 class RequiresRole:
-    """Guard of a page: at least this role in the shown workspace."""
+    """Guard of a page: at least this role in the shown workspace, or in the organization."""
 
     role: Role
+    of_organization: bool = False
 
     @property
     def rule(self) -> str:
-        return f"signed in as {self.role}"
+        return f"signed in as {self.role}{' of the organization' if self.of_organization else ''}"
 
     def __call__(self) -> CurrentUser:
         """Raises `Forbidden`."""
         current_user = _current_user()
         check_form()
-        if not current_user.permits(self.role):
+        if self.of_organization:
+            has = current_user.organization_role
+            if has is None or not has.permits(self.role):
+                raise Forbidden(f"This requires the role {self.role} in the whole organization.")
+        elif not current_user.permits(self.role):
             raise Forbidden(
                 f"This requires the role {self.role}. Your role here is {current_user.role}."
             )
-        return current_user
-
-
-@dataclass(frozen=True, slots=True)
-class RequiresOrganizationRole:
-    role: Role
-
-    @property
-    def rule(self) -> str:
-        return f"signed in as {self.role} of the organization"
-
-    def __call__(self) -> CurrentUser:
-        """Raises `Forbidden`."""
-        current_user = _current_user()
-        check_form()
-        role = current_user.organization_role
-        if role is None or not role.permits(self.role):
-            raise Forbidden(f"This requires the role {self.role} in the whole organization.")
         return current_user
 
 
@@ -202,7 +189,7 @@ class Anonymous:
 VIEWER = RequiresRole(Role.VIEWER)
 SENDER = RequiresRole(Role.SENDER)
 ADMIN = RequiresRole(Role.ADMIN)
-OWNER = RequiresOrganizationRole(Role.OWNER)
+OWNER = RequiresRole(Role.OWNER, of_organization=True)
 ANYONE = Anonymous()
 
 

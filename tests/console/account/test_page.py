@@ -60,7 +60,7 @@ def test_problems_of_a_password_are_shown_at_its_field(
 
 
 def test_sessions_show_their_device_and_address(gateway: Gateway, console: Console) -> None:
-    """Break: give `insert_session` another caller in `SignIn._let_in`."""
+    """Break: give `begin_session` another caller in `SignIn.let_in`."""
     agents = {
         "192.0.2.7": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko Firefox/128.0",
         "192.0.2.8": "Mozilla/5.0 (Linux; Android 14) Chrome/126.0 Mobile Safari/537.36 Edg/126.0",
