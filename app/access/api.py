@@ -7,8 +7,14 @@ from uuid import UUID
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.guard import ADMIN, VIEWER
 from app.access.key_rules import state_of
-from app.access.key_store import KeyFilter, load_access_key, load_access_keys
-from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.keys import (
+    KeyFilter,
+    NewAccessKey,
+    create_access_key,
+    load_access_key,
+    load_access_keys,
+    revoke_access_key,
+)
 from app.access.principal import Principal, limits_from
 from app.access.schemas import (
     AccessKeyBody,

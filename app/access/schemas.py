@@ -6,8 +6,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from app.access.audit import AuditFilter
 from app.access.key_rules import KeyState
-from app.access.key_store import KeyFilter
-from app.access.keys import NewAccessKey
+from app.access.keys import KeyFilter, NewAccessKey
 from app.access.principal import ActorKind, KeyLimits, Role, parse_network
 from app.kernel.rates import DEFAULT_RATE, MOST_BURST, MOST_PER_SECOND, rate_of
 from app.web.fields import Choice, Country, Id, StrictSchema, Text, Time, Timestamp, View, one_of

@@ -21,8 +21,7 @@ from app.cli.group import Group
 from app.cli.guards import guards_group
 from app.cli.keys import keys_group
 from app.cli.prices import prices_group
-from app.cli.secrets import secrets_group
-from app.cli.setup import check_config_command, db_group, init_command
+from app.cli.setup import check_config_command, db_group, init_command, secrets_group
 from app.cli.use_cases import use_cases_group
 from app.cli.users import users_group
 from app.cli.worker import (

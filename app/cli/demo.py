@@ -36,9 +36,8 @@ from app.demo.processes import (
     running_worker,
     write_note,
 )
-from app.demo.reset import remove_demo
 from app.demo.story import Story
-from app.demo.tenant import DemoTenant, make_demo_tenant
+from app.demo.tenant import DemoTenant, make_demo_tenant, remove_demo
 from app.destinations.geo_permissions.store import load_check_targets
 from app.emulator.scenarios import CallbackMode, Scenario
 from app.emulator.server import EmulatorServer

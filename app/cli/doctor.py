@@ -30,7 +30,7 @@ from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
-from app.demo.reset import find_demo
+from app.demo.tenant import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
 from app.guards.limits import GuardMode, GuardName

@@ -9,8 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from app.access.key_rules import KeyState, describe_limits, state_of
-from app.access.key_store import absent_use_cases
-from app.access.keys import NewAccessKey, end_key, issue_key
+from app.access.keys import NewAccessKey, absent_use_cases, end_key, issue_key
 from app.access.principal import KeyLimits, Role, limits_from, parse_network
 from app.access.store import load_keys
 from app.cli.context import command_line_actor, ready_database

@@ -1,21 +1,23 @@
-"""`init`, `check-config`, `db upgrade` and `db downgrade`."""
+"""`init`, `check-config`, `db upgrade`, `db downgrade` and `secrets rotate`."""
 
 import os
 
 import click
 from sqlalchemy import make_url
 
-from app.bootstrap import open_installation_secrets
-from app.cli.context import opened_database
+from app.bootstrap import open_cipher, open_installation_secrets, open_settings
+from app.cli.context import opened_database, ready_database, record_command
 from app.cli.copying import copy_command
-from app.cli.group import Command, CommandFailure, Group, echo_json
+from app.cli.group import Command, CommandFailure, Group, echo_json, echo_result, json_option
+from app.db.encryption import DecryptionError
 from app.db.engine import Database
 from app.db.installation import SecretsDiffer
 from app.db.schema import UnknownRevision, current_revision, downgrade, losses, upgrade
-from app.instance import create_instance
+from app.instance import add_encryption_key, create_instance
 from app.kernel.clock import Clock
 from app.messages.retention.partitions import CreatePartitions
 from app.settings import Settings, default_instance, load_settings
+from app.tenancy.key_rotation import reencrypt
 
 _HIDDEN = "(set, hidden)"
 
@@ -138,3 +140,42 @@ def _shown(settings: Settings) -> dict[str, object]:
         "alert_emails": None if mail is None else ", ".join(mail.alert_recipients) or None,
         "message_retention_days": settings.message_retention_days,
     }
+
+
+@click.group("secrets", cls=Group)
+def secrets_group() -> None:
+    """Encryption keys of stored secrets."""
+
+
+@secrets_group.command("rotate")
+@click.option("--new-key", is_flag=True, help="First put a new key before the generated ones.")
+@json_option
+def rotate_command(new_key: bool, as_json: bool) -> None:
+    """Re-encrypt every stored secret with the first of BORDERPOST_ENCRYPTION_KEYS.
+
+    Use three steps, so that every process can decrypt all secrets: put the new key before the
+    old one and restart everything; run this; remove the old key and restart. It can be
+    interrupted and run again.
+
+    Also makes the current BORDERPOST_SECRET_KEY the installation's: to change it, give every
+    host the new one, run this, and restart.
+    """
+    if new_key:
+        if not add_encryption_key(default_instance(os.environ)):
+            raise CommandFailure(
+                "the keys do not come from secrets.env: put the new key first yourself"
+            )
+        click.echo("new key added: restart every process, then run `borderpost secrets rotate`")
+        return
+    settings = open_settings()
+    with ready_database(settings) as database:
+        try:
+            done = reencrypt(database, open_cipher(settings))
+            open_installation_secrets(settings).accept(database)
+        except DecryptionError as problem:
+            raise CommandFailure(str(problem)) from problem
+        reason = f"{done.changed} values encrypted with the first key"
+        record_command(database, "secrets.rotated", reason)
+    line = f"{done.changed} re-encrypted, {done.current} already use the first key"
+    shown = {"resealed": done.changed, "current": done.current}
+    echo_result(shown, [line], as_json=as_json)

@@ -15,6 +15,7 @@ from app.access.principal import Actor, ActorKind, hash_token
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.demo.attack_trace import ALLOWED, HOME, AttackTrace, TraceSend
+from app.demo.tenant import use_case_of_file
 from app.destinations.manage import ChangeRequest
 from app.guards.alerts import AlertKind, load_open, render_alert
 from app.guards.manage import ManageGuards
@@ -55,20 +56,13 @@ class AttackedTenant:
 def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> AttackedTenant:
     """The workspace may reach all countries of the trace."""
     account_sid = f"AC{secrets.token_hex(16)}"
-    use_case = {
-        "name": "one-time passwords",
-        "messaging_service_sid": f"MG{secrets.token_hex(16)}",
-        "senders": [{"number": "+12025550100", "type": "long_code"}],
-        "brand": {"sid": f"BN{'0' * 32}", "status": "APPROVED"},
-        "campaign": {"sid": f"QE{'0' * 32}", "status": "VERIFIED"},
-    }
     workspace = {
         "name": "Attacked",
         "home_country": HOME,
         "destinations": dict.fromkeys(ALLOWED, "allowed"),
         "twilio": {"account_sid": account_sid, "auth_token": secrets.token_hex(16)},
         "access_keys": [{"name": "leaked", "role": "sender"}],
-        "use_cases": [use_case],
+        "use_cases": [use_case_of_file(f"MG{secrets.token_hex(16)}")],
     }
     wanted = {"organization": {"name": "Attack demo"}, "workspaces": [workspace]}
     made = apply(database, cipher, wanted, environ={}, now=now).as_json()["workspaces"][0]

@@ -1,16 +1,22 @@
-"""The demo's tenant, with its secrets in the instance folder."""
+"""The demo's tenant, with its secrets in the instance folder, and its deletion."""
 
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Column, Connection, Table, delete, or_, select
+
 from app.access.principal import Actor, ActorKind, Role, hash_token
 from app.access.store import load_key
+from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.db.metadata import metadata
 from app.kernel.clock import utc_now
 from app.provisioning.apply import apply
 from app.users.manage import NewUser, create_user, reset_user
@@ -85,20 +91,24 @@ def _make_user(database: Database, organization_id: UUID, password: str) -> None
             create_user(connection, new, actor, now)
 
 
-def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:
-    use_case = {
+def use_case_of_file(service_sid: str) -> dict[str, Any]:
+    """Write a use case, ready to send, as in the file of `apply`."""
+    return {
         "name": "one-time passwords",
         "messaging_service_sid": service_sid,
         "senders": [{"number": "+12025550100", "type": "long_code"}],
         "brand": {"sid": f"BN{'0' * 32}", "status": "APPROVED"},
         "campaign": {"sid": f"QE{'0' * 32}", "status": "VERIFIED"},
     }
+
+
+def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:
     workspace = {
         "name": "Demo",
         "home_country": "US",
         "twilio": {"account_sid": account_sid, "auth_token": auth_token},
         "access_keys": [{"name": key_name, "role": "admin"}],
-        "use_cases": [use_case],
+        "use_cases": [use_case_of_file(service_sid)],
     }
     return {"organization": {"name": DEMO_ORGANIZATION}, "workspaces": [workspace]}
 
@@ -133,3 +143,68 @@ def _write(path: Path, values: dict[str, str]) -> None:
     text = "".join(f"{name}={value}\n" for name, value in values.items())
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+
+
+# Columns that refer to a row without a foreign key, by their names.
+_REFERENCES = {
+    "organization_id": ("organizations.id",),
+    "workspace_id": ("workspaces.id",),
+    "scope_id": ("workspaces.id", "use_cases.id"),
+    "use_case_id": ("use_cases.id",),
+    "account_sid": ("provider_accounts.sid",),
+    "message_id": ("messages.id",),
+}
+
+
+def remove_demo(database: Database, instance: Path) -> dict[str, int]:
+    """Delete the demo's organization; return the deleted rows by table."""
+    deleted: dict[str, int] = {}
+    with database.writing() as connection:
+        organization_id = find_demo(connection, instance)
+        if organization_id is not None:
+            deleted = delete_organization(connection, organization_id)
+    (instance / NOTE_FILE).unlink(missing_ok=True)
+    return deleted
+
+
+def find_demo(connection: Connection, instance: Path) -> UUID | None:
+    noted = read_note(instance).get("ORGANIZATION_ID")
+    is_demo = (
+        organizations.c.id == UUID(noted)
+        if noted is not None
+        else organizations.c.name == DEMO_ORGANIZATION
+    )
+    found: UUID | None = connection.execute(select(organizations.c.id).where(is_demo)).scalar()
+    return found
+
+
+def delete_organization(connection: Connection, organization_id: UUID) -> dict[str, int]:
+    tables = metadata.tables
+    parents = {name: {of.table.name for _, of in _references(tables[name])} for name in tables}
+    order = list(TopologicalSorter(parents).static_order())
+    conditions = {organizations.name: organizations.c.id == organization_id}
+    for name in order:
+        found = [
+            column.in_(select(of).where(conditions[of.table.name]))
+            for column, of in _references(tables[name])
+            if of.table.name in conditions
+        ]
+        if found:
+            conditions[name] = or_(*found)
+    deleted = {}
+    for name in reversed(order):
+        if name in conditions:
+            done = connection.execute(delete(tables[name]).where(conditions[name]))
+            if done.rowcount:
+                deleted[name] = done.rowcount
+    return deleted
+
+
+def _references(table: Table) -> Iterator[tuple[Column[Any], Column[Any]]]:
+    for column in table.columns:
+        for key in column.foreign_keys:
+            if key.column.table is not table:
+                yield column, key.column
+        if not column.foreign_keys and column.name in _REFERENCES:
+            for name, _, of in (one.partition(".") for one in _REFERENCES[column.name]):
+                yield column, metadata.tables[name].columns[of]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.access.attempts import forget_attempts
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.key_rules import mistake_in_lasting_access
-from app.access.key_store import is_limited, load_end_of
+from app.access.keys import is_limited, load_end_of
 from app.access.principal import Actor, Role
 from app.access.store import lock_organization
 from app.db.rows import AnyRow

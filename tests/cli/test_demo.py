@@ -17,8 +17,7 @@ from app.cli.demo import use_running_demo
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.demo.processes import RunningDemo, find_running_demo, noted_demo, write_note
-from app.demo.reset import delete_organization
-from app.demo.tenant import make_demo_tenant
+from app.demo.tenant import delete_organization, make_demo_tenant
 from app.messages.tables import messages
 from support.every_table import fill
 from support.polling import PATIENCE_SECONDS, eventually

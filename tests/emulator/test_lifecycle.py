@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.emulator.callbacks.lifecycle import LifecycleStep, advanced, steps_of
+from app.emulator.callbacks.sender import LifecycleStep, advanced, steps_of
 from app.emulator.records import Message, Stage, TwilioStatus
 from app.emulator.scenarios import CallbackMode, Scenario
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.db.engine import Database
-from app.emulator.callbacks.lifecycle import chosen_sender
+from app.emulator.callbacks.sender import chosen_sender
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
 from support.factories import SERVICE_SID
 from support.history import judge

@@ -12,7 +12,7 @@ import pytest
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.emulator.callbacks.lifecycle import stages_of
+from app.emulator.callbacks.sender import stages_of
 from app.emulator.config import EmulatorConfig
 from app.emulator.emulator import Emulator
 from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario

@@ -6,8 +6,14 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.key_rules import KeyState, describe_limits, may_manage, state_of
-from app.access.key_store import KeyFilter, load_access_key, load_access_keys
-from app.access.keys import NewAccessKey, create_access_key, revoke_access_key
+from app.access.keys import (
+    KeyFilter,
+    NewAccessKey,
+    create_access_key,
+    load_access_key,
+    load_access_keys,
+    revoke_access_key,
+)
 from app.access.principal import Principal, Role
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import listed, parse_time, read_form, read_search, refilled

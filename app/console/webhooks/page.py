@@ -19,6 +19,7 @@ from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
 from app.web.routes import Answer
+from app.webhooks.api import EndpointBody
 from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.deliver import SendTestEvent
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
@@ -31,7 +32,6 @@ from app.webhooks.endpoints import (
     load_last_successes,
 )
 from app.webhooks.outbox import EventType
-from app.webhooks.schemas import EndpointBody
 
 EVENTS = {
     EventType.SMS_SENT: "handed to the carrier",

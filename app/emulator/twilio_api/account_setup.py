@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, Response, jsonify
 
 from app.emulator.accounts import Account
-from app.emulator.callbacks.lifecycle import chosen_sender
+from app.emulator.callbacks.sender import chosen_sender
 from app.emulator.emulator import calling_account
 from app.emulator.errors import TwilioError
 
