@@ -1,14 +1,15 @@
 """The Flask application: routes, services, error handlers. No feature imports it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
 from jinja2 import ChoiceLoader, PackageLoader
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 from werkzeug.wsgi import get_host
 
 from app.access.api import audit_routes
@@ -78,8 +79,26 @@ def declared_endpoints() -> list[Endpoint]:
 class _PageSessions(SecureCookieSessionInterface):
     """Flask's sessions, for the console alone: opening one is a twentieth of an API request."""
 
+    def __init__(self) -> None:
+        self._none = self.null_session_class()
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         return super().open_session(app, request) if request.path.startswith("/console") else None
+
+    def make_null_session(self, app: Flask) -> NullSession:  # noqa: ARG002  # Flask's signature
+        """Return the one session that nobody can change."""
+        return self._none
+
+
+class _RequestRoutes(MapAdapter):
+    """The routes for one request."""
+
+    fixed: Mapping[tuple[str, str], Rule]
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """Look a path without values up; Werkzeug walks through its parts."""
+        rule = self.fixed.get((self.path_info, self.default_method))
+        return super().match(*args, **options) if rule is None else (rule, {})
 
 
 class _App(Flask):
@@ -92,7 +111,7 @@ class _App(Flask):
         if request is None:
             return super().create_url_adapter(request)
         request.host = get_host(request.environ)
-        return MapAdapter(
+        routes = _RequestRoutes(
             self.url_map,
             server_name=request.host,
             script_name=request.root_path,
@@ -102,6 +121,18 @@ class _App(Flask):
             default_method=request.method,
             query_args=request.query_string.decode("latin-1"),
         )
+        routes.fixed = self._fixed_routes
+        return routes
+
+    @cached_property
+    def _fixed_routes(self) -> dict[tuple[str, str], Rule]:
+        """The routes whose path has no values, by path and method; Flask adds none later."""
+        return {
+            (rule.rule, method): rule
+            for rule in self.url_map.iter_rules()
+            if not rule.arguments
+            for method in rule.methods or ()
+        }
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

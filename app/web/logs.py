@@ -115,8 +115,13 @@ def mask_text(text: str) -> str:
     return mask_numbers_in(_TOKENS.sub(_LEFT_OUT, text))
 
 
+@lru_cache(maxsize=256)
+def _is_secret(name: str) -> bool:
+    return name.lower() in _SECRET_FIELDS
+
+
 def _masked(name: str, value: Any) -> Any:
-    if name.lower() in _SECRET_FIELDS:
+    if _is_secret(name):
         return _LEFT_OUT
     match value:
         case None | bool() | int() | float():

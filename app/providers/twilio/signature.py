@@ -5,8 +5,7 @@ for forms, every parameter name (sorted by code point) with its distinct values 
 the auth token. The URL may have its port or not.
 """
 
-import base64
-import hashlib
+import binascii
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,8 +32,8 @@ def sign(token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> str:
 
 
 def _sign(token: str, text: str) -> bytes:
-    mac = hmac.new(token.encode(), text.encode("utf-8", "surrogateescape"), hashlib.sha1)
-    return base64.b64encode(mac.digest())
+    made = hmac.digest(token.encode(), text.encode("utf-8", "surrogateescape"), "sha1")
+    return binascii.b2a_base64(made, newline=False)
 
 
 def _signed_parameters(parameters: Mapping[str, Sequence[str]]) -> str:
