@@ -27,11 +27,10 @@ from app.access.principal import (
     narrowed,
     problems_of_wider,
 )
-from app.access.store import chosen_workspace, revoke_key
+from app.access.store import chosen_workspace, required, revoke_key
 from app.access.tables import access_keys, workspaces
 from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
 from app.kernel.rates import DEFAULT_RATE, Rate
@@ -78,10 +77,7 @@ def load_access_key(
     query = select(*_SHOWN).where(_KEY.id == key_id, *_seen_by(principal))
     if to_change:
         query = query.with_for_update()
-    found = connection.execute(query).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return required(connection.execute(query).one_or_none())
 
 
 def load_end_of(connection: Connection, actor: Actor) -> datetime | None:

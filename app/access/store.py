@@ -1,7 +1,7 @@
 """SQL of access keys and workspaces."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, Uuid, bindparam, or_, select, update
@@ -12,6 +12,8 @@ from app.db.rows import AnyRow
 from app.db.types import UtcDateTime
 from app.kernel.errors import NotFound, ValidationFailed
 
+T = TypeVar("T")
+
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
     if principal.workspace_id is not None:
@@ -20,13 +22,19 @@ def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> Colum
     return workspace_id.in_(own)
 
 
+def required(found: T | None) -> T:
+    """Raises `NotFound` for None."""
+    if found is None:
+        raise NotFound
+    return found
+
+
 def require_workspace(connection: Connection, principal: Principal, workspace_id: UUID) -> None:
     """Raises `NotFound`."""
     query = select(workspaces.c.id).where(
         workspaces.c.id == workspace_id, visible_to(principal, workspaces.c.id)
     )
-    if connection.execute(query).one_or_none() is None:
-        raise NotFound
+    required(connection.execute(query).one_or_none())
 
 
 def is_only_organization(connection: Connection, organization_id: UUID) -> bool:

@@ -29,7 +29,6 @@ from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
-from app.web.routes import Answer
 
 routes = Pages()
 _ROWS_AT_ONCE = 500
@@ -48,7 +47,7 @@ def _time(name: str) -> Callable[[Any], object]:
 
 
 @routes.get(MESSAGES + ".csv", VIEWER, kind="text/csv")
-def export_messages(current_user: CurrentUser) -> Answer:
+def export_messages(current_user: CurrentUser) -> Response:
     """Export messages; viewers get masked numbers and no texts."""
     wanted = read_search(MessageSearch)
     now, names, role = current_time(), _use_case_names(current_user), current_user.role
@@ -76,7 +75,7 @@ def export_messages(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(REFUSALS + ".csv", VIEWER, kind="text/csv")
-def export_refusals(current_user: CurrentUser) -> Answer:
+def export_refusals(current_user: CurrentUser) -> Response:
     """Export refusals; their numbers are stored masked."""
     wanted = read_search(RefusalSearch)
     names, place = _use_case_names(current_user), current_user.workspace_access
@@ -96,7 +95,7 @@ def export_refusals(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(AUDIT + ".csv", ADMIN, kind="text/csv")
-def export_audit(current_user: CurrentUser) -> Answer:
+def export_audit(current_user: CurrentUser) -> Response:
     wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)
     cells: _Cells = {
         "id": attrgetter("id"),

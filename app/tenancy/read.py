@@ -6,11 +6,10 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.access.principal import Principal
-from app.access.store import visible_to
+from app.access.store import required, visible_to
 from app.access.tables import workspaces
 from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,7 @@ def require_own_workspace(
     """Raises `NotFound`."""
     columns = workspaces.c
     query = select(workspaces).where(columns.id == workspace_id, visible_to(principal, columns.id))
-    found = connection.execute(query).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return required(connection.execute(query).one_or_none())
 
 
 def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:

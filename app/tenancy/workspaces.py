@@ -21,7 +21,7 @@ from app.access.accounts import (
 )
 from app.access.audit import AuditEvent, record_audit_event, record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
-from app.access.store import load_workspace, lock_organization
+from app.access.store import load_workspace, lock_organization, required
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
 from app.db.encryption import Cipher
@@ -30,7 +30,7 @@ from app.destinations.geo_permissions.store import forget_permissions
 from app.destinations.manage import set_own_policy
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import DENIED
-from app.kernel.errors import Forbidden, NotFound
+from app.kernel.errors import Forbidden
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
 from app.messages.reconciliation.refusing_accounts import forget_refusing
@@ -259,9 +259,7 @@ def set_suspended(
             updated_at=now,
         )
     )
-    row = load_workspace(connection, workspace_id)
-    if row is None:
-        raise NotFound
+    row = required(load_workspace(connection, workspace_id))
     # Of several requests at once, only the first changes the row.
     if done.rowcount == 0:
         return row

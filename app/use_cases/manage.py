@@ -13,11 +13,11 @@ from sqlalchemy import Connection, delete, insert, null, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import chosen_workspace, lock_organization
+from app.access.store import chosen_workspace, lock_organization, required
 from app.access.tables import organizations
 from app.db.filters import PageFilter, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import NotFound, UseCaseNotFound, ValidationFailed
+from app.kernel.errors import UseCaseNotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_numbers_in
 from app.kernel.problems import Problems
@@ -244,9 +244,7 @@ def change_sender(
     """Change the type of the sender with this number; raises `NotFound`."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
-    row = next((known for known in use_case.senders if known.number == wanted.number), None)
-    if row is None:
-        raise NotFound
+    row = required(next((one for one in use_case.senders if one.number == wanted.number), None))
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
     connection.execute(update(senders).where(senders.c.id == row.id).values(**values))
@@ -259,9 +257,7 @@ def remove_sender(
     """Raises `NotFound`."""
     lock_organization(connection, principal.organization_id)
     use_case = require_use_case(connection, principal, use_case_id)
-    row = next((known for known in use_case.senders if known.id == sender_id), None)
-    if row is None:
-        raise NotFound
+    row = required(next((one for one in use_case.senders if one.id == sender_id), None))
     connection.execute(delete(senders).where(senders.c.id == sender_id))
     _note_sender(connection, use_case.row, row, "removed", principal=principal, now=now)
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, literal, select
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import chosen_workspace, visible_to
+from app.access.store import chosen_workspace, required, visible_to
 from app.db.filters import PageFilter, equal, load_page
 from app.db.inserts import insert_on_conflict
 from app.db.rows import AnyRow
@@ -244,9 +244,7 @@ def lift_opt_out(
 
     Raises `NotFound`.
     """
-    found = load_opt_out(connection, principal, opt_out_id)
-    if found is None:
-        raise NotFound
+    found = required(load_opt_out(connection, principal, opt_out_id))
     # First the fact, then the list, as everywhere: the row of the fact is the lock.
     record_keyword(connection, found, True, now)
     if not remove_opt_out(connection, opt_out_id):

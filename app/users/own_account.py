@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
 from app.access.principal import Actor
+from app.access.store import required
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.users.audit import record_failed_sign_in, record_user_event
 from app.users.caller import Caller, of_own
 from app.users.password_rules import mistake_in_password
@@ -97,7 +98,7 @@ class OwnAccount:
         """Confirm the new secret by a code; return the recovery codes."""
         now = self.clock.now()
         with self.database.writing() as connection:
-            user = _user(connection, me.user_id)
+            user = required(load_user(connection, me.user_id))
             secret = load_pending_secret(connection, self.cipher, me.session_id, now)
             if secret is None:
                 raise ValidationFailed({"$.code": [_TOO_OLD]})
@@ -165,7 +166,7 @@ class OwnAccount:
         """
         seen, attempt = checked
         with self.database.writing() as connection:
-            user = _user(connection, me.user_id)
+            user = required(load_user(connection, me.user_id))
             if user.password_hash != seen.password_hash:
                 raise ValidationFailed({"$": [_CHANGED]})
             needs_code = asks_code and user.totp_secret is not None
@@ -186,11 +187,4 @@ class OwnAccount:
 
     def _load(self, me: Reauthentication) -> AnyRow:
         with self.database.reading() as connection:
-            return _user(connection, me.user_id)
-
-
-def _user(connection: Connection, user_id: UUID) -> AnyRow:
-    user = load_user(connection, user_id)
-    if user is None:
-        raise NotFound
-    return user
+            return required(load_user(connection, me.user_id))

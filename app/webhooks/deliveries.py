@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Select, insert, select
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import visible_to
+from app.access.store import required, visible_to
 from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.tables import (
@@ -71,14 +71,11 @@ def replay_delivery(
 
     Raises `NotFound`, and `ValidationFailed` for a disabled endpoint.
     """
-    old = connection.execute(
-        _DELIVERY.where(
-            webhook_deliveries.c.id == delivery_id,
-            visible_to(principal, webhook_endpoints.c.workspace_id),
-        ).with_for_update(of=[webhook_endpoints, webhook_events], read=True, key_share=True)
-    ).one_or_none()
-    if old is None:
-        raise NotFound
+    query = _DELIVERY.where(
+        webhook_deliveries.c.id == delivery_id,
+        visible_to(principal, webhook_endpoints.c.workspace_id),
+    ).with_for_update(of=[webhook_endpoints, webhook_events], read=True, key_share=True)
+    old = required(connection.execute(query).one_or_none())
     if not old.active:
         raise ValidationFailed({"$": ["The endpoint is disabled: enable it first."]})
     again_id = new_id()

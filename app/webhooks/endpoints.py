@@ -14,13 +14,13 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
-from app.access.store import chosen_workspace, visible_to
+from app.access.store import chosen_workspace, required, visible_to
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.filters import PageFilter, equal, load_page
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound, ValidationFailed
+from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.address import UrlRefused, read_url
 from app.webhooks.attempt import DeliveryState
@@ -79,10 +79,7 @@ def load_endpoint(
     )
     if to_change:
         query = query.with_for_update()
-    found = connection.execute(query).one_or_none()
-    if found is None:
-        raise NotFound
-    return found
+    return required(connection.execute(query).one_or_none())
 
 
 def count_endpoints(connection: Connection, workspace_id: UUID) -> int:

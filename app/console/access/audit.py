@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from flask import current_app
+from flask import Response, current_app
 from marshmallow import validate
 
 from app.access.audit import AuditFilter, load_audit_events
@@ -16,7 +16,6 @@ from app.db.rows import AnyRow
 from app.users.current_user import CurrentUser
 from app.web.database import reading
 from app.web.fields import Choice, Id, Text
-from app.web.routes import Answer
 
 _GONE = ("deleted", "removed")
 
@@ -172,7 +171,7 @@ class AuditSearch(DaysSearch):
 
 
 @routes.get(PATH, ADMIN)
-def audit_page(current_user: CurrentUser) -> Answer:
+def audit_page(current_user: CurrentUser) -> Response:
     asks = current_user.principal_for(Role.ADMIN)
     form, wanted = searched(AuditSearch)
     rows: list[AnyRow] = []

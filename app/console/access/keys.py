@@ -19,15 +19,12 @@ from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import listed, parse_time, read_form, read_search, refilled
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_named_use_cases, load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service
-from app.web.routes import Answer
+from app.web.database import current_time, reading, writing
 
 routes = Pages()
 PATH = "/console/access-keys"
@@ -37,20 +34,20 @@ _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKE
 
 
 @routes.get(PATH, ADMIN)
-def access_keys_page(current_user: CurrentUser) -> Answer:
+def access_keys_page(current_user: CurrentUser) -> Response:
     return _page(current_user, 200, Form())
 
 
 @routes.post(PATH, ADMIN)
-def make_access_key(current_user: CurrentUser) -> Answer:
+def make_access_key(current_user: CurrentUser) -> Response:
     """Only this answer shows the token."""
-    now, names = get_service(Clock).now(), {}
+    names: dict[UUID, str] = {}
     try:
         wanted: NewAccessKey = read_form(
             AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
         )
         asking = _asking(current_user, wanted.workspace_id)
-        with get_service(Database).writing() as connection:
+        with writing() as (connection, now):
             made = create_access_key(connection, asking, wanted, now=now)
             if wanted.limits.use_case_ids:
                 names = load_use_case_names(connection, asking)
@@ -68,9 +65,8 @@ def make_access_key(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
-def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Answer:
-    now = get_service(Clock).now()
-    with get_service(Database).writing() as connection:
+def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Response:
+    with writing() as (connection, now):
         key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
         asking = _asking(current_user, key.workspace_id)
         revoke_access_key(connection, asking, key.id, now=now)
@@ -103,13 +99,13 @@ def _asking(current_user: CurrentUser, workspace_id: UUID | None) -> Principal:
 def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
     search, wanted = Form(request.args.to_dict()), KeyFilter(limit=0)
     rows: list[AnyRow] = []
-    now = get_service(Clock).now()
+    now = current_time()
     try:
         wanted = read_search(AccessKeyListQuery)
     except ValidationFailed as problem:
         search, status = Form(search.values, refilled(problem).errors), 422
     visible = current_user.principal_for(Role.ADMIN)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         if not search.errors:
             rows = load_access_keys(connection, visible, wanted, now)
         use_cases = load_named_use_cases(connection, visible)

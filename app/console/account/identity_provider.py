@@ -20,7 +20,6 @@ from app.settings import Settings
 from app.users.identity_sign_in import ForgedToken, IdentitySignIn, ProviderFailed
 from app.users.sign_in import SeveralAccounts, SignInRefused
 from app.web.registry import get_service, register_service
-from app.web.routes import Answer
 
 if TYPE_CHECKING:
     from app.console.account.openid import IdentityProvider
@@ -52,7 +51,7 @@ def _provider() -> "IdentityProvider":
 
 
 @routes.get(SIGN_IN + "/oidc", ANYONE, kind=None)
-def start_identity_sign_in(_: None) -> Answer:
+def start_identity_sign_in(_: None) -> Response:
     chosen = parse_id(request.args.get("organization_id", ""))
     session[_CHOSEN] = None if chosen is None else str(chosen)
     try:
@@ -64,7 +63,7 @@ def start_identity_sign_in(_: None) -> Answer:
 
 
 @routes.get(_CALLBACK, ANYONE, kind=None)
-def finish_identity_sign_in(_: None) -> Answer:
+def finish_identity_sign_in(_: None) -> Response:
     operation, caller = get_service(IdentitySignIn), current_caller()
     chosen = parse_id(session.get(_CHOSEN) or "")
     try:

@@ -18,7 +18,6 @@ from app.web.database import current_time, reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import StrictSchema, Text
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 PATH = "/console/account"
@@ -41,12 +40,12 @@ class ConfirmForm(StrictSchema):
 
 
 @routes.get(PATH, VIEWER)
-def account_page(current_user: CurrentUser) -> Answer:
+def account_page(current_user: CurrentUser) -> Response:
     return _page(current_user)
 
 
 @routes.post(PATH + "/password", VIEWER)
-def save_password(current_user: CurrentUser) -> Answer:
+def save_password(current_user: CurrentUser) -> Response:
     """This ends the user's other sessions."""
     _require_person(current_user)
     try:
@@ -59,7 +58,7 @@ def save_password(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(_FACTOR + "/start", VIEWER)
-def start_second_factor(current_user: CurrentUser) -> Answer:
+def start_second_factor(current_user: CurrentUser) -> Response:
     """Show a new secret; it is used once a code of it was entered."""
     _require_person(current_user)
     try:
@@ -71,7 +70,7 @@ def start_second_factor(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(_FACTOR, VIEWER)
-def save_second_factor(current_user: CurrentUser) -> Answer:
+def save_second_factor(current_user: CurrentUser) -> Response:
     _require_person(current_user)
     try:
         given = read_form(SecondFactorForm)
@@ -85,7 +84,7 @@ def save_second_factor(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(_FACTOR + "/remove", VIEWER)
-def drop_second_factor(current_user: CurrentUser) -> Answer:
+def drop_second_factor(current_user: CurrentUser) -> Response:
     _require_person(current_user)
     try:
         get_service(OwnAccount).remove_second_factor(_proof(current_user, **read_form(ConfirmForm)))
@@ -95,7 +94,7 @@ def drop_second_factor(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(_RECOVERY, VIEWER)
-def make_recovery_codes(current_user: CurrentUser) -> Answer:
+def make_recovery_codes(current_user: CurrentUser) -> Response:
     _require_person(current_user)
     try:
         given = read_form(ConfirmForm)
@@ -106,7 +105,7 @@ def make_recovery_codes(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(PATH + "/sessions/end", VIEWER)
-def end_other_sessions(current_user: CurrentUser) -> Answer:
+def end_other_sessions(current_user: CurrentUser) -> Response:
     _require_person(current_user)
     with writing() as (connection, now):
         end_sessions_of(connection, current_user.principal_id, now, but=current_user.session_id)

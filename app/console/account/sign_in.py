@@ -34,7 +34,6 @@ from app.web.fields import Id, StrictSchema, Text
 from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
 from app.web.requests import current_request_id
-from app.web.routes import Answer
 
 _BROWSER = "borderpost_browser"
 
@@ -90,12 +89,12 @@ class OffersProvider:
 
 
 @routes.get(SIGN_IN, ANYONE)
-def sign_in_page(_: None) -> Answer:
+def sign_in_page(_: None) -> Response:
     return _page("account/sign_in.html")
 
 
 @routes.post(SIGN_IN, ANYONE)
-def sign_in(_: None) -> Answer:
+def sign_in(_: None) -> Response:
     """By password or by access key."""
     operation, caller = get_service(SignIn), current_caller()
     try:
@@ -119,12 +118,12 @@ def sign_in(_: None) -> Answer:
 
 
 @routes.get(_BY_CODE, ANYONE)
-def second_factor_page(_: None) -> Answer:
+def second_factor_page(_: None) -> Response:
     return _page("account/sign_in_code.html")
 
 
 @routes.post(_BY_CODE, ANYONE)
-def sign_in_by_code(_: None) -> Answer:
+def sign_in_by_code(_: None) -> Response:
     try:
         given = read_form(CodeForm)
         signed_in = get_service(SignIn).by_code(given["code"], current_caller())
@@ -139,12 +138,12 @@ def sign_in_by_code(_: None) -> Answer:
 
 
 @routes.get(BY_LINK, ANYONE)
-def set_password_page(_: None) -> Answer:
+def set_password_page(_: None) -> Response:
     return _password_page(request.args.get("token", ""), 200, Form())
 
 
 @routes.post(BY_LINK, ANYONE)
-def set_password(_: None) -> Answer:
+def set_password(_: None) -> Response:
     token = request.form.get("token", "")
     try:
         given = read_form(SetPasswordForm)
@@ -162,7 +161,7 @@ def set_password(_: None) -> Answer:
 
 
 @routes.post("/console/sign-out", ANYONE)
-def sign_out(_: None) -> Answer:
+def sign_out(_: None) -> Response:
     token = presented_token()
     if token is not None:
         with writing() as (connection, now):
@@ -174,7 +173,7 @@ def sign_out(_: None) -> Answer:
 
 
 @routes.post("/console/move", VIEWER)
-def move_to_workspace(current_user: CurrentUser) -> Answer:
+def move_to_workspace(current_user: CurrentUser) -> Response:
     wanted = parse_id(request.form.get("workspace_id", ""))
     if wanted is None or current_user.reach.role_in(wanted) is None:
         raise NotFound

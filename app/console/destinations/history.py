@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flask import Response
 from sqlalchemy import Connection
 
 from app.console.destinations.confirm import (
@@ -23,14 +24,13 @@ from app.kernel.errors import DestinationsInherited, NotFound, RevisionMismatch,
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.database import reading
-from app.web.routes import Answer
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/history"
 
 
 @routes.get(PATH, VIEWER, query=HistoryQuery)
-def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
+def history_page(current_user: CurrentUser, query: HistoryFilter) -> Response:
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
         rows = load_history(connection, view.effective.workspace_id, query)
@@ -44,13 +44,13 @@ def history_page(current_user: CurrentUser, query: HistoryFilter) -> Answer:
 
 
 @routes.get(f"{PATH}/{{revision}}", VIEWER)
-def revision_page(current_user: CurrentUser, revision: str) -> Answer:
+def revision_page(current_user: CurrentUser, revision: str) -> Response:
     """Show the policy after a revision, and the effect of restoring it."""
     return _page(current_user, _number(revision))
 
 
 @routes.post(f"{PATH}/{{revision}}/restore", ADMIN)
-def restore_from_page(current_user: CurrentUser, revision: str) -> Answer:
+def restore_from_page(current_user: CurrentUser, revision: str) -> Response:
     number = _number(revision)
     change = RestoreRevision(number)
     if not is_confirmed(_text(number)):
@@ -88,7 +88,7 @@ def _revision_view(connection: Connection, current_user: CurrentUser, number: in
 
 def _page(
     current_user: CurrentUser, number: int, status: int = 200, form: Form | None = None
-) -> Answer:
+) -> Response:
     with reading() as connection:
         look = _revision_view(connection, current_user, number)
     return page_answer(

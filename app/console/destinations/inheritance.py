@@ -1,6 +1,6 @@
 """The page that switches inheritance from the parent."""
 
-from flask import request
+from flask import Response, request
 
 from app.access.principal import Role
 from app.console.destinations.confirm import (
@@ -17,20 +17,19 @@ from app.destinations.changes import SetInheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.database import reading
-from app.web.routes import Answer
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/inheritance"
 
 
 @routes.get(PATH, VIEWER)
-def inheritance_page(current_user: CurrentUser) -> Answer:
+def inheritance_page(current_user: CurrentUser) -> Response:
     """Show which workspace owns the policy, and the effect of switching."""
     return _page(current_user)
 
 
 @routes.post(PATH, ADMIN)
-def switch_inheritance(current_user: CurrentUser) -> Answer:
+def switch_inheritance(current_user: CurrentUser) -> Response:
     """Inherit the parent's policy, or start an own one from a copy of it."""
     inherit = request.form.get("inherit") == "true"
     if not is_confirmed(_text(inherit=inherit)):
@@ -50,7 +49,7 @@ def switch_inheritance(current_user: CurrentUser) -> Answer:
     return redirect_with_flash(PATH, notice)
 
 
-def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Answer:
+def _page(current_user: CurrentUser, status: int = 200, form: Form | None = None) -> Response:
     dry_run: PolicyPreview | None = None
     with reading() as connection:
         view = load_destinations_view(connection, current_user)

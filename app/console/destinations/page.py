@@ -6,7 +6,7 @@ Save makes exactly the previewed changes, at the previewed revision, or nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from flask import request
+from flask import Response, request
 from sqlalchemy import Connection
 
 from app.access.principal import Role
@@ -37,7 +37,6 @@ from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading, writing
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 _MOST_REVISIONS = 20
@@ -132,7 +131,7 @@ def read_draft() -> Draft:
 
 
 @routes.get(DESTINATIONS, VIEWER)
-def destinations_page(current_user: CurrentUser) -> Answer:
+def destinations_page(current_user: CurrentUser) -> Response:
     """Show the allowed countries.
 
     ``allow``, ``block`` and ``country`` in the URL mark or select countries without saving.
@@ -146,7 +145,7 @@ def destinations_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(DESTINATIONS, ADMIN)
-def change_destinations(current_user: CurrentUser) -> Answer:
+def change_destinations(current_user: CurrentUser) -> Response:
     draft = read_draft()
     if not draft.is_ready:
         return show(current_user, draft)
@@ -163,7 +162,7 @@ def change_destinations(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(f"{DESTINATIONS}/preview", ADMIN)
-def preview_destinations(current_user: CurrentUser) -> Answer:
+def preview_destinations(current_user: CurrentUser) -> Response:
     draft = read_draft()
     draft = replace(draft, step="") if draft.step == SAVE else draft
     return show(current_user, draft, is_part=True)
@@ -177,7 +176,7 @@ def show(
     is_part: bool = False,
     suspension_form: Form | None = None,
     marked: Draft | None = None,
-) -> Answer:
+) -> Response:
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
         if marked is not None:
@@ -209,7 +208,7 @@ def show(
     )
 
 
-def _save(current_user: CurrentUser, draft: Draft) -> Answer:
+def _save(current_user: CurrentUser, draft: Draft) -> Response:
     now = current_time()
     change = Adjust(draft.pending_changes.adjustment(now), draft.reason, draft.acknowledged)
     asked = ChangeRequest(
@@ -229,16 +228,16 @@ def _since(connection: Connection, view: DestinationsView, base: int) -> list[An
 
 
 @routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
-def suspend(current_user: CurrentUser) -> Answer:
+def suspend(current_user: CurrentUser) -> Response:
     return _set(current_user, suspended=True, notice="Suspended. Every send is refused.")
 
 
 @routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
-def resume(current_user: CurrentUser) -> Answer:
+def resume(current_user: CurrentUser) -> Response:
     return _set(current_user, suspended=False, notice="Resumed. Sends are accepted again.")
 
 
-def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Answer:
+def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Response:
     workspace_id = shown_workspace(current_user)
     try:
         reason: str = read_form(ReasonBody)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import request
+from flask import Response, request
 
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Role
@@ -19,7 +19,6 @@ from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
 from app.web.database import reading, writing
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 PATH = "/console/provider"
@@ -39,13 +38,13 @@ class Disagreements:
 
 
 @routes.get(PATH, VIEWER)
-def provider_page(current_user: CurrentUser) -> Answer:
+def provider_page(current_user: CurrentUser) -> Response:
     """Show the differences as of the last check."""
     return _page(current_user)
 
 
 @routes.post(PATH, ADMIN)
-def ask_again(current_user: CurrentUser) -> Answer:
+def ask_again(current_user: CurrentUser) -> Response:
     checked = get_service(CheckProvider)(shown_workspace(current_user))
     if not checked:
         return _page(current_user, 422, _NO_ACCOUNT)
@@ -59,7 +58,7 @@ def ask_again(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(PATH + "/align", ADMIN)
-def align_permissions(current_user: CurrentUser) -> Answer:
+def align_permissions(current_user: CurrentUser) -> Response:
     """Preview the changes that align Twilio's geo permissions, then make them."""
     workspace_id = shown_workspace(current_user)
     push = PushToProvider(get_service(CheckProvider))
@@ -124,7 +123,7 @@ class _ShownPlan:
 
 def _page(
     current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
-) -> Answer:
+) -> Response:
     facts = get_service(GeoFacts)
     with reading() as connection:
         view = load_destinations_view(connection, current_user)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from flask import request
+from flask import Response, request
 
 from app.console.destinations.confirm import (
     PolicyPreview,
@@ -23,7 +23,6 @@ from app.destinations.policy.evaluate import RULE_KINDS
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
-from app.web.routes import Answer
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/rules"
@@ -39,12 +38,12 @@ class _Wanted:
 
 
 @routes.get(PATH, VIEWER)
-def rules_page(current_user: CurrentUser) -> Answer:
+def rules_page(current_user: CurrentUser) -> Response:
     return _page(current_user)
 
 
 @routes.post(PATH, ADMIN)
-def propose_rule(current_user: CurrentUser) -> Answer:
+def propose_rule(current_user: CurrentUser) -> Response:
     """Preview a rule, then add it."""
     try:
         wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
@@ -59,12 +58,12 @@ def propose_rule(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(f"{PATH}/{{rule_id}}/remove", ADMIN)
-def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Answer:
+def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Response:
     wanted = _Wanted(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
     return _make(current_user, wanted, "Rule removed.")
 
 
-def _make(current_user: CurrentUser, wanted: _Wanted, notice: str) -> Answer:
+def _make(current_user: CurrentUser, wanted: _Wanted, notice: str) -> Response:
     try:
         if is_confirmed(wanted.text):
             try:
@@ -86,7 +85,7 @@ def _page(
     wanted: _Wanted | None = None,
     status: int = 200,
     form: Form | None = None,
-) -> Answer:
+) -> Response:
     dry_run: PolicyPreview | None = None
     with reading() as connection:
         view = load_destinations_view(connection, current_user)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Role
-from app.access.store import load_workspace
+from app.access.store import load_workspace, required
 from app.db.rows import AnyRow
 from app.destinations.changes import Adjustment
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
@@ -218,9 +218,7 @@ def shown_workspace(current_user: CurrentUser) -> UUID:
 
 def load_destinations_view(connection: Connection, current_user: CurrentUser) -> DestinationsView:
     workspace_id = shown_workspace(current_user)
-    workspace = load_workspace(connection, workspace_id)
-    if workspace is None:
-        raise NotFound
+    workspace = required(load_workspace(connection, workspace_id))
     effective = load_effective(connection, workspace_id)
     now = current_time()
     allowances = country_allowances(effective.state, now)

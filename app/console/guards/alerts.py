@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from marshmallow import post_load
 
 from app.console.ui.forms import listed, searched
@@ -17,7 +18,6 @@ from app.web.database import reading
 from app.web.fields import Choice, StrictSchema, Text, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 ALERTS = "/console/alerts"
@@ -37,7 +37,7 @@ class AlertSearch(StrictSchema):
 
 
 @routes.get(ALERTS, VIEWER)
-def alerts_page(current_user: CurrentUser) -> Answer:
+def alerts_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(AlertSearch)
     rows: list[AnyRow] = []
     if wanted is not None:
@@ -58,6 +58,6 @@ def alerts_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
-def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Answer:
+def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Response:
     get_service(AcknowledgeAlert)(current_user.principal, alert_id)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from flask import request
+from flask import Response, request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
@@ -28,7 +28,6 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.database import reading
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 # The fields of each guard in the form: its windows, or the percentages of `delivery`.
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -144,7 +143,7 @@ class _Shown:
 
 
 @routes.get(GUARDS, VIEWER)
-def guards_page(current_user: CurrentUser) -> Answer:
+def guards_page(current_user: CurrentUser) -> Response:
     if request.args.get("suggested") and current_user.permits(Role.ADMIN):
         found = get_service(ManageGuards).suggest(shown_workspace(current_user))
         form = form_of(guards_json(found.configuration.guards))
@@ -153,7 +152,7 @@ def guards_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(GUARDS, ADMIN)
-def change_guards(current_user: CurrentUser) -> Answer:
+def change_guards(current_user: CurrentUser) -> Response:
     manage, workspace_id = get_service(ManageGuards), shown_workspace(current_user)
     use_case_id, given = _use_case(request.form), request.form.to_dict()
     body = body_of(request.form, is_use_case=use_case_id is not None)
@@ -203,7 +202,7 @@ def _edit(body: dict[str, Any], use_case_id: UUID | None) -> GuardEdit:
     return edit
 
 
-def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
+def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Response:
     workspace_id, use_case_id = shown_workspace(current_user), shown.use_case_id
     view = get_service(ManageGuards).load(workspace_id)
     with reading() as connection:

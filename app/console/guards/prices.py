@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from marshmallow import post_load
 from sqlalchemy import Connection
 
@@ -43,7 +43,6 @@ from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
 from app.web.fields import Country, StrictSchema
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 PRICES = "/console/prices"
@@ -79,14 +78,14 @@ class PriceSearch(StrictSchema):
 
 
 @routes.get(PRICES, VIEWER)
-def prices_page(current_user: CurrentUser) -> Answer:
+def prices_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(PriceSearch)
     country = wanted[0] if wanted else None
     return _page(current_user, 200 if wanted else 422, form, country)
 
 
 @routes.post(PRICES, OWNER)
-def change_price(current_user: CurrentUser) -> Answer:
+def change_price(current_user: CurrentUser) -> Response:
     is_removal, now = "remove" in request.form, current_time()
     given = {name: request.form.get(name, "").strip() for name in HEADER}
     given["currency"] = given["currency"].upper()
@@ -185,7 +184,7 @@ def _page(
     *,
     typed: Form | None = None,
     preview: _Preview | None = None,
-) -> Answer:
+) -> Response:
     role = current_user.organization_role
     is_owner = role is not None and role.permits(Role.OWNER)
     with reading() as connection:

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import post_load
 
+from app.access.store import required
 from app.console.messages.verdict_labels import refusal_label
 from app.console.ui.forms import (
     DaysSearch,
@@ -25,7 +26,6 @@ from app.console.ui.pages import page_answer
 from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.destinations.refusals import RefusalFilter, load_refusals
-from app.kernel.errors import NotFound
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason
 from app.messages.meanings import LISTED_CODES
@@ -41,7 +41,6 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
 from app.web.fields import Choice, Country, Id, StrictSchema, Text
-from app.web.routes import Answer
 
 # How long an open page updates itself.
 _WATCHED = timedelta(minutes=20)
@@ -151,7 +150,7 @@ EVENTS_SHOWN = 100
 
 
 @routes.get(MESSAGES, VIEWER)
-def messages_page(current_user: CurrentUser) -> Answer:
+def messages_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(MessageSearch)
     with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
@@ -174,12 +173,12 @@ def messages_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(MESSAGES + "/{message_id}", VIEWER)
-def message_page(current_user: CurrentUser, message_id: UUID) -> Answer:
+def message_page(current_user: CurrentUser, message_id: UUID) -> Response:
     return _message(current_user, message_id, "messages/message.html")
 
 
 @routes.get(MESSAGES + "/{message_id}/life", VIEWER)
-def message_life(current_user: CurrentUser, message_id: UUID) -> Answer:
+def message_life(current_user: CurrentUser, message_id: UUID) -> Response:
     """Render the live part of a message's page; 204 if it has not changed."""
     return _message(
         current_user, message_id, "messages/message_life.html", request.args.get("seen")
@@ -191,9 +190,8 @@ def _message(
 ) -> Response:
     now = current_time()
     with reading() as connection:
-        found = load_message_details(connection, current_user.principal, message_id, now)
-        if found is None:
-            raise NotFound
+        message = load_message_details(connection, current_user.principal, message_id, now)
+        found = required(message)
         events = load_events(connection, message_id, PageFilter(EVENTS_SHOWN))
         watched = is_watched(found, now)
         mark = marker(found, events)
@@ -221,7 +219,7 @@ REFUSALS = "/console/refusals"
 
 
 @routes.get(REFUSALS, VIEWER)
-def refusals_page(current_user: CurrentUser) -> Answer:
+def refusals_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(RefusalSearch)
     found = []
     with reading() as connection:

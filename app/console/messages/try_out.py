@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from flask import flash, request
+from flask import Response, flash, request
 
 from app.console.messages.page import MESSAGES, NumberSearch
 from app.console.messages.verdict_labels import (
@@ -37,7 +37,6 @@ from app.users.current_user import CurrentUser
 from app.web.database import current_time, reading
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.registry import get_service
-from app.web.routes import Answer
 from app.web.waiting import may_wait
 
 routes = Pages()
@@ -56,7 +55,7 @@ class _Shown:
 
 
 @routes.get(TRY, VIEWER)
-def try_page(current_user: CurrentUser) -> Answer:
+def try_page(current_user: CurrentUser) -> Response:
     """Show whether a number is allowed, and why."""
     asking = Form(request.args.to_dict())
     sending = Form({"to_phone_number": asking.value("number"), **asking.values})
@@ -89,7 +88,7 @@ def _preflight_of(
 
 
 @routes.post(TRY, SENDER)
-def send_test(current_user: CurrentUser) -> Answer:
+def send_test(current_user: CurrentUser) -> Response:
     # A form that is submitted twice sends once: its nonce is the idempotency key.
     given = parse_id(request.form.get("nonce", ""))
     nonce = str(given or uuid4())
@@ -121,7 +120,7 @@ def _call(current_user: CurrentUser, wanted: SendRequest, nonce: str) -> SendCal
     return SendCall(current_user.principal, wanted, idempotent, may_wait(request.environ))
 
 
-def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> Answer:
+def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> Response:
     form = Form(request.form.to_dict())
     # While the first of two submits runs, keep the nonce, so that the form finds its message later.
     kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
@@ -131,7 +130,7 @@ def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> A
     return answer
 
 
-def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Answer:
+def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Response:
     with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
     return page_answer(

@@ -3,23 +3,17 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import request
+from flask import Response, request
 
 from app.console.destinations.view import country_options, sort_key
 from app.console.messages.page import MESSAGES, MessageSearch
 from app.console.ui.forms import without_separators
 from app.console.ui.guards import VIEWER, Pages
-from app.console.ui.pages import (
-    DESTINATIONS,
-    MENU,
-    page_answer,
-    redirect_with_flash,
-)
+from app.console.ui.pages import DESTINATIONS, MENU, page_answer, redirect_with_flash
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import is_storable
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.routes import Answer
 
 routes = Pages()
 FIND = "/console/find"
@@ -35,7 +29,7 @@ class SearchHit:
 
 
 @routes.get(FIND, VIEWER)
-def find_page(current_user: CurrentUser) -> Answer:
+def find_page(current_user: CurrentUser) -> Response:
     """Search; a single result is opened."""
     text = request.args.get("q", "").strip()[:_LONGEST]
     text = text if is_storable(text) else ""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from flask import Response
 from sqlalchemy import Connection
 
 from app.access.principal import Principal
@@ -25,12 +26,10 @@ from app.console.ui.forms import read_search
 from app.console.ui.guard_labels import NAMES, SHORT_MODES, fullness_text
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import grouped, page_answer
-from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.destinations.refusals import load_counts
 from app.guards.limits import GuardMode
 from app.guards.states import load_guard_states
-from app.kernel.clock import Clock
 from app.kernel.countries import country_name
 from app.messages.queries.details import load_message_details_page, load_stuck, load_without_receipt
 from app.messages.queries.read import MessageFilter
@@ -40,9 +39,9 @@ from app.prices.price_table import MILLION, amount_text
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.fields import StrictSchema, Text, one_of
 from app.web.registry import get_service
-from app.web.routes import Answer
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 
 _STATUSES = (
@@ -124,15 +123,15 @@ class OverviewQuery(StrictSchema):
 
 
 @routes.get("/console", VIEWER)
-def overview_page(current_user: CurrentUser) -> Answer:
-    now = get_service(Clock).now()
+def overview_page(current_user: CurrentUser) -> Response:
+    now = current_time()
     if current_user.workspace_access is None:
         return page_answer(current_user, "overview/without_workspace.html")
     wanted = read_search(OverviewQuery)
     period, by = Period(wanted["period"]), By(wanted["by"])
     workspace_id, principal = current_user.workspace_access.workspace_id, current_user.principal
     starts = period.slots(now)
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         days = _load(connection, current_user, now, max(period.days, FALL_DAYS + BASELINE_DAYS))
         hours = (
             _load(connection, current_user, now, 2, hourly=True) if period is Period.DAY else days

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from flask import Response
 from marshmallow import post_load
 
 from app.console.destinations.view import shown_workspace
@@ -10,16 +11,13 @@ from app.console.exports import csv_answer
 from app.console.ui.forms import DayInput, read_search, searched
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import Form, link, page_answer
-from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.kernel.countries import country_name
 from app.kernel.errors import ValidationFailed
 from app.messages.usage import Dimension, UsageFilter, UsageReport, load_usage
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.database import current_time, reading
 from app.web.fields import Choice, StrictSchema
-from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 USAGE = "/console/usage"
@@ -41,7 +39,7 @@ class UsageSearch(StrictSchema):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> UsageFilter:
-        today: date = get_service(Clock).now().date()
+        today: date = current_time().date()
         last = data.get("until") or today
         first = data.get("since") or last - timedelta(days=_DAYS - 1)
         if first > last or (last - first).days >= _LONGEST_DAYS:
@@ -51,7 +49,7 @@ class UsageSearch(StrictSchema):
 
 
 @routes.get(USAGE, VIEWER)
-def usage_page(current_user: CurrentUser) -> Answer:
+def usage_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(UsageSearch)
     rows: list[tuple[str, dict[str, Any]]] = []
     if wanted is not None:
@@ -70,7 +68,7 @@ def usage_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(USAGE + ".csv", VIEWER, kind="text/csv")
-def export_usage(current_user: CurrentUser) -> Answer:
+def export_usage(current_user: CurrentUser) -> Response:
     wanted = read_search(UsageSearch)
     report = _report(current_user, wanted)
     rows = ([line[name] for name in report.columns] for line in report.lines())
@@ -79,7 +77,7 @@ def export_usage(current_user: CurrentUser) -> Answer:
 
 def _report(current_user: CurrentUser, wanted: UsageFilter) -> UsageReport:
     own = UsageFilter(wanted.first, wanted.last, wanted.group_by, shown_workspace(current_user))
-    with get_service(Database).reading() as connection:
+    with reading() as connection:
         return load_usage(connection, current_user.principal, own)
 
 
@@ -88,7 +86,7 @@ def _rows(current_user: CurrentUser, wanted: UsageFilter) -> list[tuple[str, dic
     report = _report(current_user, wanted)
     names: dict[str, str] = {}
     if wanted.group_by == (Dimension.USE_CASE,):
-        with get_service(Database).reading() as connection:
+        with reading() as connection:
             found = load_use_case_names(connection, current_user.principal)
         names = {str(key): name for key, name in found.items()}
     group = report.columns[0]

@@ -27,7 +27,6 @@ from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 routes = Pages()
 OPT_OUTS = "/console/opt-outs"
@@ -48,13 +47,13 @@ class OptOutSearch(StrictSchema):
 
 
 @routes.get(OPT_OUTS, VIEWER)
-def opt_outs_page(current_user: CurrentUser) -> Answer:
+def opt_outs_page(current_user: CurrentUser) -> Response:
     search, wanted = searched(OptOutSearch)
     return _page(current_user, wanted, 200 if wanted else 422, search=search)
 
 
 @routes.post(OPT_OUTS, ADMIN)
-def enter_number(current_user: CurrentUser) -> Answer:
+def enter_number(current_user: CurrentUser) -> Response:
     try:
         wanted = _read_opt_out()
         with writing() as (connection, now):
@@ -65,7 +64,7 @@ def enter_number(current_user: CurrentUser) -> Answer:
 
 
 @routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
-def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Answer:
+def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Response:
     with writing() as (connection, now):
         lift_opt_out(connection, current_user.principal, opt_out_id, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")

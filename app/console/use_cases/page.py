@@ -44,7 +44,6 @@ from app.web.database import reading, writing
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +156,12 @@ class UseCaseSearch(StrictSchema):
 
 
 @routes.get(USE_CASES, VIEWER)
-def use_cases_page(current_user: CurrentUser) -> Answer:
+def use_cases_page(current_user: CurrentUser) -> Response:
     return _page(current_user, read_search(UseCaseSearch), _NEW)
 
 
 @routes.post(USE_CASES, ADMIN)
-def make_use_case(current_user: CurrentUser) -> Answer:
+def make_use_case(current_user: CurrentUser) -> Response:
     try:
         wanted = read_use_case(UseCaseBody)
         with writing() as (connection, now):
@@ -189,12 +188,12 @@ _NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there
 
 
 @routes.get(USE_CASE, VIEWER)
-def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Response:
     return render_use_case_page(current_user, use_case_id)
 
 
 @routes.post(USE_CASE, ADMIN)
-def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
     try:
         wanted = read_use_case(UseCaseChange)
         with writing() as (connection, now):
@@ -208,14 +207,14 @@ def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 
 @routes.post(USE_CASE + "/delete", ADMIN)
-def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
     with writing() as (connection, now):
         delete_use_case(connection, current_user.principal, use_case_id, now=now)
     return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
 
 
 @routes.post(USE_CASE + "/refresh", ADMIN)
-def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Response:
     """Read brand and campaign from Twilio, without holding a connection."""
     with reading() as connection:
         require_use_case(connection, current_user.principal, use_case_id)
@@ -255,7 +254,7 @@ def render_use_case_page(
 
 
 @routes.post(USE_CASE + "/senders", ADMIN)
-def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
+def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Response:
     try:
         wanted = _read_sender()
         with writing() as (connection, now):
@@ -266,7 +265,7 @@ def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Answer:
 
 
 @routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
-def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Answer:
+def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Response:
     with writing() as (connection, now):
         remove_sender(connection, current_user.principal, use_case_id, sender_id, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")

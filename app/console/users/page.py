@@ -26,7 +26,6 @@ from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 # The name of a select: `role_` and a workspace id, or this for the organization.
 EVERYWHERE = "everywhere"
@@ -92,7 +91,7 @@ _NEW = PATH + "/new"
 
 
 @routes.get(PATH, OWNER)
-def users_page(current_user: CurrentUser) -> Answer:
+def users_page(current_user: CurrentUser) -> Response:
     wanted = read_search(PageQuery)
     with reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
@@ -104,12 +103,12 @@ def users_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(_NEW, OWNER)
-def new_user_page(current_user: CurrentUser) -> Answer:
+def new_user_page(current_user: CurrentUser) -> Response:
     return _form_page(current_user, 200, Form())
 
 
 @routes.post(PATH, OWNER)
-def create_user_from_form(current_user: CurrentUser) -> Answer:
+def create_user_from_form(current_user: CurrentUser) -> Response:
     """Only this answer shows the password."""
     asks = require_organization_principal(current_user)
     try:
@@ -162,12 +161,12 @@ _ONE = PATH + "/{user_id}"
 
 
 @routes.get(_ONE, OWNER)
-def user_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+def user_page(current_user: CurrentUser, user_id: UUID) -> Response:
     return _page(current_user, user_id)
 
 
 @routes.post(_ONE + "/roles", OWNER)
-def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
+def save_roles(current_user: CurrentUser, user_id: UUID) -> Response:
     actor = actor_of(require_organization_principal(current_user))
     try:
         roles = read_form(RolesForm, **roles_given())
@@ -180,7 +179,7 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 
 @routes.post(_ONE + "/bar", OWNER)
-def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
     actor = actor_of(require_organization_principal(current_user))
     try:
         with writing() as (connection, now):
@@ -194,7 +193,7 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
 
 
 @routes.post(_ONE + "/reset", OWNER)
-def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Answer:
+def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
     """Only this answer shows the new password."""
     asks, url = require_organization_principal(current_user), None
     try:

@@ -18,7 +18,6 @@ from app.web.database import reading, writing
 from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
 from app.web.registry import get_service
-from app.web.routes import Answer
 from app.webhooks.api import EndpointBody
 from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.deliver import SendTestEvent
@@ -82,12 +81,12 @@ class EndpointSearch(StrictSchema):
 
 
 @routes.get(WEBHOOKS, VIEWER)
-def webhooks_page(current_user: CurrentUser) -> Answer:
+def webhooks_page(current_user: CurrentUser) -> Response:
     return _page(current_user, read_search(EndpointSearch), Form())
 
 
 @routes.post(WEBHOOKS, ADMIN)
-def make_endpoint(current_user: CurrentUser) -> Answer:
+def make_endpoint(current_user: CurrentUser) -> Response:
     """Only this answer shows the secret."""
     try:
         wanted = read_form(EndpointBody)
@@ -132,7 +131,7 @@ class DeliverySearch(StrictSchema):
 
 
 @routes.get(WEBHOOK, VIEWER)
-def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))
 
 
@@ -174,7 +173,7 @@ _SWITCH = {"true": True, "false": False}
 
 
 @routes.post(WEBHOOK, ADMIN)
-def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     try:
         given = read_form(EndpointBody)
     except ValidationFailed as problem:
@@ -187,7 +186,7 @@ def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 
 @routes.post(WEBHOOK + "/switch", ADMIN)
-def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     given = request.form.get("active")
     if given not in _SWITCH:
         problem = Form({}, {"": ["Choose whether the endpoint is active."]})
@@ -199,26 +198,26 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
 
 
 @routes.post(WEBHOOK + "/rotate", ADMIN)
-def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     """Only this answer shows the new secret."""
     made = get_service(ManageEndpoints).rotate(current_user.principal, endpoint_id)
     return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
 
 
 @routes.post(WEBHOOK + "/test", ADMIN)
-def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     result = get_service(SendTestEvent)(current_user.principal, endpoint_id)
     return render_webhook_page(current_user, endpoint_id, tested=result)
 
 
 @routes.post(WEBHOOK + "/delete", ADMIN)
-def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Answer:
+def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     get_service(ManageEndpoints).delete(current_user.principal, endpoint_id)
     return redirect_with_flash(WEBHOOKS, "Endpoint deleted.")
 
 
 @routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
-def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Answer:
+def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Response:
     try:
         with writing() as (connection, now):
             replay_delivery(connection, current_user.principal, delivery_id, now)
@@ -234,7 +233,7 @@ FIRST_STEPS = "/console/first-steps"
 
 
 @routes.get(FIRST_STEPS, VIEWER)
-def first_steps_page(current_user: CurrentUser) -> Answer:
+def first_steps_page(current_user: CurrentUser) -> Response:
     with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
         wanted = EndpointFilter(limit=MAX_ENDPOINTS)

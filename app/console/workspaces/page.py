@@ -19,7 +19,6 @@ from app.tenancy.workspaces import NewWorkspace
 from app.users.current_user import CurrentUser
 from app.web.database import reading
 from app.web.registry import get_service
-from app.web.routes import Answer
 
 _DAYS = ("body_retention_days", "number_retention_days")
 _ACCOUNT = "$.twilio."
@@ -65,7 +64,7 @@ _OWN_POLICY = "own"
 
 
 @routes.get(PATH, OWNER)
-def workspaces_page(current_user: CurrentUser) -> Answer:
+def workspaces_page(current_user: CurrentUser) -> Response:
     wanted = read_search(WorkspaceListQuery)
     with reading() as connection:
         found = load_workspaces(connection, require_organization_principal(current_user), wanted)
@@ -78,12 +77,12 @@ def workspaces_page(current_user: CurrentUser) -> Answer:
 
 
 @routes.get(_NEW, OWNER)
-def new_workspace_page(current_user: CurrentUser) -> Answer:
+def new_workspace_page(current_user: CurrentUser) -> Response:
     return _form_page(current_user, 200, Form())
 
 
 @routes.post(PATH, OWNER)
-def make_workspace(current_user: CurrentUser) -> Answer:
+def make_workspace(current_user: CurrentUser) -> Response:
     asks = require_organization_principal(current_user)
     try:
         wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
@@ -121,12 +120,12 @@ _ONE = PATH + "/{workspace_id}"
 
 
 @routes.get(_ONE, OWNER)
-def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Response:
     return _page(current_user, workspace_id)
 
 
 @routes.post(_ONE, OWNER)
-def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Response:
     try:
         _change(current_user, workspace_id, read_form(WorkspaceChange, **given_fields()))
     except ValidationFailed as problem:
@@ -135,7 +134,7 @@ def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 
 @routes.post(_ONE + "/account", OWNER)
-def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+def save_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
     try:
         given = given_account() or {"twilio": {}}
         _change(current_user, workspace_id, read_form(WorkspaceChange, **given))
@@ -146,7 +145,7 @@ def save_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
 
 
 @routes.post(_ONE + "/account/unlink", OWNER)
-def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Answer:
+def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
     _change(current_user, workspace_id, {"twilio": None})
     return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account unlinked.")
 
