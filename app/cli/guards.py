@@ -1,13 +1,12 @@
 """`guards list`, `set` and `suggest`: the limits of a workspace."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import click
 
-from app.cli.context import command_line_actor
 from app.cli.destinations.options import (
     ChangeOptions,
     OpenedWorkspace,
@@ -16,18 +15,19 @@ from app.cli.destinations.options import (
     workspace_option,
 )
 from app.cli.group import CommandFailure, Group, echo_result, json_option, table
-from app.cli.guard_lines import difference_lines, guard_impact_lines, guard_rows
 from app.cli.input import IdParam
-from app.destinations.manage import ChangeRequest
 from app.guards.api import describe, describe_dry_run, describe_suggestion
 from app.guards.configuration import configuration_json
 from app.guards.edits import (
     NO_LIMIT,
+    GuardDifference,
     edit_guards,
     edit_use_case_guards,
     explain_for_text,
     remove_country,
     remove_use_case_guard,
+    use_case_differences,
+    workspace_differences,
 )
 from app.guards.limits import (
     OF_USE_CASES,
@@ -38,11 +38,75 @@ from app.guards.limits import (
     GuardName,
     Window,
 )
-from app.guards.manage import DryRun, GuardEdit, GuardsView
+from app.guards.manage import DryRun, GuardEdit
 from app.guards.suggest import apply_suggestion
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
+
+
+def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
+    yield from (_difference_line(one, "") for one in workspace_differences(before, after))
+    for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
+        found = use_case_differences(before, after, use_case_id)
+        yield from (_difference_line(one, f"use case {use_case_id} ") for one in found)
+
+
+def _difference_line(one: GuardDifference, owner: str) -> str:
+    if one.before is None:
+        return f"+ {owner}{one.path}: {one.after}"
+    if one.after is None:
+        return f"- {owner}{one.path}: {one.before}"
+    return f"~ {owner}{one.path}: {one.before} -> {one.after}"
+
+
+def guard_impact_lines(impact: Mapping[str, Any]) -> Iterator[str]:
+    yield f"of the {impact['messages']} messages of the last {impact['days']} days:"
+    for one in impact["would_trip"]:
+        done = "refused" if one["mode"] == GuardMode.ENFORCE else "beyond the limit (monitor)"
+        of = "use case's" if one["scope"] == "use_case" else "workspace's"
+        yield (
+            f"  would have been {done}: {one['messages']}, by the {of} {one['guard']} per "
+            f"{one['window']}, of {one['values']} different"
+        )
+    if not impact["would_trip"]:
+        yield "  none would have met a limit"
+
+
+def guard_rows(shown: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    auto = shown.get("auto", {})
+    for name, guard in shown["guards"].items():
+        yield from _rows_of(name, guard, auto.get(name, {}))
+    for use_case_id, own in shown["use_cases"].items():
+        yield (f"use case {use_case_id}", "", "")
+        for name, guard in own.items():
+            for first, *others in _rows_of(name, guard, {}):
+                yield (f"  {first}", *others)
+
+
+def _rows_of(
+    name: str, guard: Mapping[str, Any], auto: Mapping[str, Any]
+) -> Iterator[tuple[str, ...]]:
+    if name == GuardName.DELIVERY:
+        below = "no limit" if guard["below"] is None else f"below {guard['below']} %"
+        text = f"{below}, baseline {guard['baseline']} %, minimum {guard['minimum']}"
+        text += ", counts converted" if "counts" in guard else ""
+        yield (name, guard["mode"], text)
+        return
+    yield (name, guard["mode"], _limits_text(guard, auto))
+    for code, limits in guard.get("countries", {}).items():
+        yield (f"  {code}", "", _limits_text(limits, auto.get("countries", {}).get(code, auto)))
+
+
+def _limits_text(limits: Mapping[str, Any], auto: Mapping[str, Any]) -> str:
+    found = []
+    for window in Window:
+        limit = limits.get(window)
+        if limit is not None:
+            now = f" (now {auto[window]})" if limit == "auto" and window in auto else ""
+            found.append(f"{limit} per {window}{now}")
+    return ", ".join(found) or "no limit"
+
 
 _OF_DELIVERY = ("below", "baseline", "minimum", "counts")
 _LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
@@ -118,26 +182,29 @@ class _Wanted:
         return text if number is None else number
 
 
-@dataclass
-class _Change:
-    edit: GuardEdit
-    before: GuardConfiguration = field(default_factory=GuardConfiguration)
+def _change(opened: OpenedWorkspace, edit: GuardEdit, options: ChangeOptions) -> None:
+    """Make and print a change.
 
-    def make(self, opened: OpenedWorkspace, options: ChangeOptions) -> GuardsView | DryRun:
-        """Raises `CommandFailure` (outdated `if_match`, unknown use case, no prices)."""
-        if_match = None if options.if_match is None else frozenset({options.if_match})
-        asked = ChangeRequest(command_line_actor(), options.reason, if_match, options.dry_run)
-        operation = opened.guards.dry_run if options.dry_run else opened.guards.change
-        try:
-            return operation(opened.workspace_id, self._edit, asked)
-        except RevisionMismatch as problem:
-            raise options.mismatch(problem) from problem
-        except ValidationFailed as problem:
-            raise CommandFailure(*_explain(problem, opened)) from problem
-
-    def _edit(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
-        self.before = current
-        return self.edit(current, problems)
+    Raises `CommandFailure` (outdated `if_match`, unknown use case, no prices).
+    """
+    before = opened.guards.load(opened.workspace_id).stored.configuration
+    operation = opened.guards.dry_run if options.dry_run else opened.guards.change
+    try:
+        done = operation(opened.workspace_id, edit, options.request)
+    except RevisionMismatch as problem:
+        raise options.mismatch(problem) from problem
+    except ValidationFailed as problem:
+        raise CommandFailure(*_explain(problem, opened)) from problem
+    if isinstance(done, DryRun):
+        shown, after, revision = describe_dry_run(done), done.configuration, done.revision
+        said, impact = "dry run, nothing was changed, ", [*guard_impact_lines(shown["impact"])]
+    else:
+        shown, after, revision = describe(done), done.stored.configuration, done.stored.revision
+        said, impact = "", []
+    lines = [*difference_lines(before, after)]
+    said = said if lines else "nothing to change, "
+    head = f"{opened.name}: {said}revision {revision}"
+    echo_result(shown, [head, *lines, *impact], as_json=options.as_json)
 
 
 def _explain(wrong: ValidationFailed, opened: OpenedWorkspace) -> Iterator[str]:
@@ -205,9 +272,7 @@ def set_command(
     wanted = _Wanted(GuardName(guard), use_case, country, mode, given, remove)
     wanted.check()
     with opened_workspace(options.workspace) as opened:
-        change = _Change(wanted.edit)
-        done = change.make(opened, options)
-    _echo_change(opened, change.before, done, options)
+        _change(opened, wanted.edit, options)
 
 
 @guards_group.command("suggest")
@@ -219,34 +284,13 @@ def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -
     with opened_workspace(workspace) as opened:
         revision = opened.guards.load(opened.workspace_id).stored.revision
         found = opened.guards.suggest(opened.workspace_id)
-        options = ChangeOptions(workspace, not is_applied, None, revision, as_json)
         if is_applied:
-            change = _Change(lambda current, _: apply_suggestion(current, found))
-            done = change.make(opened, options)
-    if is_applied:
-        _echo_change(opened, change.before, done, options)
-        return
+            options = ChangeOptions(workspace, False, None, revision, as_json)
+            _change(opened, lambda current, _: apply_suggestion(current, found), options)
+            return
     lines = [
         f"{opened.name}: suggested from {found.messages} messages of 15 days",
         *table(guard_rows(configuration_json(found.configuration))),
         "`borderpost guards suggest --apply` sets them",
     ]
     echo_result(describe_suggestion(found), lines, as_json=as_json)
-
-
-def _echo_change(
-    opened: OpenedWorkspace,
-    before: GuardConfiguration,
-    done: GuardsView | DryRun,
-    options: ChangeOptions,
-) -> None:
-    if isinstance(done, DryRun):
-        shown, after, revision = describe_dry_run(done), done.configuration, done.revision
-        said, impact = "dry run, nothing was changed, ", [*guard_impact_lines(shown["impact"])]
-    else:
-        shown, after, revision = describe(done), done.stored.configuration, done.stored.revision
-        said, impact = "", []
-    lines = [*difference_lines(before, after)]
-    said = said if lines else "nothing to change, "
-    head = f"{opened.name}: {said}revision {revision}"
-    echo_result(shown, [head, *lines, *impact], as_json=options.as_json)

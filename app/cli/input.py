@@ -72,11 +72,21 @@ class DurationParam(click.ParamType[timedelta]):
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
-    """Return the expiry of a new object, or None; raises `click.UsageError`."""
+def ending(
+    now: datetime,
+    at: datetime | None,
+    after: timedelta | None,
+    options: str = "--until and --for",
+) -> datetime | None:
+    """Return when a change or a new object expires, or None; raises `click.UsageError`."""
     if at is not None and after is not None:
-        raise click.UsageError("--expires-at and --expires-in exclude each other.")
-    ends_at = to_milliseconds(now + after) if after is not None else at
+        raise click.UsageError(f"{options} exclude each other.")
+    return at if after is None else to_milliseconds(now + after)
+
+
+def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
+    """Also raises `click.UsageError` for a time that has passed."""
+    ends_at = ending(now, at, after, "--expires-at and --expires-in")
     if ends_at is not None and ends_at <= now:
         raise click.UsageError("--expires-at has passed already.")
     return ends_at

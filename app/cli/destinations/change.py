@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.cli.context import command_line_actor
 from app.cli.destinations.format import change_lines, impact_lines, rule_lines
 from app.cli.destinations.options import ChangeOptions, OpenedWorkspace
 from app.cli.group import CommandFailure, echo_result
 from app.destinations.api.configuration import policy_view
 from app.destinations.api.document import RulesDifference, rules_difference
-from app.destinations.manage import Changed, ChangeRequest, PolicyChange
+from app.destinations.manage import Changed, PolicyChange
 from app.destinations.storage.policies import EffectivePolicy
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
@@ -51,11 +50,9 @@ def make(opened: OpenedWorkspace, change: PolicyChange, options: ChangeOptions) 
 
     Raises `CommandFailure` (outdated `if_match`, inherited policy) or `ValidationFailed`.
     """
-    if_match = None if options.if_match is None else frozenset({options.if_match})
-    asked = ChangeRequest(command_line_actor(), options.reason, if_match, options.dry_run)
     before = opened.effective()
     try:
-        changed = opened.manage(opened.workspace_id, change, asked)
+        changed = opened.manage(opened.workspace_id, change, options.request)
     except RevisionMismatch as problem:
         raise options.mismatch(problem) from problem
     except DestinationsInherited as problem:

@@ -14,11 +14,11 @@ from app.cli.destinations.options import (
     ChangeOptions,
     acknowledge_option,
     change_options,
-    ending,
     ending_options,
     opened_workspace,
 )
 from app.cli.group import Command
+from app.cli.input import ending
 from app.destinations import changes
 from app.destinations.geo_permissions.permissions import load_geo_permissions
 from app.destinations.policy.evaluate import Access

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -12,16 +12,16 @@ import click
 from sqlalchemy import Connection
 
 from app.bootstrap import open_services, open_settings
-from app.cli.context import ready_database
+from app.cli.context import command_line_actor, ready_database
 from app.cli.group import CommandFailure, json_option
 from app.cli.input import DurationParam, TimeParam, WholeNumberParam
 from app.cli.scopes import find_workspace_or_only
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.destinations.manage import ManageDestinations
+from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.guards.manage import ManageGuards
-from app.kernel.clock import Clock, to_milliseconds, utc_now
+from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import RevisionMismatch
 from app.providers.port import GeoFacts
 
@@ -97,6 +97,11 @@ class ChangeOptions:
     if_match: int | None
     as_json: bool
 
+    @property
+    def request(self) -> ChangeRequest:
+        if_match = None if self.if_match is None else frozenset({self.if_match})
+        return ChangeRequest(command_line_actor(), self.reason, if_match, self.dry_run)
+
     def mismatch(self, problem: RevisionMismatch) -> CommandFailure:
         found = (problem.details or {}).get("revision")
         return CommandFailure(
@@ -155,10 +160,3 @@ def ending_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     until = click.option("--until", type=TimeParam(), help="When it expires.")
     return until(lasting(command))
-
-
-def ending(now: datetime, until: datetime | None, lasting: timedelta | None) -> datetime | None:
-    """Return when the change expires, or None; raises `click.UsageError`."""
-    if until is not None and lasting is not None:
-        raise click.UsageError("--until and --for exclude each other.")
-    return until if lasting is None else to_milliseconds(now + lasting)

@@ -11,12 +11,12 @@ from app.cli.destinations.options import (
     ChangeOptions,
     acknowledge_option,
     change_options,
-    ending,
     ending_options,
     opened_workspace,
     workspace_option,
 )
 from app.cli.group import CommandFailure, Group, echo_result, json_option, table
+from app.cli.input import ending
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule
