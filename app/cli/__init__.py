@@ -63,11 +63,11 @@ borderpost = Group(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 click.version_option(package_name="borderpost", message="%(prog)s %(version)s")(borderpost)
+gc.freeze()  # the collector leaves the loaded program out, also at the end
 gc.enable()
 
 
 def main() -> None:
     """Run the command line; never returns."""
-    gc.freeze()  # the collector leaves the loaded program out, also at the end
     use_running_demo(next(iter(sys.argv[1:]), ""), os.environ)
     borderpost(prog_name="borderpost")
