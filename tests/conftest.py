@@ -37,6 +37,8 @@ ENGINES = ("sqlite", "postgresql")
 # Without bytecode, each of the many processes of the tests would compile the whole program.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Imports make many objects and no garbage: the collector would go over them again and again.
+gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,8 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Keep what is loaded out of the garbage collector: half a second for each full collection."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -111,8 +113,8 @@ def postgres_socket() -> Iterator[str]:
         info = server.get_postmaster_info()
         socket = str(info.socket_dir)
         with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as c:
-            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-                c.execute(f"ALTER SYSTEM SET {setting}")
+            for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+                c.execute(f"ALTER SYSTEM SET {setting} = off")
             c.execute("ALTER SYSTEM SET max_connections = 200")
             c.execute("SELECT pg_reload_conf()")
         yield socket
@@ -122,9 +124,11 @@ def postgres_socket() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(postgres_socket: str) -> PostgresDatabases:
+def postgres(postgres_socket: str) -> Iterator[PostgresDatabases]:
     """The migrated databases of the server."""
-    return PostgresDatabases(postgres_socket)
+    databases = PostgresDatabases(postgres_socket)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from support.destinations import PolicyClient
 from support.factories import US_NUMBER, Factory, open_gateway
 from support.traffic import Past, write_messages, write_refusals
 
-MESSAGES = 100_000
+MESSAGES = 20_000
 LARGE = ("messages", "refusals", "refusal_counts")
 Statement = tuple[str, Any]
 
@@ -26,7 +26,7 @@ Statement = tuple[str, Any]
 def busy(
     sqlite_template: Path, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PolicyClient]:
-    """The embedded engine with 100,000 messages of 30 days, each to a number of its own."""
+    """The embedded engine with 20,000 messages of 30 days, each to a number of its own."""
     folder = tmp_path_factory.mktemp("busy")
     path = folder / "borderpost.db"
     path.write_bytes(sqlite_template.read_bytes())
@@ -49,7 +49,7 @@ def busy(
             Past(
                 tenants[n % len(tenants)],
                 f"{'+55119' if n % 7 == 0 else '+12025'}{n:06d}",
-                now - timedelta(seconds=25 * n),
+                now - timedelta(seconds=125 * n),
                 segments=1 + n % 3,
                 country="BR" if n % 7 == 0 else "US",
             )

@@ -5,6 +5,7 @@ milliseconds. What a test has altered, analyzed or filled is dropped instead.
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -54,6 +55,8 @@ class PostgresDatabases:
     _first_rows: dict[str, list[str]] = field(default_factory=dict)
     _shapes: dict[str, tuple[str, int]] = field(default_factory=dict)
     _idle: list[str] = field(default_factory=list)
+    # The first statement about each table of a new connection costs more than the emptying.
+    _kept: dict[str, psycopg.Connection] = field(default_factory=dict)
 
     def make_template(self) -> None:
         """Migrate the database that all others are copies of."""
@@ -83,21 +86,19 @@ class PostgresDatabases:
             self.make_template()
         name = f"test_{uuid.uuid4().hex}"
         self._ask(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY WAL_LOG")
-        with self._connect(name) as connection:
-            self._shapes[name] = _shape(connection)
+        self._kept[name] = self._connect(name)
+        self._shapes[name] = _shape(self._kept[name])
         return name
 
     def take_back(self, name: str) -> None:
         """Empty a database for the next test, or drop it where that would not make it as new."""
-        try:
-            with self._connect(name) as connection:
-                connection.execute(_END_OTHERS)
-                if self._is_as_new(name, connection):
-                    self._empty(connection)
-                    self._idle.append(name)
-                    return
-        except psycopg.Error:
-            pass  # it does not even take connections any more
+        connection = self._kept[name]
+        with suppress(psycopg.Error):  # it may not even take connections any more
+            connection.execute(_END_OTHERS)
+            if self._is_as_new(name, connection):
+                self._empty(connection)
+                self._idle.append(name)
+                return
         self.drop(name)
 
     def make_empty(self) -> str:
@@ -106,7 +107,13 @@ class PostgresDatabases:
         self._ask(f"CREATE DATABASE {name}")
         return name
 
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.close()
+
     def drop(self, name: str) -> None:
+        if name in self._kept:
+            self._kept.pop(name).close()
         self._ask(f"DROP DATABASE {name} WITH (FORCE)")
 
     def _is_as_new(self, name: str, connection: psycopg.Connection) -> bool:
