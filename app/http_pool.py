@@ -1,6 +1,8 @@
 """urllib3 pools with one deadline for each answer and strict reading."""
 
+import re
 import socket
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -19,8 +21,35 @@ def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
     return opened
 
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*", re.ASCII)
+
+
 class _StrictConnection(HTTPConnection):
     response_class = FinalAnswer
+    _unsent: bytearray | None = None
+
+    def request(self, *given: Any, **options: Any) -> None:
+        """Send head and body at once; urllib3 sends them in two packets."""
+        unsent = self._unsent = bytearray()
+        try:
+            super().request(*given, **options)
+        finally:
+            self._unsent = None
+        self.send(unsent)
+
+    def send(self, data: Any) -> None:
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent += data
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Write a usual header with fewer calls."""
+        line = f"{header}: {values[0]}" if isinstance(values[0], str) else ""
+        if len(values) == 1 and _HEADER.fullmatch(line):
+            self._output(line.encode("latin-1"))  # type: ignore[attr-defined]
+        else:
+            super().putheader(header, *values)
 
     @property
     def is_connected(self) -> bool:

@@ -165,6 +165,41 @@ def test_silent_addresses_share_the_time_to_connect(monkeypatch: pytest.MonkeyPa
     transport.close()
 
 
+def test_head_and_body_are_sent_at_once(
+    server: Loopback, transport: TwilioTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    send = TimedSocket.sendall
+    monkeypatch.setattr(
+        TimedSocket, "sendall", lambda self, data: (sent.append(bytes(data)), send(self, data))
+    )
+    server.script.append(raw(whole("SM1")))
+    answered = transport.request("POST", CALLS[0][1], data={"Body": "Hello"})
+    assert json.loads(answered.text)["sid"] == "SM1"
+    ((head, _, body),) = [one.partition(b"\r\n\r\n") for one in sent]
+    assert head.startswith(b"POST ")
+    assert body == b"Body=Hello"
+
+
+def test_a_header_may_continue_on_the_next_line(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Break: refuse every line without a colon."""
+    folded = whole("SM1").replace(b"\r\n", b"\r\nLink: a,\r\n\tb\r\n c \r\n", 1)
+    server.script.append(raw(folded))
+    assert transport.request("GET", CALLS[1][1]).headers["Link"] == "a, b c"
+
+
+def test_a_line_that_is_no_header_confirms_nothing(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    for line in (b" a: b", b"a", b"a : b", b": b", b"a\tb: c"):
+        broken = whole("SM1").replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)
+        server.script.append(raw(broken))
+        with pytest.raises(NotConfirmed):
+            ask(transport)
+
+
 def test_interim_answers_are_read_past(server: Loopback, transport: TwilioTransport) -> None:
     """Breaks when only 100 is: leave `response_class` out of `_StrictConnection`."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
