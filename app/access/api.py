@@ -35,6 +35,8 @@ from app.web.routes import Json, Routes
 
 routes = Routes("Access keys")
 PATH = "/v1/access-keys"
+ONE = PATH + "/{access_key_id}"
+_ABSENT = (e.NotFound,)
 
 
 @routes.add("GET", "/v1/me", VIEWER, {200: AccessKeyView})
@@ -62,7 +64,7 @@ def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
     return render_access_key(made.row, now) | {"token": made.token}
 
 
-@routes.add("GET", PATH + "/{access_key_id}", VIEWER, {200: AccessKeyView}, errors=(e.NotFound,))
+@routes.add("GET", ONE, VIEWER, {200: AccessKeyView}, errors=_ABSENT)
 def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
     """Show one access key."""
     with reading() as connection:
@@ -70,7 +72,7 @@ def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
     return render_access_key(row, current_time())
 
 
-@routes.add("DELETE", PATH + "/{access_key_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+@routes.add("DELETE", ONE, ADMIN, {204: None}, errors=_ABSENT)
 def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
     """Revoke an access key from its next request on; it stays in the list."""
     with writing() as (connection, now):

@@ -25,6 +25,9 @@ from app.web.routes import Json, Routes
 from app.web.setting_fields import Name, days, sid
 
 routes = Routes("Workspaces")
+PATH = "/v1/workspaces"
+ONE = PATH + "/{workspace_id}"
+_ABSENT = (e.NotFound,)
 _MAX_REASON = 500
 
 
@@ -64,12 +67,12 @@ class WorkspaceView(View):
 
 @routes.add(
     "POST",
-    "/v1/workspaces/{workspace_id}/suspend",
+    ONE + "/suspend",
     ADMIN,
     {200: WorkspaceView},
-    aliases=("/v1/workspaces/{workspace_id}/freeze",),
+    aliases=(ONE + "/freeze",),
     body=ReasonBody,
-    errors=(e.NotFound,),
+    errors=_ABSENT,
 )
 def suspend_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Stop all sends of a workspace from the next request on."""
@@ -78,12 +81,12 @@ def suspend_workspace(principal: Principal, workspace_id: UUID, body: str) -> Js
 
 @routes.add(
     "POST",
-    "/v1/workspaces/{workspace_id}/resume",
+    ONE + "/resume",
     ADMIN,
     {200: WorkspaceView},
-    aliases=("/v1/workspaces/{workspace_id}/thaw",),
+    aliases=(ONE + "/thaw",),
     body=ReasonBody,
-    errors=(e.NotFound,),
+    errors=_ABSENT,
 )
 def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Let a suspended workspace send again."""
@@ -170,7 +173,6 @@ class WorkspaceListQuery(PageQuery):
 WorkspacePage = page_of(WorkspaceView, "A page of workspaces, oldest first.")
 
 
-PATH = "/v1/workspaces"
 # A new auth token is proven at the provider.
 _OF_LINKING = (e.ProviderUnavailable, e.RateLimited)
 
@@ -191,7 +193,7 @@ def post_workspace(principal: Principal, body: NewWorkspace) -> Json:
     return render_workspace(row, principal.role)
 
 
-@routes.add("GET", PATH + "/{workspace_id}", VIEWER, {200: WorkspaceView}, errors=(e.NotFound,))
+@routes.add("GET", ONE, VIEWER, {200: WorkspaceView}, errors=_ABSENT)
 def get_workspace(principal: Principal, workspace_id: UUID) -> Json:
     """Show one workspace."""
     with reading() as connection:
@@ -201,7 +203,7 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Json:
 
 @routes.add(
     "PATCH",
-    PATH + "/{workspace_id}",
+    ONE,
     OWNER,
     {200: WorkspaceView},
     body=WorkspaceChange,

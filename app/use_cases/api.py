@@ -47,6 +47,8 @@ from app.web.routes import Json, Routes
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases"
+ONE = PATH + "/{use_case_id}"
+_ABSENT = (e.UseCaseNotFound,)
 
 
 @routes.add("GET", PATH, VIEWER, {200: UseCasePage}, query=UseCaseListQuery)
@@ -57,7 +59,7 @@ def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
     return page(found, query.limit, render_use_case)
 
 
-@routes.add("GET", PATH + "/{use_case_id}", VIEWER, {200: UseCaseView}, errors=(e.UseCaseNotFound,))
+@routes.add("GET", ONE, VIEWER, {200: UseCaseView}, errors=_ABSENT)
 def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
     """Show one use case."""
     with reading() as connection:
@@ -72,14 +74,7 @@ def post_use_case(principal: Principal, body: NewUseCase) -> Json:
     return render_use_case(made)
 
 
-@routes.add(
-    "PATCH",
-    PATH + "/{use_case_id}",
-    ADMIN,
-    {200: UseCaseView},
-    body=UseCaseChange,
-    errors=(e.UseCaseNotFound,),
-)
+@routes.add("PATCH", ONE, ADMIN, {200: UseCaseView}, body=UseCaseChange, errors=_ABSENT)
 def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
     with writing() as (connection, now):
@@ -87,7 +82,7 @@ def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]
     return render_use_case(found)
 
 
-@routes.add("DELETE", PATH + "/{use_case_id}", ADMIN, {204: None}, errors=(e.UseCaseNotFound,))
+@routes.add("DELETE", ONE, ADMIN, {204: None}, errors=_ABSENT)
 def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
     with writing() as (connection, now):
@@ -106,10 +101,10 @@ def render_use_case(record: StoredUseCase) -> dict[str, Any]:
     return UseCaseView.write(row, senders=record.senders, brand=brand, campaign=campaign)
 
 
-SENDERS = "/v1/use-cases/{use_case_id}/senders"
+SENDERS = ONE + "/senders"
 
 
-@routes.add("GET", SENDERS, VIEWER, {200: SenderPage}, query=PageQuery, errors=(e.UseCaseNotFound,))
+@routes.add("GET", SENDERS, VIEWER, {200: SenderPage}, query=PageQuery, errors=_ABSENT)
 def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> Json:
     """List the sender pool of a use case, oldest first."""
     with reading() as connection:
@@ -117,7 +112,7 @@ def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> 
     return page(found, query.limit, SenderView.write)
 
 
-@routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=(e.UseCaseNotFound,))
+@routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=_ABSENT)
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
     """Add a sender to the pool of a use case."""
     with writing() as (connection, now):

@@ -127,6 +127,8 @@ DeliveryPage = page_of(DeliveryView, "A page of deliveries, newest first.")
 
 routes = Routes("Webhooks")
 PATH = "/v1/webhook-endpoints"
+ONE = PATH + "/{endpoint_id}"
+_ABSENT = (e.NotFound,)
 
 
 @routes.add("GET", PATH, VIEWER, {200: EndpointPage}, query=EndpointListQuery)
@@ -144,39 +146,26 @@ def create_webhook_endpoint(principal: Principal, body: NewEndpoint) -> Json:
     return _with_secret(made)
 
 
-@routes.add("GET", PATH + "/{endpoint_id}", VIEWER, {200: EndpointView}, errors=(e.NotFound,))
+@routes.add("GET", ONE, VIEWER, {200: EndpointView}, errors=_ABSENT)
 def get_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> Json:
     """Show one endpoint."""
     with reading() as connection:
         return render_endpoint(load_endpoint(connection, principal, endpoint_id))
 
 
-@routes.add(
-    "PATCH",
-    PATH + "/{endpoint_id}",
-    ADMIN,
-    {200: EndpointView},
-    body=EndpointChange,
-    errors=(e.NotFound,),
-)
+@routes.add("PATCH", ONE, ADMIN, {200: EndpointView}, body=EndpointChange, errors=_ABSENT)
 def change_webhook_endpoint(principal: Principal, endpoint_id: UUID, body: dict[str, Any]) -> Json:
     """Change the URL or the events of an endpoint, or turn it on or off."""
     return render_endpoint(get_service(ManageEndpoints).change(principal, endpoint_id, body))
 
 
-@routes.add("DELETE", PATH + "/{endpoint_id}", ADMIN, {204: None}, errors=(e.NotFound,))
+@routes.add("DELETE", ONE, ADMIN, {204: None}, errors=_ABSENT)
 def delete_webhook_endpoint(principal: Principal, endpoint_id: UUID) -> None:
     """Delete an endpoint with its deliveries."""
     get_service(ManageEndpoints).delete(principal, endpoint_id)
 
 
-@routes.add(
-    "POST",
-    PATH + "/{endpoint_id}/rotate-secret",
-    ADMIN,
-    {200: EndpointSecretView},
-    errors=(e.NotFound,),
-)
+@routes.add("POST", ONE + "/rotate-secret", ADMIN, {200: EndpointSecretView}, errors=_ABSENT)
 def rotate_webhook_secret(principal: Principal, endpoint_id: UUID) -> Json:
     """Create a new signing secret; the previous one also signs for 24 hours."""
     made = get_service(ManageEndpoints).rotate(principal, endpoint_id)
@@ -192,12 +181,7 @@ def render_endpoint(row: AnyRow) -> dict[str, Any]:
 
 
 @routes.add(
-    "GET",
-    "/v1/webhook-endpoints/{endpoint_id}/deliveries",
-    VIEWER,
-    {200: DeliveryPage},
-    query=DeliveryListQuery,
-    errors=(e.NotFound,),
+    "GET", ONE + "/deliveries", VIEWER, {200: DeliveryPage}, query=DeliveryListQuery, errors=_ABSENT
 )
 def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: DeliveryFilter) -> Json:
     """List an endpoint's deliveries with every attempt, newest first."""

@@ -29,7 +29,7 @@ from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.database import reading
 from app.web.fields import View
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Answer, Routes, Shape, json_answer
 
 
 class BlockedTrafficView(View):
@@ -67,6 +67,8 @@ class DryRunView(View):
 
 CAPABILITY = "sms"
 PATH = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
+# What a change of the configuration, or its dry run, is answered with.
+CHANGED: dict[int, Shape] = {200: (DestinationManagement, DryRunView)}
 CHANGE: dict[str, Any] = {
     "query": DryRunQuery,
     "headers": CHANGE_HEADERS,
@@ -145,7 +147,7 @@ def get_destinations(principal: Principal, workspace_id: UUID) -> Answer:
     return policy_answer(effective, policy_view(effective))
 
 
-@routes.add("PUT", PATH, ADMIN, {200: (DestinationManagement, DryRunView)}, body=MapBody, **CHANGE)
+@routes.add("PUT", PATH, ADMIN, CHANGED, body=MapBody, **CHANGE)
 def replace_destinations(
     principal: Principal, workspace_id: UUID, body: WantedMap, query: bool
 ) -> Answer:
@@ -154,14 +156,7 @@ def replace_destinations(
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
-@routes.add(
-    "POST",
-    PATH + "/allow",
-    ADMIN,
-    {200: (DestinationManagement, DryRunView)},
-    body=AllowBody,
-    **CHANGE,
-)
+@routes.add("POST", PATH + "/allow", ADMIN, CHANGED, body=AllowBody, **CHANGE)
 def allow_destinations(
     principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
 ) -> Answer:

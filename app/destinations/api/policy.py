@@ -11,6 +11,7 @@ from app.access.principal import Principal
 from app.destinations import changes
 from app.destinations.api.configuration import (
     CHANGE,
+    CHANGED,
     PATH,
     ROUTES,
     DryRunView,
@@ -22,7 +23,6 @@ from app.destinations.api.configuration import (
 from app.destinations.api.document import load_history, render_revision, rule_changes, write_csv
 from app.destinations.api.schemas import (
     CheckBody,
-    DestinationManagement,
     HistoryFilter,
     HistoryQuery,
     InheritanceBody,
@@ -155,7 +155,7 @@ def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter)
     "POST",
     PATH + "/history/{revision}/restore",
     ADMIN,
-    {200: (DestinationManagement, DryRunView)},
+    CHANGED,
     **CHANGE | {"errors": (e.BadRequest, *CHANGE["errors"])},
 )
 def restore_revision(
