@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, literal, select
+from sqlalchemy import Connection, and_, delete, literal, select
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
@@ -87,23 +87,6 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     return found
 
 
-def find_opt_out(connection: Connection, opt_out: OptOut) -> AnyRow:
-    return connection.execute(select(opt_outs).where(*_of(opt_out))).one()
-
-
-def _of(opt_out: OptOut) -> tuple[ColumnElement[bool], ...]:
-    same_use_case = (
-        opt_outs.c.use_case_id.is_(None)
-        if opt_out.use_case_id is None
-        else opt_outs.c.use_case_id == opt_out.use_case_id
-    )
-    return (
-        opt_outs.c.workspace_id == opt_out.workspace_id,
-        opt_outs.c.to_number == opt_out.to_number,
-        same_use_case,
-    )
-
-
 def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
@@ -111,24 +94,6 @@ def load_opt_outs(
     conditions = equal(wanted, opt_outs, "workspace_id", "use_case_id", "to_number")
     seen = visible_to(principal, opt_outs.c.workspace_id)
     return load_page(connection, select(opt_outs).where(seen, *conditions), opt_outs, wanted)
-
-
-def load_opt_out(connection: Connection, principal: Principal, opt_out_id: UUID) -> OptOut | None:
-    columns = opt_outs.c
-    found = connection.execute(
-        select(opt_outs).where(
-            columns.id == opt_out_id, visible_to(principal, columns.workspace_id)
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    number = PhoneNumber(found.to_number)
-    return OptOut(found.workspace_id, found.use_case_id, number, found.source)
-
-
-def remove_opt_out(connection: Connection, opt_out_id: UUID) -> bool:
-    removed = connection.execute(delete(opt_outs).where(opt_outs.c.id == opt_out_id))
-    return removed.rowcount > 0
 
 
 # Reports of messages never come later, so older facts are deleted and ignored.
@@ -234,7 +199,13 @@ def enter_opt_out(
         record_workspace_event(
             connection, principal, workspace_id, action, now, target=added, reason=wanted.source
         )
-    return find_opt_out(connection, opt_out)
+    columns = opt_outs.c
+    query = select(opt_outs).where(
+        columns.workspace_id == workspace_id,
+        columns.use_case_id == wanted.use_case_id,  # IS NULL for None
+        columns.to_number == wanted.to_number,
+    )
+    return connection.execute(query).one()
 
 
 def lift_opt_out(
@@ -244,10 +215,14 @@ def lift_opt_out(
 
     Raises `NotFound`.
     """
-    found = required(load_opt_out(connection, principal, opt_out_id))
+    is_it = opt_outs.c.id == opt_out_id
+    query = select(opt_outs).where(is_it, visible_to(principal, opt_outs.c.workspace_id))
+    found = required(connection.execute(query).one_or_none())
+    number = PhoneNumber(found.to_number)
+    opt_out = OptOut(found.workspace_id, found.use_case_id, number, found.source)
     # First the fact, then the list, as everywhere: the row of the fact is the lock.
-    record_keyword(connection, found, True, now)
-    if not remove_opt_out(connection, opt_out_id):
+    record_keyword(connection, opt_out, True, now)
+    if not connection.execute(delete(opt_outs).where(is_it)).rowcount:
         raise NotFound
     action = "opt_out.removed"
     record_workspace_event(

@@ -65,8 +65,10 @@ class IdentitySignIn:
             theirs = [one for one in theirs if one.organization_id == organization_id]
         if len(theirs) > 1:
             raise SeveralAccounts([one.organization_id for one in theirs])
+        if not theirs and (pinned or open_ones):
+            self.refuse(None, "the account is disabled", caller, (*pinned, *open_ones))
         if not theirs:
-            self._refuse_unknown(identity, (*pinned, *open_ones), caller)
+            self.refuse(identity.email, "this identity has no account here", caller)
         with self.sign_in.database.writing() as connection:
             user = load_user(connection, theirs[0].id)
             if user is None or user.disabled_at is not None or not _is_theirs(user, identity):
@@ -74,13 +76,6 @@ class IdentitySignIn:
             if user.identity_subject is None:
                 _pin(connection, user, identity, now)
             return self.sign_in.let_in(connection, user, caller)
-
-    def _refuse_unknown(
-        self, identity: Identity, disabled: Sequence[AnyRow], caller: Caller
-    ) -> NoReturn:
-        if disabled:
-            self.refuse(None, "the account is disabled", caller, disabled)
-        self.refuse(identity.email, "this identity has no account here", caller)
 
     def refuse(
         self, email: str | None, why: str, caller: Caller, users: Sequence[AnyRow] = ()

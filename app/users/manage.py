@@ -121,18 +121,18 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
         if mistake is not None:
             problems.add(path, mistake)
     roles = check_roles(connection, new.organization_id, new.roles, problems)
-    _check_lasts(connection, actor, problems)
+    _check_lasts(connection, actor, problems, PATH)
     problems.refuse()
     return roles
 
 
-def _check_lasts(connection: Connection, actor: Actor, problems: Problems) -> None:
-    """Refuse roles granted by an expiring key, as they would outlive it."""
+def _check_lasts(connection: Connection, actor: Actor, problems: Problems, path: str) -> None:
+    """Refuse access granted by an expiring key, as it would outlive it."""
     lasting = mistake_in_lasting_access(
         load_end_of(connection, actor), is_limited=is_limited(connection, actor)
     )
     if lasting is not None:
-        problems.add(PATH, lasting)
+        problems.add(path, lasting)
 
 
 def change_roles(
@@ -149,7 +149,7 @@ def change_roles(
     lock_organization(connection, user.organization_id)
     problems = Problems()
     text = check_roles(connection, user.organization_id, roles, problems)
-    _check_lasts(connection, actor, problems)
+    _check_lasts(connection, actor, problems, PATH)
     stays_owner = roles.get(None) is Role.OWNER
     if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
         problems.add(PATH, LAST_OWNER)
@@ -185,11 +185,9 @@ def reset_user(
     for the actor, an expiring key as the actor, or a weak password.
     """
     check_is_another(actor, user.id)
-    lasting = mistake_in_lasting_access(
-        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
-    )
-    if lasting is not None:
-        raise ValidationFailed({"$": [lasting]})
+    problems = Problems()
+    _check_lasts(connection, actor, problems, "$")
+    problems.refuse()
     if password is not None and password.mistake is not None:
         raise ValidationFailed({"$.password": [password.mistake]})
     update_user(
