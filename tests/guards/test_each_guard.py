@@ -46,7 +46,6 @@ def test_every_guard_that_counts_is_here() -> None:
     assert LIMITS.keys() == WINDOWS.keys()
 
 
-@pytest.mark.one_engine
 @each("guard", list(LIMITS))
 def test_a_guard_through_its_life(
     *, served: Served, cipher: Cipher, tmp_path: Path, priced: None, guard: GuardName

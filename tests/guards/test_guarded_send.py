@@ -24,8 +24,6 @@ from support.served import Served
 from support.tables import add_opt_out_row
 from support.time import FakePace, ManualClock
 
-pytestmark = pytest.mark.one_engine
-
 MA = "+212612345678"
 ENFORCE: dict[str, Any] = {"mode": "enforce"}
 MONITOR: dict[str, Any] = {"mode": "monitor"}
@@ -141,7 +139,6 @@ def test_each_guard_refuses_sends_above_its_limit(
     assert len(rows_of(guards, refusals)) == len(ends) - ends.count("sent")
 
 
-@pytest.mark.both_engines
 def test_a_message_of_many_segments_must_fit_whole(guards: GuardsClient) -> None:
     guards.set(workspace=ENFORCE | {"minute": 3, "day": None})
     assert send(guards, message="x" * 200) == "sent"
@@ -226,7 +223,6 @@ def test_a_replay_does_not_count(guards: GuardsClient) -> None:
     assert [send(guards, Idempotency_Key="two"), send(guards)] == ["sent", "number hour"]
 
 
-@pytest.mark.both_engines
 def test_a_concurrent_repeat_gets_the_first_answer_also_at_the_limit(
     guards: GuardsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

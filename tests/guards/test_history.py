@@ -151,7 +151,6 @@ def test_change_of_guards_reads_no_message_while_it_locks_the_policy(timed: Guar
     assert max(reads) < min(writes)
 
 
-@pytest.mark.one_engine
 def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardsClient) -> None:
     sent(timed, MA, YESTERDAY, times=17)
     refresh = RefreshAutos(timed.factory.database, ManualClock(NOON).clock(), GuardHistory())
@@ -232,7 +231,6 @@ def test_the_traffic_of_one_workspace_holds_up_no_send_of_another(served: Served
         assert (found.auto_limits, reading.result().auto_limits) != (None, None)
 
 
-@pytest.mark.one_engine
 def test_a_use_case_with_its_own_country_guard_has_its_own_auto(timed: GuardsClient) -> None:
     sent(timed, MA, YESTERDAY, times=17)
     own = {"country": SEED | {"hour": "auto", "day": None}}

@@ -13,8 +13,6 @@ from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.tables import webhook_events
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 
-pytestmark = pytest.mark.one_engine
-
 
 @pytest.fixture
 def endpoint(gateway: Gateway, tenant: Tenant) -> str:
@@ -55,7 +53,6 @@ def test_each_applied_status_sends_one_event(
     assert data["delivered_at"] == message["delivered_at"]
 
 
-@pytest.mark.both_engines
 @pytest.mark.usefixtures("endpoint")
 def test_blocked_send_sends_no_event(gateway: Gateway, factory: Factory, tenant: Tenant) -> None:
     assert gateway.send(tenant, to=BR_NUMBER).status_code == 422

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from app.db.engine import Database
 from app.webhooks.attempt import DeliveryState
 from app.webhooks.deliver import FAN_OUT_BATCH, fan_out
@@ -38,7 +36,6 @@ def test_each_endpoint_that_wants_the_event_gets_a_delivery(hooks: Hooks, tenant
     }
 
 
-@pytest.mark.one_engine
 def test_an_endpoint_does_not_get_what_was_before_it(hooks: Hooks, tenant: Tenant) -> None:
     first = hooks.endpoint(tenant.workspace_id)
     hooks.event(tenant.workspace_id)

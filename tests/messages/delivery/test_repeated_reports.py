@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import insert
 
 from app.access.principal import Role
@@ -42,7 +41,6 @@ def reports_of(events: list[Event]) -> int:
     return sum(1 + event["repeats"] for event in events)
 
 
-@pytest.mark.one_engine
 def test_replays_leave_at_most_50_events_and_are_all_counted(
     gateway: Gateway, tenant: Tenant
 ) -> None:
@@ -59,7 +57,6 @@ def test_replays_leave_at_most_50_events_and_are_all_counted(
     assert f"{REPLAYS - KEPT_REPORTS} more like it." in " ".join(shown.text.split())
 
 
-@pytest.mark.one_engine
 def test_a_report_that_is_applied_is_always_kept(gateway: Gateway, tenant: Tenant) -> None:
     """Breaks when the bound counts for it too: leave `applied` out of `_is_kept`."""
     sent = gateway.send(tenant).json
@@ -86,7 +83,6 @@ def test_reports_of_many_kinds_are_bounded_too(gateway: Gateway, tenant: Tenant)
     assert reports_of(events) == 200
 
 
-@pytest.mark.one_engine
 def test_a_repeat_is_counted_on_the_last_report_like_it(gateway: Gateway, tenant: Tenant) -> None:
     """Breaks when the last report is taken, alike or not: leave `is_alike` out of the order."""
     sent = gateway.send(tenant).json

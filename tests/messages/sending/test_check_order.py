@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-import pytest
 from sqlalchemy import delete
 
 from app.access.principal import Role
@@ -172,7 +171,6 @@ def test_each_check_has_its_own_code(factory: Factory, gateway: Gateway) -> None
     assert found == {name: expected for name, _, expected in CHECKS}
 
 
-@pytest.mark.one_engine
 def test_every_earlier_check_wins_over_every_later_one(factory: Factory, gateway: Gateway) -> None:
     organization_id = factory.organization()
     expected, found = {}, {}
@@ -188,7 +186,6 @@ def test_every_earlier_check_wins_over_every_later_one(factory: Factory, gateway
     assert found == expected
 
 
-@pytest.mark.one_engine
 def test_send_with_several_faults_reports_the_first(factory: Factory, gateway: Gateway) -> None:
     organization_id = factory.organization()
     combinable = [c for c in CHECKS if c[0] not in {"number not real", "country not allowed"}]

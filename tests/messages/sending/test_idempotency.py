@@ -16,8 +16,6 @@ from support.fake_twilio import Call, accepted
 from support.replace_services import another_client
 from support.time import ManualClock
 
-pytestmark = pytest.mark.one_engine
-
 
 def _body(tenant: Tenant, **changes: str) -> dict[str, str]:
     body = {
@@ -69,7 +67,6 @@ def test_another_body_with_the_same_key_is_refused(
     assert len(gateway.twilio.calls) == 1
 
 
-@pytest.mark.both_engines
 def test_the_order_and_the_spaces_of_the_json_do_not_matter(
     gateway: Gateway, tenant: Tenant
 ) -> None:

@@ -17,8 +17,6 @@ from support.fake_twilio import Call, accepted
 from support.replace_services import another_client, replace_services
 from support.time import FakePace
 
-pytestmark = pytest.mark.one_engine
-
 NOTHING: Any = None  # no message is needed where the provider is a stand-in
 
 

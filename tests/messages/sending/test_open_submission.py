@@ -15,8 +15,6 @@ from support.factories import ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import Call
 from support.time import ManualClock
 
-pytestmark = pytest.mark.one_engine
-
 
 def _killed(_call: Call) -> Response:
     raise SystemExit
@@ -130,7 +128,6 @@ def test_nothing_is_sent_again_by_the_same_idempotency_key(
     assert len(timed_gateway.twilio.calls) == calls
 
 
-@pytest.mark.both_engines
 def test_killed_provider_call_releases_its_place(
     timed_gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

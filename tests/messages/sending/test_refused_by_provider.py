@@ -15,8 +15,6 @@ from app.use_cases.tables import opt_outs
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import accepted, refused
 
-pytestmark = pytest.mark.one_engine
-
 # From SPEC section 4 and the code tables of reference/twilio.md.
 PUBLIC = {
     (422, "InvalidDestination"): {21211, 21265, 21268, 21614, 21635},
@@ -79,7 +77,6 @@ def test_an_unknown_code_is_a_rejection_that_keeps_the_code(
     assert answer.json["details"] == {"provider_code": 29999}
 
 
-@pytest.mark.both_engines
 def test_a_destination_that_twilio_blocks_leaves_no_message_and_no_text(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -181,7 +178,6 @@ def test_a_code_that_cannot_be_stored_is_no_definite_refusal(
         assert (code, gateway.send(tenant).status_code) == (code, status)
 
 
-@pytest.mark.both_engines
 def test_a_token_that_cannot_be_decrypted_is_a_misconfiguration(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-import pytest
-
 from app.access.principal import Role
 from app.messages.tables import messages
 from support.factories import (
@@ -18,8 +16,6 @@ from support.factories import (
 )
 from support.fake_twilio import accepted
 from support.time import ManualClock
-
-pytestmark = pytest.mark.one_engine
 
 FIELDS = [
     "id",

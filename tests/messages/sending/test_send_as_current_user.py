@@ -12,8 +12,6 @@ from app.messages.sending.send import SendCall, SendRequest
 from app.messages.tables import idempotency_keys, messages
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 
-pytestmark = pytest.mark.one_engine
-
 IDEMPOTENT = identify("form", {"message": "test"})
 
 

@@ -15,8 +15,6 @@ from support.fake_twilio import Answer, Call, accepted, refused
 from support.locks import holding_messages
 from support.replace_services import another_client
 
-pytestmark = pytest.mark.one_engine
-
 HTML = "<html><body>Bad gateway</body></html>"
 
 
@@ -50,7 +48,6 @@ OPEN_ENDS: dict[str, Answer] = {
 }
 
 
-@pytest.mark.both_engines
 def test_an_answer_that_confirms_nothing_leaves_a_pending_message(
     gateway: Gateway, tenant: Tenant
 ) -> None:
@@ -136,7 +133,6 @@ def test_an_outcome_that_cannot_be_written_is_unconfirmed_and_its_callback_lands
     assert len(timed_gateway.twilio.calls) == 1
 
 
-@pytest.mark.both_engines
 def test_locked_database_after_the_call_makes_the_send_unconfirmed(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.access.principal import Role
 from app.messages.tables import message_events, messages
 from app.use_cases.tables import opt_outs
@@ -11,8 +9,6 @@ from support.callbacks import new_sid
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.tables import add_opt_out_row
 from support.time import ManualClock
-
-pytestmark = pytest.mark.one_engine
 
 
 def _message(gateway: Gateway, tenant: Tenant, sent: Any) -> Any:
@@ -74,7 +70,6 @@ def test_a_repeat_may_bring_the_error_code_that_the_first_lacked(
     assert _message(gateway, tenant, sent)["error_code"] == 30008
 
 
-@pytest.mark.both_engines
 def test_an_asynchronous_geo_block_is_a_failure_with_its_code(
     gateway: Gateway, tenant: Tenant
 ) -> None:

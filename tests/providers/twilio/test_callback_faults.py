@@ -16,8 +16,6 @@ from support.locks import holding_messages
 from support.polling import limit_here
 from support.tables import set_tokens
 
-pytestmark = pytest.mark.one_engine
-
 
 def _unavailable(answer: Any) -> bool:
     return (answer.status_code, answer.json["code"]) == (503, "ServiceUnavailable") and (
@@ -32,7 +30,6 @@ def _lands(gateway: Gateway, tenant: Tenant, sent: Any) -> None:
     assert found["status"] == "delivered"
 
 
-@pytest.mark.both_engines
 def test_a_locked_database_answers_503_within_3_seconds_and_the_retry_lands(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:

@@ -1,6 +1,5 @@
 """A callback changes the one message that its account, its id and its SID agree on, or nothing."""
 
-import pytest
 from twilio.http.response import Response
 
 from app.access.principal import Role
@@ -11,8 +10,6 @@ from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gatew
 from support.fake_twilio import Call, accepted
 from support.replace_services import another_client
 from support.tables import snapshot
-
-pytestmark = pytest.mark.one_engine
 
 OTHER_TOKEN = "b" * 32
 
