@@ -13,8 +13,6 @@ from app.web.fields import Choice, Country, Id, StrictSchema, Text, Time, Timest
 from app.web.pages import PageQuery, page_of
 from app.web.setting_fields import Name
 
-_some = validate.Length(min=1, max=250)
-
 
 class NetworkText(Text):
     """A network in CIDR notation, or one address."""
@@ -44,35 +42,28 @@ class RateView(View):
     burst = fields.Integer(metadata={"example": 200})
 
 
+def _limit(inner: fields.Field[Any], meaning: str, **metadata: Any) -> fields.List[Any]:
+    return fields.List(
+        inner,
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=250),
+        metadata={"description": meaning, **metadata},
+    )
+
+
 class AccessKeyBody(StrictSchema):
     name = Name(required=True)
     role = Choice(Role, required=True)
     workspace_id = Id(load_default=None, allow_none=True)
     expires_at = Timestamp(load_default=None, allow_none=True)
     rate = fields.Nested(RateBody, load_default=DEFAULT_RATE)
-    use_case_ids = fields.List(
-        Id(),
-        load_default=None,
-        allow_none=True,
-        validate=_some,
-        metadata={"description": "It sends through these use cases only"},
-    )
-    countries = fields.List(
-        Country(),
-        load_default=None,
-        allow_none=True,
-        validate=_some,
-        metadata={"description": "It sends to these countries only", "example": ["US", "CA"]},
-    )
-    source_networks = fields.List(
+    use_case_ids = _limit(Id(), "It sends through these use cases only")
+    countries = _limit(Country(), "It sends to these countries only", example=["US", "CA"])
+    source_networks = _limit(
         NetworkText(),
-        load_default=None,
-        allow_none=True,
-        validate=_some,
-        metadata={
-            "description": "It is used from these networks only, in CIDR notation",
-            "example": ["203.0.113.0/24"],
-        },
+        "It is used from these networks only, in CIDR notation",
+        example=["203.0.113.0/24"],
     )
 
     @post_load

@@ -42,6 +42,12 @@ def is_only_organization(connection: Connection, organization_id: UUID) -> bool:
     return found == [organization_id]
 
 
+def load_denied_destinations(connection: Connection, organization_id: UUID) -> list[str]:
+    columns = organizations.c
+    query = select(columns.denied_destinations).where(columns.id == organization_id)
+    return list(connection.execute(query).scalar_one())
+
+
 def lock_organization(connection: Connection, organization_id: UUID) -> None:
     """Serialize changes of an organization's configuration, so that names stay unique."""
     query = select(organizations.c.id).where(organizations.c.id == organization_id)

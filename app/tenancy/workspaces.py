@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from app.access.accounts import (
     PATH,
@@ -21,8 +21,8 @@ from app.access.accounts import (
 )
 from app.access.audit import AuditEvent, record_audit_event, record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
-from app.access.store import load_workspace, lock_organization, required
-from app.access.tables import organizations, workspaces
+from app.access.store import load_denied_destinations, load_workspace, lock_organization, required
+from app.access.tables import workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
 from app.db.encryption import Cipher
 from app.db.rows import AnyRow
@@ -146,7 +146,7 @@ def check_new_workspace(
     elif wanted.inherits:
         problems.add("$.inherits", "This workspace has no parent to inherit from.")
     is_home_alone = not wanted.is_to_inherit and wanted.destinations is None
-    if is_home_alone and wanted.home_country in _denied_by_organization(
+    if is_home_alone and wanted.home_country in load_denied_destinations(
         connection, organization_id
     ):
         problems.add("$.home_country", DENIED)
@@ -157,12 +157,6 @@ def check_new_workspace(
         account = problems.catch(lambda: plan_account(*of_it, lock=lock))
     problems.refuse()
     return account
-
-
-def _denied_by_organization(connection: Connection, organization_id: UUID) -> list[str]:
-    columns = organizations.c
-    query = select(columns.denied_destinations).where(columns.id == organization_id)
-    return list(connection.execute(query).scalar_one())
 
 
 _PLAIN = (

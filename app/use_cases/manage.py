@@ -13,8 +13,7 @@ from sqlalchemy import Connection, delete, insert, null, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import chosen_workspace, lock_organization, required
-from app.access.tables import organizations
+from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
 from app.db.filters import PageFilter, load_page
 from app.db.rows import AnyRow
 from app.kernel.errors import UseCaseNotFound, ValidationFailed
@@ -141,11 +140,9 @@ def _check_name(connection: Connection, workspace_id: UUID, name: str, problems:
 def _check_destinations(
     connection: Connection, principal: Principal, wanted: list[str] | None, problems: Problems
 ) -> None:
-    columns = organizations.c
-    query = select(columns.denied_destinations).where(columns.id == principal.organization_id)
-    floor = connection.execute(query).scalar_one()
+    denied = load_denied_destinations(connection, principal.organization_id)
     for place, country in enumerate(wanted or ()):
-        if country in floor:
+        if country in denied:
             problems.add(f"$.allowed_destinations[{place}]", DENIED_BY_ORGANIZATION)
 
 

@@ -93,7 +93,8 @@ def send_test(current_user: CurrentUser) -> Response:
     given = parse_id(request.form.get("nonce", ""))
     nonce = str(given or uuid4())
     try:
-        wanted = read_form(SendBody, to_phone_number=_typed_number())
+        number = without_separators(request.form.get("to_phone_number", ""))
+        wanted = read_form(SendBody, to_phone_number=number)
         sent = send_or_wait(_call(current_user, wanted, nonce))
     except e.ValidationFailed as problem:
         return _page(current_user, _Shown(sending=refilled(problem), nonce=nonce), 422)
@@ -104,10 +105,6 @@ def send_test(current_user: CurrentUser) -> Response:
         return _refused(current_user, refused, nonce)
     notice = "This form was already sent. This is its message." if sent.replayed else "Sent."
     return redirect_with_flash(f"{MESSAGES}/{json.loads(sent.answer)['id']}", notice)
-
-
-def _typed_number() -> str:
-    return without_separators(request.form.get("to_phone_number", ""))
 
 
 def _call(current_user: CurrentUser, wanted: SendRequest, nonce: str) -> SendCall:
