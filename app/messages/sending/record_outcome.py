@@ -51,15 +51,14 @@ _ACCEPT = f"""UPDATE messages SET
   WHERE id = :message_id
     -- The worker's conclusion is taken back first: see app.messages.delivery.guessed_sids.
     AND submission <> '{Submission.NOT_CONFIRMED}'
-    AND (sid_source IS DISTINCT FROM '{SidSource.LIST}' OR message_sid = :sid)
-  RETURNING id"""
+    AND (sid_source IS DISTINCT FROM '{SidSource.LIST}' OR message_sid = :sid)"""
 _KEEP = """UPDATE idempotency_keys SET answer = coalesce(answer, :first_answer)
   WHERE workspace_id = :workspace_id AND key_hash = :key_hash AND message_id = :message_id
   RETURNING answer"""
 
 _ACCEPT_ALONE = Statement(_ACCEPT)
 _KEEP_ANSWER = Statement(_KEEP)
-_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT}),
+_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT} RETURNING id),
 kept AS ({_KEEP})
 SELECT kept.answer FROM accepted LEFT JOIN kept ON true""")
 
@@ -87,7 +86,7 @@ def accept_submission(
         row = _ACCEPT_AND_KEEP.first(connection, values)
         return None if row is None else row.answer or first_answer
     kept = _KEEP_ANSWER.first(connection, values)
-    if _ACCEPT_ALONE.first(connection, values) is None:
+    if not _ACCEPT_ALONE.run(connection, values):
         return None
     return first_answer if kept is None else kept.answer
 
@@ -97,7 +96,7 @@ def accept_message(
 ) -> bool:
     """Return False if the message is gone."""
     values = _acceptance(message_id, accepted, now)
-    return _ACCEPT_ALONE.first(connection, values) is not None
+    return _ACCEPT_ALONE.run(connection, values) == 1
 
 
 def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str, Any]:
