@@ -10,6 +10,7 @@ from app.access.principal import Role
 from app.destinations.geo_permissions.check import CheckProvider
 from app.providers.port import GeoFacts, GeoPermission, ProviderAccount
 from app.providers.twilio.geo import TwilioGeoPermissions
+from app.providers.twilio.transport import NotConfirmed
 from app.webhooks.tables import webhook_events
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 
@@ -51,6 +52,20 @@ def test_each_applied_status_sends_one_event(
     assert "body" not in data
     message = gateway.get(f"/v1/sms/{sent['id']}", key=tenant.keys[Role.VIEWER]).json
     assert data["delivered_at"] == message["delivered_at"]
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_reports_by_sid_alone_and_of_unconfirmed_sends_have_their_events_too(
+    gateway: Gateway, factory: Factory, tenant: Tenant
+) -> None:
+    """Break: in `_Statements.on_postgresql` of `apply_report.py`, leave `reported` out."""
+    sent = gateway.send(tenant).json
+    gateway.callback(None, sent["message_sid"], "delivered")
+    gateway.twilio.script.append(NotConfirmed("ReadTimeoutError"))
+    pending = gateway.send(tenant).json["details"]["id"]
+    gateway.callback(pending, "SM" + "1" * 32, "delivered")
+    found = [(event_type, data["id"]) for event_type, data in written_events(factory)]
+    assert sorted(found) == sorted(("sms.delivered", one) for one in (sent["id"], pending))
 
 
 @pytest.mark.usefixtures("endpoint")
