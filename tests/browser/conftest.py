@@ -21,6 +21,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from support.browser import DESKTOP, FLAGS, Complaints, chromium
+from support.disk import do_not_wait_for_the_disk
 from support.site import Site, served_site
 
 # Long, for a machine that does other things too: nothing waits that long for luck.
@@ -49,6 +50,7 @@ def site(
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(sqlite_template, folder / "borderpost.db")
     database = Database(f"sqlite:///{folder}/borderpost.db", pool_size=16)
+    do_not_wait_for_the_disk(database)
     with served_site(database, cipher, folder, prefix) as site:
         yield site
     database.close()

@@ -11,7 +11,7 @@ from app.webhooks.attempt import Reply
 from support.accessibility import axe_clean
 from support.browser import EACH_SIZE, FIRST_VIEW_BYTES, pixels_beyond_window, transferred_bytes
 from support.factories import US_NUMBER
-from support.site import Site
+from support.site import Site, enter
 from support.time import ManualClock
 from support.webhooks import Hooks
 
@@ -44,11 +44,7 @@ def paths(site: Site) -> list[str]:
 @pytest.fixture
 def opened(page: Page, site: Site, paths: list[str]) -> Page:
     """A window of an admin."""
-    page.goto("/console/sign-in")
-    page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(site.tenant.keys[Role.ADMIN])
-    page.get_by_role("button", name="Sign in with key").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    enter(page, site, site.tenant.keys[Role.ADMIN])
     return page
 
 

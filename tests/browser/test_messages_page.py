@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from uuid import UUID
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from sqlalchemy import delete, insert
 
 from app.access.principal import Role
@@ -20,15 +20,11 @@ from support.browser import (
     scrolling_sideways,
     transferred_bytes,
 )
-from support.site import Site
+from support.site import Site, enter
 
 
 def sign_in(page: Page, site: Site) -> None:
-    page.goto(f"{site.url}/console/sign-in")
-    page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(site.tenant.keys[Role.OWNER])
-    page.get_by_role("button", name="Sign in with key").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    enter(page, site, site.tenant.keys[Role.OWNER])
 
 
 def send_test(page: Page, site: Site) -> UUID:
@@ -53,6 +49,7 @@ def status_of(page: Page) -> str:
     return page.locator(".life-status .status").first.text_content() or ""
 
 
+@EACH_SIZE
 def test_a_message_is_seen_to_become_delivered(page: Page, site: Site) -> None:
     sign_in(page, site)
     message_id = send_test(page, site)
@@ -64,13 +61,16 @@ def test_a_message_is_seen_to_become_delivered(page: Page, site: Site) -> None:
     report(site, message_id, "delivered")
     expect(shown).to_have_text("delivered")
     expect(page.get_by_text("Marked delivered.")).to_be_visible()
-    assert page.locator("#life[hx-get]").count() == 0
-    assert page.locator("time:not([data-local])").count() == 0
+    expect(page.locator("#life[hx-get]")).to_have_count(0)
+    expect(page.locator("time:not([data-local])")).to_have_count(0)
     axe_clean(page)
 
 
-def test_link_refreshes_the_page_without_scripts(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.url, java_script_enabled=False)
+@EACH_SIZE
+def test_link_refreshes_the_page_without_scripts(
+    browser: Browser, site: Site, viewport: ViewportSize
+) -> None:
+    context = browser.new_context(base_url=site.url, java_script_enabled=False, viewport=viewport)
     page = context.new_page()
     sign_in(page, site)
     message_id = send_test(page, site)

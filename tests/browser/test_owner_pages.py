@@ -17,7 +17,7 @@ from support.browser import (
     transferred_bytes,
 )
 from support.console import make_user
-from support.site import Site
+from support.site import Site, enter
 
 KEYS = "/console/access-keys"
 
@@ -30,18 +30,10 @@ def owner_key(site: Site) -> str:
     return site.factory.keys(organization_id, None)[Role.OWNER]
 
 
-def sign_in(page: Page, owner_key: str) -> None:
-    page.goto("/console/sign-in")
-    page.get_by_text("Sign in with an access key").click()
-    page.get_by_label("Access key").fill(owner_key)
-    page.get_by_role("button", name="Sign in with key").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
-
-
 @pytest.fixture
-def owner(page: Page, owner_key: str) -> Page:
+def owner(page: Page, site: Site, owner_key: str) -> Page:
     """A page that is signed in."""
-    sign_in(page, owner_key)
+    enter(page, site, owner_key)
     return page
 
 
@@ -52,7 +44,7 @@ def plain(browser: Browser, owner_key: str, site: Site, viewport: ViewportSize) 
         java_script_enabled=False, viewport=viewport, base_url=site.url
     ) as context:
         page = context.new_page()
-        sign_in(page, owner_key)
+        enter(page, site, owner_key)
         yield page
 
 
@@ -66,6 +58,7 @@ def looks_well(page: Page) -> None:
 def test_the_finder_opens_by_its_key_and_guards_are_saved_after_a_preview(
     owner: Page, site: Site
 ) -> None:
+    owner.goto("/console")
     expect(owner.locator("html.has-scripts")).to_be_attached()
     owner.keyboard.press("/")
     owner.keyboard.type("guards")

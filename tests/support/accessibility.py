@@ -1,12 +1,69 @@
-"""What axe finds on a page: the rules of WCAG 2.2 AA and of good practice."""
+"""What axe finds on a page: the rules of WCAG 2.2 AA and of good practice.
 
-from typing import Any
+Contrast is as dear as all other rules together. Texts that look the same (colours, size, weight, and
+all backgrounds behind them) have the same contrast. So of each look a page shows, up to three texts
+are measured, until axe has found it good once in the test process.
+"""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-_AXE = Axe()
-_OPTIONS = {"resultTypes": ["violations"]}
+_AXE = Axe().axe_script
+# The looks of texts whose contrast axe has measured and found enough.
+_enough: set[str] = set()
+_RUN = """
+async ([besides, within, enough]) => {
+  const context = {exclude: besides.map((one) => [one])};
+  if (within) context.include = [[within]];
+  const all = await axe.run(context, {resultTypes: ["violations"], rules: {"color-contrast": {enabled: false}}});
+  const known = new Set(enough);
+  const looks = new Map();
+  const behinds = new Map();
+  for (const one of document.querySelectorAll(within ? `${within} *` : "body *")) {
+    const look = lookOf(one);
+    if (look && !known.has(look) && !besides.some((other) => one.closest(other))) looks.set(one, look);
+  }
+  const found = all.violations;
+  const passed = new Set();
+  if (looks.size) {
+    const options = {resultTypes: ["violations", "passes"], runOnly: ["color-contrast"], elementRef: true};
+    const alike = Object.groupBy(looks.keys(), (one) => looks.get(one));
+    const include = Object.values(alike).flatMap((all) => [...new Set([all[0], all[all.length >> 1], all.at(-1)])]);
+    const contrast = await axe.run({include, exclude: context.exclude}, options);
+    found.push(...contrast.violations);
+    const looksOf = (rules) => rules.flatMap((rule) => rule.nodes.map((node) => looks.get(node.element)));
+    for (const look of looksOf(contrast.passes)) passed.add(look);
+    for (const look of looksOf(contrast.violations)) passed.delete(look);
+  }
+  return [
+    found.map((rule) => [`${rule.id} (${rule.impact}): ${rule.help}`, rule.nodes.map((node) => node.html)]),
+    [...passed].filter(Boolean),
+  ];
+
+  function lookOf(one) {
+    const hasText = [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!hasText && !one.matches("input, select, textarea")) return null;
+    if (one.closest("[disabled], fieldset:disabled, [aria-disabled=true]")) return null;
+    const box = one.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) return null;
+    if (!one.checkVisibility({opacityProperty: true, visibilityProperty: true})) return null;
+    const own = getComputedStyle(one);
+    const look = [own.color, own.fontSize, own.fontWeight, own.textShadow, own.fill, one.localName === "input", behind(one)];
+    return look.join("|");
+  }
+  function behind(one) {
+    if (!one) return "";
+    let found = behinds.get(one);
+    if (found === undefined) {
+      const style = getComputedStyle(one);
+      const layer = [style.backgroundColor, style.backgroundImage, style.opacity, style.filter, style.position].join(" ");
+      found = behind(one.parentElement) + (layer === "rgba(0, 0, 0, 0) none 1 none static" ? "" : `|${layer}`);
+      behinds.set(one, found);
+    }
+    return found;
+  }
+}
+"""
 
 
 def violations(
@@ -18,14 +75,12 @@ def violations(
     axe fails in a document without elements, so it waits for the whole page.
     """
     page.wait_for_load_state("load")
-    context: dict[str, Any] = {"exclude": [[one] for one in besides]} if besides else {}
-    if within is not None:
-        context["include"] = [[within]]
-    found = _AXE.run(page, context=context or None, options=_OPTIONS).response["violations"]
-    return {
-        f"{rule['id']} ({rule['impact']}): {rule['help']}": [node["html"] for node in rule["nodes"]]
-        for rule in found
-    }
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.evaluate(_AXE)
+    found, passed = page.evaluate(_RUN, [list(besides), within, list(_enough)])
+    _enough.update(passed)
+    rules: list[tuple[str, list[str]]] = found
+    return dict(rules)
 
 
 def axe_clean(page: Page, *, besides: tuple[str, ...] = (), within: str | None = None) -> None:

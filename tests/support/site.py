@@ -5,11 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from playwright.sync_api import Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app.console.ui.guards import SESSION, cookie_scope
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.users.caller import Caller, KnownBrowser
+from app.users.sign_in import SignIn
+from app.web.registry import get_service
 from support.factories import Factory, Gateway, Tenant, open_gateway
 
 
@@ -52,3 +58,15 @@ def served_site(
 def _later(*_: object) -> list[bytes]:
     """Stands in until the port, which the application must know, is known."""
     raise AssertionError
+
+
+def enter(page: Page, site: Site, key: str) -> None:
+    """Sign a window in by access key, without the form."""
+    caller = Caller("127.0.0.1", "127.0.0.1", "test", KnownBrowser("test", {}))
+    with site.gateway.client.application.app_context():
+        token = get_service(SignIn).by_key(key, caller).token
+    scope = cookie_scope(site.url)
+    host = urlsplit(site.url).hostname or ""
+    page.context.add_cookies(
+        [{"name": scope.named(SESSION), "value": token, "domain": host, "path": scope.path}]
+    )
