@@ -13,6 +13,7 @@ from app.kernel.ids import new_id
 from app.providers.port import GeoPermission
 from support.accessibility import axe_clean
 from support.browser import (
+    DESKTOP,
     EACH_SIZE,
     FIRST_VIEW_BYTES,
     Complaints,
@@ -142,12 +143,15 @@ def test_click_on_the_map_selects_and_another_deselects(opened: Page, policy: Po
     expect(opened.locator('#map svg > [id="SG"] title')).to_have_text("Singapore (SG): allowed")
 
 
-def test_leaving_with_unsaved_changes_asks_first(opened: Page) -> None:
-    """Break: leave out the listener of `beforeunload`, or that of `click`, in destinations.js."""
+@EACH_SIZE
+def test_leaving_with_unsaved_changes_asks_first(opened: Page, viewport: ViewportSize) -> None:
+    """Break: leave out the listener of `beforeunload` or that of `click`, or let the menu stay."""
     asked: list[str] = []
     opened.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     select(opened, "france")
     waits(opened, 1)
+    if viewport["width"] < DESKTOP["width"]:
+        opened.get_by_role("button", name="Menu", exact=True).click()
     opened.locator("nav").get_by_role("link", name="Messages").click()
     expect(opened.get_by_text("Your changes are not saved.")).to_be_visible()
     opened.close(run_before_unload=True)

@@ -112,6 +112,7 @@ def test_a_token_is_copied_and_a_key_is_revoked_after_a_question(owner: Page, si
     audit_event = row.get_by_role("button", name="Revoke key")
     expect(audit_event).to_be_hidden()
     row.locator("summary").click()
+    looks_well(owner)
     assert not revoked()
     audit_event.click()
     expect(owner.get_by_role("status")).to_contain_text("backend is revoked.")

@@ -86,6 +86,7 @@
     event.preventDefault();
     asking.querySelector("a").href = link.href;
     asking.hidden = false;
+    document.getElementById("menu").hidePopover(); // on a phone, it covers the question
     asking.querySelector("a").focus();
   });
 
