@@ -1,14 +1,10 @@
 """How gunicorn serves Borderpost: `gunicorn wsgi:app` reads this by itself."""
 
 import gc
+import shutil
+from typing import Any
 
-# Imports make many objects and no garbage: with the collector, a start takes half as long again.
-gc.disable()
-
-import shutil  # noqa: E402
-from typing import Any  # noqa: E402
-
-from app.web.metrics_folder import make_metrics_folder  # noqa: E402
+from app.web.metrics_folder import make_metrics_folder
 
 # Before anything imports the metrics: they choose then how processes share them.
 _metrics = make_metrics_folder()
@@ -57,7 +53,6 @@ def when_ready(_server: Any) -> None:
     """Keep the loaded program out of the garbage collector."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,7 +3,7 @@
 # ruff: noqa: E402
 import gc
 
-# Imports make many objects and no garbage: with the collector, a start takes half as long again.
+# Imports make many objects and no garbage: with the collector, a start takes a quarter longer.
 gc.disable()
 
 import os
