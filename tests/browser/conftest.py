@@ -3,6 +3,9 @@
 The browser is the system's Chromium; without one these tests are skipped. A page must not complain:
 an error on its console, a violation of its policy or a request to another host fails its test.
 With BORDERPOST_SCREENSHOTS naming a folder, each test leaves a picture of its page there.
+
+A new page, with its process and its empty cache, costs more than most tests. So the tests of a
+module share two windows, one with scripts and one without, and each test has a tenant of its own.
 """
 
 import os
@@ -18,14 +21,22 @@ from app.db.engine import Database
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from support.browser import DESKTOP, FLAGS, Complaints, chromium
+from app.kernel.ids import new_id
+from support.browser import (
+    DESKTOP,
+    FLAGS,
+    PATIENCE_MILLISECONDS,
+    Complaints,
+    Manner,
+    Window,
+    chromium,
+)
+from support.destinations import PolicyClient
 from support.disk import do_not_wait_for_the_disk
 from support.site import Site, served_site
 
-# Long, for a machine that does other things too: nothing waits that long for luck.
-PATIENCE_MILLISECONDS = 40_000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
@@ -46,7 +57,7 @@ def browser() -> Iterator[Browser]:
 def site(
     cipher: Cipher, prefix: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """A gateway that the tests of a module share, with one tenant."""
+    """A gateway that the tests of a module share, with one tenant that no test changes."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(sqlite_template, folder / "borderpost.db")
     database = Database(f"sqlite:///{folder}/borderpost.db", pool_size=16)
@@ -62,40 +73,57 @@ def prefix() -> str:
     return ""
 
 
-@pytest.fixture
-def viewport() -> ViewportSize:
-    """The size of the window; parametrize it to try others."""
-    return ViewportSize(**DESKTOP)
+@pytest.fixture(scope="module")
+def windows(browser: Browser, site: Site) -> Iterator[dict[bool, Window]]:
+    """A window with scripts and one without."""
+    opened = {runs: Window(browser, site.url, runs_scripts=runs) for runs in (True, False)}
+    yield opened
+    for window in opened.values():
+        window.close()
 
 
 @pytest.fixture
-def context(browser: Browser, site: Site, viewport: ViewportSize) -> Iterator[BrowserContext]:
-    """A browser that has never seen the site; one of a phone's size prefers dark colours."""
-    context = browser.new_context(
-        viewport=viewport,
-        base_url=site.url,
-        reduced_motion="reduce",
-        color_scheme="dark" if viewport["width"] < DESKTOP["width"] else "light",
-    )
-    context.set_default_timeout(PATIENCE_MILLISECONDS)
-    yield context
-    context.close()
+def manner() -> Manner:
+    """How the page is looked at; `EACH_MANNER` and `EACH_SIZE` give others."""
+    return DESKTOP
 
 
 @pytest.fixture
-def complaints(context: BrowserContext, site: Site) -> Complaints:
+def window(windows: dict[bool, Window], manner: Manner) -> Iterator[Window]:
+    """The window of a test, in which nobody is signed in."""
+    window = windows[manner.runs_scripts]
+    window.look(manner)
+    yield window
+    window.leave()
+
+
+@pytest.fixture
+def complaints(window: Window) -> Complaints:
     """What the browser complains about; clear it of what a test provokes."""
-    return Complaints(context, site.url)
+    return window.complaints
 
 
 @pytest.fixture
 def page(
-    context: BrowserContext, complaints: Complaints, request: pytest.FixtureRequest
+    window: Window, complaints: Complaints, manner: Manner, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
     """An empty page of the site's browser."""
-    page = context.new_page()
+    page = window.page
     yield page
     if folder := os.environ.get("BORDERPOST_SCREENSHOTS"):
         name = re.sub(r"[^\w-]+", "-", request.node.name)
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    # Its answer comes after all that the page has told before.
+    ran = page.evaluate("document.documentElement.classList.contains('has-scripts')")
     assert complaints.found == []
+    assert not (ran and not manner.runs_scripts)
+    for marker in request.node.iter_markers("sends"):
+        assert [path for path in marker.args if not complaints.has_sent(path)] == []
+
+
+@pytest.fixture
+def policy(site: Site) -> PolicyClient:
+    """A workspace of this test alone, in an organization of its own that denies North Korea."""
+    organization_id = site.factory.organization(f"Acme {new_id()}", ("KP",))
+    tenant = site.factory.tenant(organization_id, account_sid=f"AC{new_id().hex}")
+    return PolicyClient(site.gateway, tenant, site.factory)

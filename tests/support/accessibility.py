@@ -8,6 +8,13 @@ are measured, until axe has found it good once in the test process.
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from support.browser import (
+    pixels_beyond_window,
+    running_scripts,
+    runs_scripts,
+    scrolling_sideways,
+)
+
 _AXE = Axe().axe_script
 # The looks of texts whose contrast axe has measured and found enough.
 _enough: set[str] = set()
@@ -75,9 +82,11 @@ def violations(
     axe fails in a document without elements, so it waits for the whole page.
     """
     page.wait_for_load_state("load")
-    if page.evaluate("typeof axe === 'undefined'"):
-        page.evaluate(_AXE)
-    found, passed = page.evaluate(_RUN, [list(besides), within, list(_enough)])
+    with running_scripts(page):
+        if page.evaluate("typeof axe === 'undefined'"):
+            page.evaluate(_AXE)
+        given = [list(besides), within, list(_enough)]
+        found, passed = page.evaluate(_RUN, given)
     _enough.update(passed)
     rules: list[tuple[str, list[str]]] = found
     return dict(rules)
@@ -87,3 +96,14 @@ def axe_clean(page: Page, *, besides: tuple[str, ...] = (), within: str | None =
     """Make sure that axe finds nothing."""
     found = violations(page, besides=besides, within=within)
     assert not found, "\n".join(f"{rule} {elements[:3]}" for rule, elements in found.items())
+
+
+def looks_well(page: Page) -> None:
+    """Make sure that axe finds nothing, and that nothing is wider than its place or the window.
+
+    A page without scripts has the same elements, up to those that its own test gives to axe.
+    """
+    if runs_scripts(page):
+        axe_clean(page)
+    assert scrolling_sideways(page) == []
+    assert pixels_beyond_window(page) == 0

@@ -1,10 +1,23 @@
-"""A real browser: where it is found, what it complains about, and how much a page makes it load."""
+"""A real browser: where it is found, how it is looked at, and what it complains about."""
 
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+)
 
 # The names under which distributions install it; `.ci/browser` looks for the same.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -19,11 +32,47 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 360, "height": 740}
-EACH_SIZE = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+# Long, for a machine that does other things too: nothing waits that long for luck.
+PATIENCE_MILLISECONDS = 40_000
 # What the first view of a page may make a browser load.
 FIRST_VIEW_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How somebody looks at the pages; the size is in CSS pixels."""
+
+    width: int
+    height: int
+    colours: Literal["light", "dark"]
+    runs_scripts: bool = True
+
+    @property
+    def is_phone(self) -> bool:
+        return self.colours == "dark"
+
+
+DESKTOP = Manner(1280, 800, "light")
+PHONE = Manner(360, 740, "dark")
+PLAIN_DESKTOP = Manner(1280, 800, "light", runs_scripts=False)
+PLAIN_PHONE = Manner(360, 740, "dark", runs_scripts=False)
+EACH_SIZE = pytest.mark.parametrize("manner", [DESKTOP, PHONE], ids=["desktop", "phone"])
+EACH_MANNER = pytest.mark.parametrize(
+    "manner",
+    [DESKTOP, PHONE, PLAIN_DESKTOP, PLAIN_PHONE],
+    ids=["desktop", "phone", "plain-desktop", "plain-phone"],
+)
+
+
+def sends(*paths: str) -> pytest.MarkDecorator:
+    """The forms, by their paths below /console, that the browser submits in a test."""
+    return pytest.mark.sends(*paths)
+
+
+def chromium() -> str | None:
+    """The path of this machine's Chromium, if it has one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
 
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -32,21 +81,22 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
-def chromium() -> str | None:
-    """The path of this machine's Chromium, if it has one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
 class Complaints:
     """What a browser had to complain about: its console, broken scripts, foreign hosts."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.found: list[str] = []
+        self.sent: set[str] = set()
         self._host = urlsplit(url).netloc
         context.add_init_script(_TELL_VIOLATIONS)
         context.on("console", self._console)
         context.on("weberror", lambda error: self.found.append(f"script: {error.error}"))
         context.on("request", self._request)
+
+    def forgive(self, status: int) -> None:
+        """Forget that the browser tells of answers with this status, and of nothing else."""
+        assert all(f"status of {status}" in one for one in self.found), self.found
+        self.found.clear()
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning", "assert"}:
@@ -56,14 +106,84 @@ class Complaints:
         to = urlsplit(request.url)
         if to.scheme not in {"data", "blob"} and to.netloc != self._host:
             self.found.append(f"foreign: {request.url}")
+        if request.method == "POST":
+            self.sent.add(to.path)
+
+    def has_sent(self, path: str) -> bool:
+        """Whether a form was sent to a path, whose parts in braces may be anything."""
+        wanted = re.compile(r".*/console" + re.sub(r"\{\w+\}", "[^/]+", path))
+        return any(wanted.fullmatch(one) for one in self.sent)
+
+
+# The pages that run no scripts, and the sessions that say so. Not `java_script_enabled`: what is off
+# by it can't be switched on for a moment, and axe needs timers.
+_switches: dict[Page, CDPSession] = {}
+
+
+def _switch(page: Page, *, runs_scripts: bool) -> None:
+    _switches[page].send("Emulation.setScriptExecutionDisabled", {"value": not runs_scripts})
+
+
+class Window:
+    """A page with a history and a cache, for one test after another; it keeps nobody signed in."""
+
+    def __init__(self, browser: Browser, url: str, *, runs_scripts: bool) -> None:
+        self.context = browser.new_context(base_url=url, reduced_motion="reduce")
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
+        self.complaints = Complaints(self.context, url)
+        self.page = self.context.new_page()
+        if not runs_scripts:
+            _switches[self.page] = self.context.new_cdp_session(self.page)
+            _switch(self.page, runs_scripts=False)
+
+    def look(self, manner: Manner) -> Page:
+        """Begin a test."""
+        self.page.set_viewport_size(ViewportSize(width=manner.width, height=manner.height))
+        self.page.emulate_media(color_scheme=manner.colours)
+        self.complaints.found.clear()
+        self.complaints.sent.clear()
+        return self.page
+
+    def leave(self) -> None:
+        """End a test: what its pages still do ends with them."""
+        for other in self.context.pages:
+            if other is not self.page:
+                other.close()
+        self.page.goto("about:blank")
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+
+    def close(self) -> None:
+        _switches.pop(self.page, None)
+        self.context.close()
+
+
+def runs_scripts(page: Page) -> bool:
+    """Whether the scripts of a page are run."""
+    return page not in _switches
+
+
+@contextmanager
+def running_scripts(page: Page) -> Iterator[None]:
+    """Let the test's own scripts run in a page that runs none; those of the page stay unread."""
+    if runs_scripts(page):
+        yield
+        return
+    _switch(page, runs_scripts=True)
+    yield
+    _switch(page, runs_scripts=False)
 
 
 def transferred_bytes(page: Page, path: str) -> int:
-    """Open a page and tell what came over the wire for it, heads included, until all is quiet."""
+    """Open a page with nothing cached; what came over the wire, heads included, until all is quiet.
+
+    It waits half a second for the quiet, so only the tests of bytes open pages by it.
+    """
     session = page.context.new_cdp_session(page)
     sizes: list[float] = []
     session.on("Network.loadingFinished", lambda end: sizes.append(end["encodedDataLength"]))
     session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     page.goto(path)
     page.wait_for_load_state("networkidle")
     session.detach()
