@@ -37,6 +37,7 @@ from bench.load import write_requests
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID, Factory, Tenant
 from support.own_postgres import own_postgres
 from support.polling import PATIENCE_SECONDS, eventually
+from support.ports import free_ports
 from support.processes import Process, running, running_gateway
 
 PUBLIC_URL = "https://sms.example.com"
@@ -159,7 +160,7 @@ def _guarded_tenant(database: Database, key: str) -> Tenant:
 @contextmanager
 def fake_twilio(milliseconds: float) -> Iterator[str]:
     """Run a Twilio that answers after a time."""
-    port = _free_port()
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "bench.twilio", str(port), str(milliseconds)]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": "tests"})
     try:
@@ -297,11 +298,6 @@ def write_sends(tenant: Tenant, path: Path, count: int, *, to: str | None = None
         for number in range(count)
     ]
     write_requests(path, requests)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

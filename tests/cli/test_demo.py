@@ -21,6 +21,7 @@ from app.demo.tenant import delete_organization, make_demo_tenant
 from app.messages.tables import messages
 from support.every_table import fill
 from support.polling import PATIENCE_SECONDS, eventually
+from support.ports import free_ports
 from support.processes import ROOT
 
 # Tables whose rows belong to no organization.
@@ -45,7 +46,7 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
     make_demo_tenant(database, open_cipher(settings), instance)
     run("destinations", "allow", "BR")
     run("destinations", "block", "US")
-    command = [sys.executable, "-m", "app.cli", "demo", "--port", str(_free_port())]
+    command = [sys.executable, "-m", "app.cli", "demo", "--port", str(*free_ports(1))]
     known = {name: text for name, text in os.environ.items() if not name.startswith("BORDERPOST_")}
     given = {name: text for name, text in environ.items() if text is not None}
     log = instance / "demo.out"
@@ -63,7 +64,7 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
         use_running_demo("geo", other)
         assert f"Twilio emulator   {other['BORDERPOST_TWILIO_URL']}" in text
         assert f"Gateway           {other['BORDERPOST_PUBLIC_URL']}" in text
-        assert run("demo", "--port", str(_free_port())).stderr.startswith("error: a demo already")
+        assert run("demo", "--port", str(*free_ports(1))).stderr.startswith("error: a demo already")
         assert "is running" in run("demo", "reset").stderr
         for serving in ("worker", "demo", "emulator"):
             unchanged = dict(given)
@@ -80,13 +81,6 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
     )
     assert "removed the demo's organization" in run("demo", "reset").stdout
     assert run("demo", "reset").stdout == "there is no demo to remove\n"
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.mark.one_engine

@@ -12,8 +12,8 @@ import urllib3
 import yaml
 
 from app.settings import _NAMES, _SECRETS, VARIABLE_PREFIX
-from support.nginx import free_ports
 from support.polling import PATIENCE_SECONDS, eventually
+from support.ports import free_ports
 from support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"

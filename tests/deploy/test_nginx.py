@@ -19,8 +19,9 @@ from app.emulator.scenarios import CallbackMode, CreateAnswer, Scenario
 from app.providers.twilio.signature import sign
 from support.factories import ACCOUNT, AUTH_TOKEN, US_NUMBER
 from support.live_gateway import LiveGateway, start_live_gateway
-from support.nginx import Proxy, find_nginx, free_ports, running_nginx
+from support.nginx import Proxy, find_nginx, running_nginx
 from support.polling import PATIENCE_SECONDS, eventually
+from support.ports import free_ports
 
 pytestmark = pytest.mark.one_engine
 

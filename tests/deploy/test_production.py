@@ -23,8 +23,9 @@ import pytest
 
 from app.emulator.server import EmulatorServer
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
-from support.nginx import find_nginx, free_ports, running_nginx
+from support.nginx import find_nginx, running_nginx
 from support.polling import PATIENCE_SECONDS, eventually
+from support.ports import free_ports
 from support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")

@@ -24,9 +24,10 @@ from app.messages.tables import messages
 from borderpost_client import Borderpost, Unconfirmed
 from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, prepared_live_gateway
-from support.nginx import find_nginx, free_ports, running_nginx
+from support.nginx import find_nginx, running_nginx
 from support.polling import eventually, limit_here
 from support.pooler import Pooler, running_pooler
+from support.ports import free_ports
 from support.processes import Process, running_gateway, running_worker
 from support.replicated_postgres import PORTS, ReplicatedPostgres, replicated_postgres
 

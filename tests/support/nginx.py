@@ -55,15 +55,6 @@ def find_nginx() -> str:
     return found
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nothing listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 @contextmanager
 def running_nginx(folder: Path, gateways: list[int], ports: list[int]) -> Iterator[Proxy]:
     """Run nginx before gateways on these ports: at the root, with the prefix ``/sms``, and stripping it."""
