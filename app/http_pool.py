@@ -45,10 +45,10 @@ class _StrictConnection(HTTPConnection):
 
     def putheader(self, header: Any, *values: Any) -> None:
         """Write a usual header with fewer calls."""
-        line = f"{header}: {values[0]}" if isinstance(values[0], str) else ""
-        if len(values) == 1 and _HEADER.fullmatch(line):
+        is_text = len(values) == 1 and isinstance(header, str) and isinstance(values[0], str)
+        if is_text and _HEADER.fullmatch(line := f"{header}: {values[0]}"):
             self._output(line.encode("latin-1"))  # type: ignore[attr-defined]
-        else:
+        else:  # another kind of value, or an error
             super().putheader(header, *values)
 
     @property

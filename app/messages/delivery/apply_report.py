@@ -105,7 +105,10 @@ _EVENT = """INSERT INTO message_events (
 def _moved(
     where: str, returned: str, *, applied: str, is_kept: str, flag: str = "{}", source: str = ""
 ) -> str:
-    """Return the SQL of the update: facts fill nulls, the status changes only if applied."""
+    """Return the SQL of the update: facts fill nulls, the status changes only if applied.
+
+    ``flag`` turns the name of a flag into SQL: a column of ``source``, or a parameter.
+    """
     ends, hands_off, delivers, errs = map(flag.format, _FLAGS[1:])
     return f"""UPDATE messages AS m SET
     submission = '{Submission.ACCEPTED}',
