@@ -8,12 +8,15 @@ from sqlalchemy import inspect, text
 
 from app.db.clock import require_same_time
 from app.db.engine import Database
+from app.db.unavailable import is_deadlock
+from app.kernel.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = _MIGRATIONS / "versions"
+_TRIES = 5
 
 
 class UnknownRevision(Exception):
@@ -25,11 +28,23 @@ def upgrade(database: Database, revision: str = "head") -> list[str]:
 
     Return their reports, without whole phone numbers. Raises `ClocksDiffer` or `UnknownRevision`.
     """
+    require_same_time(database)
+    tries = 0
+    while True:
+        try:
+            return _upgrade_once(database, revision)
+        except ServiceUnavailable as problem:
+            # Statements of a gateway may wait for a table of the migration, and it for theirs.
+            tries += 1
+            if tries == _TRIES or not is_deadlock(problem.__cause__):
+                raise
+
+
+def _upgrade_once(database: Database, revision: str) -> list[str]:
     # 8 MiB and a tenth of a second, for which no other command and no worker has a use.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
-    require_same_time(database)
     config, report = _config(), list[str]()
     config.attributes["report"] = report
     with database.migrating() as connection:

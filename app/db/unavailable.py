@@ -17,6 +17,7 @@ from app.kernel.errors import ServiceUnavailable
 
 # The schema is older than the program: reported like a missing database.
 _NOT_MIGRATED = {"42P01", "42703"}
+_DEADLOCK = "40P01"
 _held = threading.local()
 
 
@@ -55,6 +56,11 @@ def is_unavailable(problem: BaseException) -> bool:
         or type(problem) is DatabaseError
         or _sqlstate(problem) in _NOT_MIGRATED
     )
+
+
+def is_deadlock(problem: BaseException | None) -> bool:
+    """Whether PostgreSQL ended a transaction that waited for one which waited for it."""
+    return isinstance(problem, DBAPIError) and _sqlstate(problem) == _DEADLOCK
 
 
 def _sqlstate(problem: DBAPIError) -> str | None:

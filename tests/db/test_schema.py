@@ -4,11 +4,13 @@ import uuid
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 import app.access.tables
 import app.db.heartbeats
@@ -25,6 +27,7 @@ from app.access.tables import audit_events, provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.metadata import metadata
 from app.db.schema import current_revision, latest_revision, upgrade
+from app.kernel.errors import ServiceUnavailable
 
 MIGRATIONS = Path(app.db.heartbeats.__file__).parent / "migrations"
 # What holds the rows of a declared table is no table of its own.
@@ -135,3 +138,27 @@ def test_the_latest_revision_is_the_head_of_the_migrations() -> None:
     assert latest_revision() == scripts.get_current_head()
     files = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
     assert files == sorted(script.revision for script in scripts.walk_revisions())
+
+
+def test_an_upgrade_that_a_deadlock_ended_is_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: raise after the first try."""
+    real, tries = command.upgrade, []
+
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    def ended_once(config: Config, revision: str) -> None:
+        tries.append(revision)
+        real(config, revision)
+        if len(tries) == 1:
+            raise OperationalError("ALTER TABLE", None, Deadlock())
+
+    monkeypatch.setattr(command, "upgrade", ended_once)
+    assert upgrade(database) == []
+    assert tries == ["head", "head"]
+    monkeypatch.setattr("app.db.schema._TRIES", 1)
+    tries.clear()
+    with pytest.raises(ServiceUnavailable):
+        upgrade(database)

@@ -13,6 +13,8 @@ import pytest
 
 from app.db.engine import Database
 from app.db.schema import downgrade, upgrade
+from app.db.unavailable import is_deadlock
+from app.kernel.errors import ServiceUnavailable
 from support.history import Reply, judge
 from support.live_gateway import LiveGateway, number, prepared_live_gateway
 from support.polling import eventually
@@ -81,15 +83,15 @@ def test_an_upgrade_under_load_loses_nothing(
     revision = max(path.name.partition("_")[0] for path in program.glob(MIGRATIONS))
     with prepared_live_gateway(database, tmp_path, WEB_CONCURRENCY="1") as live:
         downgrade(database, revision)
-        clients, listener = Clients(live), live.listener.dup()
+        clients = Clients(live)
         log = tmp_path / "gateway.log"
-        with ThreadPoolExecutor(CLIENTS) as pool:
+        with ThreadPoolExecutor(CLIENTS) as pool, live.listener.dup() as listener:
             with running_gateway(live.listener, live.environ, log, program=program) as old:
                 running = [pool.submit(clients.run, client) for client in range(CLIENTS)]
                 try:
                     clients.wait_for_more(201)
                     upgrade(database)
-                    _rename(database, "{0}", "{0}_new")
+                    eventually(lambda: _renamed(database, "{0}", "{0}_new"))
                     clients.wait_for_more(503)
                     assert live.callback(None, "SM" + "0" * 32, "sent").status == 503
                 except BaseException:
@@ -97,7 +99,7 @@ def test_an_upgrade_under_load_loses_nothing(
                     raise
                 assert old.stop() == 0
             # The new program knows the new names; here they are taken back for it.
-            _rename(database, "{0}_new", "{0}")
+            assert _renamed(database, "{0}_new", "{0}")
             with running_gateway(listener, live.environ, log):
                 try:
                     clients.wait_for_more(201)
@@ -120,11 +122,18 @@ def test_an_upgrade_under_load_loses_nothing(
     assert {row.status for row in held if row.submission == "accepted"} == {"delivered"}
 
 
-def _rename(database: Database, old: str, new: str) -> None:
-    with database.writing() as connection:
-        for table, column in RENAMES:
-            names = f"{old.format(column)} TO {new.format(column)}"
-            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {names}")
+def _renamed(database: Database, old: str, new: str) -> bool:
+    """Rename the columns of all tables at once, or none, after a deadlock with a send."""
+    try:
+        with database.writing() as connection:
+            for table, column in RENAMES:
+                names = f"{old.format(column)} TO {new.format(column)}"
+                connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {names}")
+    except ServiceUnavailable as problem:
+        if not is_deadlock(problem.__cause__):
+            raise
+        return False
+    return True
 
 
 def _version_before(folder: Path) -> Path:
