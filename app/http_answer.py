@@ -9,7 +9,9 @@ _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
 _MOST_INTERIM_ANSWERS = 20
 _STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9][0-9]{2}( [^\r\n]*)?\r?\n", re.ASCII)
-_HEADER_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r?\n", re.ASCII)
+# RFC 9110, section 5.6.2: what the name of a header may be.
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_HEADER_LINE = re.compile(rf"({HEADER_NAME}):[ \t]*([^\r\n]*)\r?\n", re.ASCII)
 _MAX_HEADER_LINE = 64 * 1024
 _MAX_HEADERS = 100
 _MAX_STATUS_LINE = 4096
@@ -20,7 +22,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _MAX_CHUNK_LINE = 1024
 _MAX_CHUNKS = 64 * 1024
-_TRAILER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+_TRAILER_LINE = re.compile(HEADER_NAME.encode() + rb":[\t\x20-\x7e\x80-\xff]*\r\n")
 _MAX_TRAILERS = 100
 _READ_BYTES = 16 * 1024
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from app.http_answer import FinalAnswer
+from app.http_answer import HEADER_NAME, FinalAnswer
 from app.http_exchange import Deadline, TimedSocket, look_up, look_up_in_time, open_first
 
 
@@ -21,7 +21,7 @@ def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
     return opened
 
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*", re.ASCII)
+_HEADER = re.compile(rf"{HEADER_NAME}: [\t\x20-\x7e\x80-\xff]*", re.ASCII)
 
 
 class _StrictConnection(HTTPConnection):

@@ -35,6 +35,7 @@ from support.browser import (
 )
 from support.destinations import PolicyClient
 from support.disk import do_not_wait_for_the_disk
+from support.factories import Tenant
 from support.site import Site, served_site
 
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
@@ -127,3 +128,9 @@ def policy(site: Site) -> PolicyClient:
     organization_id = site.factory.organization(f"Acme {new_id()}", ("KP",))
     tenant = site.factory.tenant(organization_id, account_sid=f"AC{new_id().hex}")
     return PolicyClient(site.gateway, tenant, site.factory)
+
+
+@pytest.fixture
+def tenant(policy: PolicyClient) -> Tenant:
+    """The tenant of the test's workspace."""
+    return policy.tenant

@@ -24,7 +24,6 @@ from support.browser import (
     sends,
     transferred_bytes,
 )
-from support.destinations import PolicyClient
 from support.factories import SERVICE_SID, US_NUMBER, Tenant
 from support.site import Site, enter
 from support.time import ManualClock
@@ -33,12 +32,6 @@ from support.webhooks import FakeSender, Hooks
 USE_CASES = "/console/use-cases"
 OPT_OUTS = "/console/opt-outs"
 WEBHOOKS = "/console/webhooks"
-
-
-@pytest.fixture
-def tenant(policy: PolicyClient) -> Tenant:
-    """The tenant of the test's workspace."""
-    return policy.tenant
 
 
 @pytest.fixture

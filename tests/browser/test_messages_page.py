@@ -1,9 +1,7 @@
 """The pages of messages in a browser: a test is sent and watched, with scripts and without."""
 
-import csv
 import re
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -20,20 +18,14 @@ from support.browser import (
     FIRST_VIEW_BYTES,
     Complaints,
     Manner,
+    downloaded,
     sends,
     transferred_bytes,
 )
-from support.destinations import PolicyClient
 from support.factories import Tenant
 from support.site import Site, enter
 
 FR = "+33612345678"
-
-
-@pytest.fixture
-def tenant(policy: PolicyClient) -> Tenant:
-    """The tenant of the test's workspace."""
-    return policy.tenant
 
 
 @pytest.fixture
@@ -125,14 +117,6 @@ def test_messages_and_refusals_are_searched_and_taken_along_as_files(
     owner.get_by_role("button", name="Search").click()
     expect(owner).to_have_url(re.compile("country=FR"))
     assert [row["country"] for row in downloaded(owner)] == ["FR"]
-
-
-def downloaded(page: Page) -> list[dict[str, str]]:
-    """Press the link below a list; the rows of its file."""
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download CSV").click()
-    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(text.splitlines()))
 
 
 @EACH_MANNER

@@ -1,8 +1,6 @@
 """The pages of an owner in a browser: keys, people, workspaces, guards, alerts, figures, audit."""
 
-import csv
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,6 +15,7 @@ from support.browser import (
     EACH_SIZE,
     FIRST_VIEW_BYTES,
     Manner,
+    downloaded,
     sends,
     transferred_bytes,
 )
@@ -60,14 +59,6 @@ def alert(policy: PolicyClient) -> None:
         workspace_id, now = policy.tenant.workspace_id, policy.factory.now
         kind = AlertKind.GEO_DRIFT
         open_alert(connection, workspace_id, kind, str(new_id()), now, details={})
-
-
-def downloaded(page: Page) -> list[dict[str, str]]:
-    """Press the link below a list; the rows of its file."""
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download CSV").click()
-    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(text.splitlines()))
 
 
 @EACH_SIZE

@@ -67,7 +67,7 @@ def _expected(
 def test_every_pair_of_statuses_follows_the_rule(
     database: Database, factory: Factory, tenant: Tenant
 ) -> None:
-    """Break: let `_decided` take `decision.applied` for `decision.adds_facts`."""
+    """Break: let `_constants` take `decision.applied` for `decision.adds_effects`."""
     wrong = []
     at = factory.now + timedelta(seconds=5)
     nothing: dict[str, Any] = dict.fromkeys(FACTS)

@@ -1,10 +1,12 @@
 """A real browser: where it is found, how it is looked at, and what it complains about."""
 
+import csv
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -209,3 +211,11 @@ def pixels_beyond_window(page: Page) -> int:
     assert page.viewport_size is not None
     width: int = page.evaluate("document.documentElement.scrollWidth")
     return max(0, width - page.viewport_size["width"])
+
+
+def downloaded(page: Page) -> list[dict[str, str]]:
+    """Press the link below a list, and return the rows of its file."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    return list(csv.DictReader(text.splitlines()))

@@ -17,8 +17,8 @@ from app.emulator.errors import TwilioError
 
 blueprint = Blueprint("account_setup", __name__)
 HOST: Final = "https://messaging.twilio.com"
-MADE_AT: Final = "2024-01-01T00:00:00Z"
-_MADE_AT = "Mon, 01 Jan 2024 00:00:00 +0000"
+_MADE_AT: Final = "2024-01-01T00:00:00Z"
+_MADE_AT_RFC_2822 = "Mon, 01 Jan 2024 00:00:00 +0000"
 
 
 def require_sid(prefix: str, sid: str) -> str:
@@ -58,8 +58,8 @@ def fetch_account(account_sid: str) -> Response:
             "friendly_name": "Emulated account",
             "status": "active",
             "type": "Full",
-            "date_created": _MADE_AT,
-            "date_updated": _MADE_AT,
+            "date_created": _MADE_AT_RFC_2822,
+            "date_updated": _MADE_AT_RFC_2822,
             "uri": f"{uri}.json",
             "subresource_uris": {"messages": f"{uri}/Messages.json"},
         }
@@ -75,8 +75,8 @@ def fetch_brand(sid: str) -> Response:
         account_sid=account.sid,
         customer_profile_bundle_sid=derived_sid("BU", f"customer {account.sid}"),
         a2p_profile_bundle_sid=derived_sid("BU", f"a2p {account.sid}"),
-        date_created=MADE_AT,
-        date_updated=MADE_AT,
+        date_created=_MADE_AT,
+        date_updated=_MADE_AT,
         brand_type="STANDARD",
         status=account.brand_status.value,
         tcr_id="BEMULAT",
@@ -129,8 +129,8 @@ def _campaign(account: Account, service_sid: str, url: str) -> dict[str, object]
         "opt_in_keywords": ["START"],
         "opt_out_keywords": ["STOP"],
         "help_keywords": ["HELP"],
-        "date_created": MADE_AT,
-        "date_updated": MADE_AT,
+        "date_created": _MADE_AT,
+        "date_updated": _MADE_AT,
         "url": f"{url}/{sid}",
         "mock": False,
         "errors": [],
@@ -145,8 +145,8 @@ def fetch_service(sid: str) -> Response:
         sid=sid,
         account_sid=account.sid,
         friendly_name="Emulated Messaging Service",
-        date_created=MADE_AT,
-        date_updated=MADE_AT,
+        date_created=_MADE_AT,
+        date_updated=_MADE_AT,
         inbound_request_url=None,
         inbound_method="POST",
         fallback_url=None,
@@ -186,8 +186,8 @@ def list_pool(service_sid: str) -> Response:
         "sid": sid,
         "account_sid": account.sid,
         "service_sid": service_sid,
-        "date_created": MADE_AT,
-        "date_updated": MADE_AT,
+        "date_created": _MADE_AT,
+        "date_updated": _MADE_AT,
         "phone_number": chosen_sender(service_sid),
         "country_code": "US",
         "capabilities": ["Voice", "SMS"],
