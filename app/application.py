@@ -126,7 +126,7 @@ class _App(Flask):
 
     @cached_property
     def _fixed_routes(self) -> dict[tuple[str, str], Rule]:
-        """The routes whose path has no values, by path and method; Flask adds none later."""
+        """Map path and method to the route, if the path has no values. No route is added later."""
         return {
             (rule.rule, method): rule
             for rule in self.url_map.iter_rules()

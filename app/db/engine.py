@@ -93,7 +93,7 @@ class Database:
                 yield connection
 
     def writing_once(self) -> AbstractContextManager[Connection]:
-        """Lend a connection for one writing statement, in a short block.
+        """Open a connection for one writing statement. The block should be short.
 
         It takes one round trip on PostgreSQL, and a transaction through a pooler. On SQLite it is
         a savepoint, and writes of other threads share its transaction.

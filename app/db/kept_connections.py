@@ -65,7 +65,7 @@ class KeptConnections:
 class Lent(AbstractContextManager[Connection]):
     """A kept connection for statements that commit themselves.
 
-    Every request lends one, and as a generator it would make more calls.
+    Every request opens one. It is a class, because a generator makes more calls.
     """
 
     def __init__(self, kept: KeptConnections) -> None:

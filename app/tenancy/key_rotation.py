@@ -14,7 +14,8 @@ from app.users.tables import sessions, users
 from app.webhooks.signing import secret_owner
 from app.webhooks.tables import webhook_endpoints
 
-# The encrypted columns of each table, all nullable here, and the owner that its key stands for.
+# The encrypted columns of each table, whose values may be null, and the function that returns the
+# owner for whom a row's values were encrypted.
 _ENCRYPTED: Mapping[Table, tuple[tuple[str, ...], Callable[[Any], str]]] = {
     provider_accounts: (("auth_token", "next_auth_token"), str),
     webhook_endpoints: (("secret", "previous_secret"), secret_owner),
