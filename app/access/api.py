@@ -29,8 +29,8 @@ from app.access.schemas import (
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.rates import Rate
-from app.web.database import current_time, reading, writing
 from app.web.pages import page
+from app.web.registry import current_time, reading, writing
 from app.web.routes import Json, Routes
 
 routes = Routes("Access keys")

@@ -28,7 +28,7 @@ from app.kernel.texts import without_formula
 from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
+from app.web.registry import current_time, reading
 
 routes = Pages()
 _ROWS_AT_ONCE = 500

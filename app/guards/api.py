@@ -18,8 +18,7 @@ from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
-from app.web.database import reading
-from app.web.registry import get_service
+from app.web.registry import get_service, reading
 from app.web.routes import Answer, Json, Routes, json_answer
 
 PATH = "/v1/workspaces/{workspace_id}/guards"

@@ -25,10 +25,9 @@ from app.messages.schemas import (
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
-from app.web.database import current_time, reading, writing
 from app.web.fields import StrictSchema, TrueOrFalse, View
 from app.web.pages import PageQuery, page
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading, writing
 from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
 from app.web.waiting import may_wait, run_again_when
 

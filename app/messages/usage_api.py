@@ -24,9 +24,9 @@ from app.messages.usage import (
     load_usage,
     position_of,
 )
-from app.web.database import current_time, reading
 from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, one_of
 from app.web.pages import MAX_LIMIT
+from app.web.registry import current_time, reading
 from app.web.routes import Answer, Routes, json_answer
 
 routes = Routes("Usage")

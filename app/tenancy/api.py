@@ -17,10 +17,9 @@ from app.kernel import errors as e
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace, set_suspended
-from app.web.database import reading, writing
 from app.web.fields import Country, Id, StrictSchema, Text, Time, TrueOrFalse, View
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 from app.web.routes import Json, Routes
 from app.web.setting_fields import Name, days, sid
 

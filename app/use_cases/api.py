@@ -41,8 +41,8 @@ from app.use_cases.schemas import (
     UseCasePage,
     UseCaseView,
 )
-from app.web.database import reading, writing
 from app.web.pages import PageQuery, page
+from app.web.registry import reading, writing
 from app.web.routes import Json, Routes
 
 routes = Routes("Use cases")

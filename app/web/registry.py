@@ -1,8 +1,15 @@
-"""The service registry of an app: services by type."""
+"""The services of an app by type, and the clock and the database among them."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import TypeVar, cast
 
 from flask import Flask, current_app
+from sqlalchemy import Connection
+
+from app.db.engine import Database
+from app.kernel.clock import Clock
 
 T = TypeVar("T")
 _KEY = "borderpost"
@@ -15,3 +22,18 @@ def register_service(app: Flask, service: object, *, as_type: type | None = None
 
 def get_service(wanted: type[T]) -> T:
     return cast("T", current_app.extensions[_KEY][wanted])
+
+
+def current_time() -> datetime:
+    return get_service(Clock).now()
+
+
+def reading() -> AbstractContextManager[Connection]:
+    return get_service(Database).reading()
+
+
+@contextmanager
+def writing() -> Iterator[tuple[Connection, datetime]]:
+    """Yield a connection in a transaction, with the time of the change."""
+    with get_service(Database).writing() as connection:
+        yield connection, current_time()

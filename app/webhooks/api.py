@@ -11,10 +11,9 @@ from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema, Text, Time, TrueOrFalse, View, one_of
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 from app.web.routes import Json, Routes
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.attempt import DeliveryState, Failure

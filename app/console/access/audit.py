@@ -14,8 +14,8 @@ from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import page_answer
 from app.db.rows import AnyRow
 from app.users.current_user import CurrentUser
-from app.web.database import reading
 from app.web.fields import Choice, Id, Text
+from app.web.registry import reading
 
 _GONE = ("deleted", "removed")
 

@@ -24,7 +24,7 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_named_use_cases, load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading, writing
+from app.web.registry import current_time, reading, writing
 
 routes = Pages()
 PATH = "/console/access-keys"

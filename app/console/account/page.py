@@ -14,10 +14,9 @@ from app.users.own_account import OwnAccount, Reauthentication
 from app.users.second_factor import count_recovery_codes, provisioning_uri
 from app.users.sessions import end_sessions_of, load_sessions_of
 from app.users.store import load_user
-from app.web.database import current_time, reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import StrictSchema, Text
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading, writing
 
 routes = Pages()
 PATH = "/console/account"

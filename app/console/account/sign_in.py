@@ -28,11 +28,10 @@ from app.users.sessions import hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
-from app.web.database import reading, writing
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
 from app.web.peer import address_group, peer_address
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 from app.web.requests import current_request_id
 
 _BROWSER = "borderpost_browser"

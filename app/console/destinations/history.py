@@ -23,7 +23,7 @@ from app.destinations.storage.policies import load_revision
 from app.kernel.errors import DestinationsInherited, NotFound, RevisionMismatch, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
-from app.web.database import reading
+from app.web.registry import reading
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/history"

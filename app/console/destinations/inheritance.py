@@ -16,7 +16,7 @@ from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_
 from app.destinations.changes import SetInheritance
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
-from app.web.database import reading
+from app.web.registry import reading
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/inheritance"

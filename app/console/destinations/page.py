@@ -35,8 +35,7 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch, Validatio
 from app.tenancy.api import ReasonBody
 from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading, writing
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading, writing
 
 routes = Pages()
 _MOST_REVISIONS = 20

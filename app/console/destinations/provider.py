@@ -17,8 +17,7 @@ from app.destinations.geo_permissions.check import (
 from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
-from app.web.database import reading, writing
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 
 routes = Pages()
 PATH = "/console/provider"

@@ -22,7 +22,7 @@ from app.destinations.manage import PolicyChange
 from app.destinations.policy.evaluate import RULE_KINDS
 from app.kernel.errors import DestinationsInherited, RevisionMismatch, ValidationFailed
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
+from app.web.registry import current_time, reading
 
 routes = Pages()
 PATH = f"{DESTINATIONS}/rules"

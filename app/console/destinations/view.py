@@ -26,8 +26,7 @@ from app.kernel.errors import NotFound
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
-from app.web.database import current_time
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service
 
 # The durations of a temporary allowance: hours and label.
 DURATIONS: Mapping[int, str] = {

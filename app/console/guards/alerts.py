@@ -14,10 +14,9 @@ from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.users.current_user import CurrentUser
-from app.web.database import reading
 from app.web.fields import Choice, StrictSchema, Text, one_of
 from app.web.pages import PageToken
-from app.web.registry import get_service
+from app.web.registry import get_service, reading
 
 routes = Pages()
 ALERTS = "/console/alerts"

@@ -26,8 +26,7 @@ from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import reading
-from app.web.registry import get_service
+from app.web.registry import get_service, reading
 
 # The fields of each guard in the form: its windows, or the percentages of `delivery`.
 FIELDS: Mapping[str, tuple[str, ...]] = {

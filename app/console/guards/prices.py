@@ -40,9 +40,8 @@ from app.prices.store import (
     remove_price,
 )
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
 from app.web.fields import Country, StrictSchema
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 
 routes = Pages()
 PRICES = "/console/prices"

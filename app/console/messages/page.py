@@ -39,8 +39,8 @@ from app.messages.submission import Submission
 from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
 from app.web.fields import Choice, Country, Id, StrictSchema, Text
+from app.web.registry import current_time, reading
 
 # How long an open page updates itself.
 _WATCHED = timedelta(minutes=20)

@@ -34,9 +34,8 @@ from app.providers.port import GeoFacts
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
 from app.web.errors import HTTP_STATUS, add_retry_headers
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 from app.web.waiting import may_wait
 
 routes = Pages()

@@ -39,9 +39,8 @@ from app.prices.price_table import MILLION, amount_text
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
 from app.web.fields import StrictSchema, Text, one_of
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 
 _STATUSES = (

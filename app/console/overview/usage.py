@@ -16,8 +16,8 @@ from app.kernel.errors import ValidationFailed
 from app.messages.usage import Dimension, UsageFilter, UsageReport, load_usage
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import current_time, reading
 from app.web.fields import Choice, StrictSchema
+from app.web.registry import current_time, reading
 
 routes = Pages()
 USAGE = "/console/usage"

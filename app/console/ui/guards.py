@@ -30,9 +30,8 @@ from app.users.sessions import (
     touch_session,
     wants_touch,
 )
-from app.web.database import current_time, reading
 from app.web.peer import peer_address
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 from app.web.routes import Decorator, Guard, Routes
 
 SESSION = "borderpost_session"

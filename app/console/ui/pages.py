@@ -20,9 +20,8 @@ from app.messages.meanings import refusal_meaning
 from app.providers.port import ErrorCodes
 from app.users.current_user import CurrentUser
 from app.web.assets import asset_url
-from app.web.database import current_time, reading
 from app.web.html import html_answer
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 
 DESTINATIONS = "/console/destinations"
 _MOST_ALERTS = 3

@@ -23,10 +23,9 @@ from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema
 from app.web.pages import PageToken
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 
 routes = Pages()
 OPT_OUTS = "/console/opt-outs"

@@ -40,10 +40,9 @@ from app.use_cases.rules import SenderType, obstacles
 from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.database import reading, writing
 from app.web.fields import StrictSchema
 from app.web.pages import PageToken
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 
 
 @dataclass(frozen=True, slots=True)

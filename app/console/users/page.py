@@ -22,10 +22,9 @@ from app.users.current_user import CurrentUser
 from app.users.manage import NewUser, change_roles, create_user, disable_user, reset_user
 from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
 from app.users.store import UserDetails, load_user_details, load_user_page, require_user
-from app.web.database import reading, writing
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 
 # The name of a select: `role_` and a workspace id, or this for the organization.
 EVERYWHERE = "everywhere"

@@ -14,10 +14,9 @@ from app.kernel.errors import ValidationFailed
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.database import reading, writing
 from app.web.fields import StrictSchema, one_of
 from app.web.pages import PageToken
-from app.web.registry import get_service
+from app.web.registry import get_service, reading, writing
 from app.webhooks.api import EndpointBody
 from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.deliver import SendTestEvent

@@ -17,8 +17,7 @@ from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.read import load_workspaces, require_own_workspace
 from app.tenancy.workspaces import NewWorkspace
 from app.users.current_user import CurrentUser
-from app.web.database import reading
-from app.web.registry import get_service
+from app.web.registry import get_service, reading
 
 _DAYS = ("body_retention_days", "number_retention_days")
 _ACCOUNT = "$.twilio."

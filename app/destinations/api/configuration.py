@@ -26,9 +26,8 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
-from app.web.database import reading
 from app.web.fields import View
-from app.web.registry import get_service
+from app.web.registry import get_service, reading
 from app.web.routes import Answer, Routes, Shape, json_answer
 
 

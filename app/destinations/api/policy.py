@@ -46,10 +46,9 @@ from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
-from app.web.database import current_time, reading
 from app.web.fields import View
 from app.web.pages import page
-from app.web.registry import get_service
+from app.web.registry import current_time, get_service, reading
 from app.web.routes import Answer, Routes
 
 routes = Routes(**ROUTES)
