@@ -13,11 +13,9 @@ from app.console.account.identity_provider import install_identity_provider
 from app.console.account.identity_provider import routes as identity_provider_routes
 from app.console.account.page import routes as account_routes
 from app.console.account.sign_in import routes as sign_in_routes
-from app.console.destinations.history import routes as history_routes
-from app.console.destinations.inheritance import routes as inheritance_routes
+from app.console.destinations.changes import routes as destination_changes_routes
 from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.provider import routes as provider_routes
-from app.console.destinations.rules import routes as rules_routes
 from app.console.exports import routes as exports_routes
 from app.console.guards.alerts import routes as alerts_routes
 from app.console.guards.page import routes as guards_routes
@@ -114,9 +112,7 @@ CONSOLE_ROUTES = (
     people_routes,
     audit_routes,
     destinations_routes,
-    rules_routes,
-    inheritance_routes,
-    history_routes,
+    destination_changes_routes,
     provider_routes,
     use_cases_routes,
     opt_outs_routes,

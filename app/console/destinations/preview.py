@@ -7,13 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.access.principal import actor_of
-from app.console.destinations.view import DURATIONS, DestinationsView, PendingChanges, by_name
+from app.console.destinations.view import (
+    DURATIONS,
+    DestinationsView,
+    PendingChanges,
+    by_name,
+    dry_run_change,
+)
 from app.destinations.changes import Adjust, unacknowledged
-from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.territories import has_numbers, hints_for
 from app.kernel.errors import ValidationFailed
-from app.web.registry import get_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,7 @@ def preview_changes(
         for code in by_name(pending_changes.countries)
     )
     try:
-        changed = get_service(ManageDestinations).within(
-            connection,
-            view.effective.workspace_id,
-            Adjust(wanted, None),
-            ChangeRequest(actor_of(view.current_user.principal), dry_run=True),
-        )
+        changed = dry_run_change(connection, view, Adjust(wanted, None))
     except ValidationFailed as problem:
         return Preview(differences, problems=problems_by_country(problem))
     risky = unacknowledged(connection, view.effective, opened, (), always=True)

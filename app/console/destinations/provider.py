@@ -38,7 +38,6 @@ class Disagreements:
 
 @routes.get(PATH, VIEWER)
 def provider_page(current_user: CurrentUser) -> Response:
-    """Show the differences as of the last check."""
     return _page(current_user)
 
 

@@ -17,6 +17,7 @@ from app.access.store import load_workspace, required
 from app.db.rows import AnyRow
 from app.destinations.changes import Adjustment
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
+from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
 from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
@@ -239,3 +240,9 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
 
 def by_name(codes: set[str] | frozenset[str]) -> list[str]:
     return sorted(codes, key=lambda code: sort_key(country_name(code)))
+
+
+def dry_run_change(connection: Connection, view: DestinationsView, change: PolicyChange) -> Changed:
+    asked = ChangeRequest(view.current_user.actor, dry_run=True)
+    manage = get_service(ManageDestinations)
+    return manage.within(connection, view.effective.workspace_id, change, asked)

@@ -81,7 +81,6 @@ def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) ->
 
 
 def refilled(form: Mapping[str, str], problem: ValidationFailed) -> Form:
-    """Return the submitted form again, with each problem at its field."""
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
         found = _PLACE.match(path)

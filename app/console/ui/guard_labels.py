@@ -63,7 +63,6 @@ SHORT_MODES: Mapping[str, str] = {
 
 
 def fullness_text(guard: str, found: Fullness) -> str:
-    """Say how near a guard is to its limit."""
     is_money = guard == GuardName.SPEND
     count, limit = (
         money_text(one) if is_money else f"{one:,}" for one in (found.count, found.limit)

@@ -57,12 +57,10 @@ def cookie_scope(public_url: str) -> CookieScope:
 
 
 def presented(name: str) -> str | None:
-    """Return the value of a cookie."""
     return request.cookies.get(get_service(CookieScope).named(name)) or None
 
 
 def keep(answer: Response, name: str, value: str, seconds: float) -> None:
-    """Set a cookie."""
     scope = get_service(CookieScope)
     answer.set_cookie(
         scope.named(name),
@@ -208,7 +206,6 @@ class Pages(Routes):
         return self.add("GET", path, guard, {200 if kind else 303: kind}, query=query)
 
     def post(self, path: str, guard: Guard, *, aliases: tuple[str, ...] = ()) -> Decorator:
-        """Declare what a form is sent to."""
         return self.add("POST", path, guard, {303: None}, aliases=aliases)
 
 

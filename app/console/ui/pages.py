@@ -168,6 +168,9 @@ class Form:
         return self.errors.get(name, [])
 
 
+NO_FORM = Form()
+
+
 def render(template: str, **values: Any) -> str:
     return _TEMPLATES.get_template(template).render(now=current_time(), **values)
 

@@ -1,0 +1,228 @@
+"""Pages that preview a single change, and make it at a second submit.
+
+It adds or removes a rule, switches inheritance, or restores a revision of the history.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from flask import Response, request
+from sqlalchemy import Connection
+
+from app.access.principal import Role
+from app.console.destinations.view import (
+    DestinationsView,
+    dry_run_change,
+    load_destinations_view,
+    shown_workspace,
+)
+from app.console.ui.forms import listed, parse_time, read_form, read_reason, refilled
+from app.console.ui.guards import ADMIN, VIEWER, Pages
+from app.console.ui.pages import DESTINATIONS, NO_FORM, Form, page_answer, redirect_with_flash
+from app.destinations.api.document import load_history, rule_changes, rule_content
+from app.destinations.api.schemas import HistoryFilter, HistoryQuery, RuleBody, WantedRule
+from app.destinations.changes import HIGH_RISK, AddRule, RemoveRule, RestoreRevision, SetInheritance
+from app.destinations.manage import ChangeRequest, ManageDestinations, PolicyChange
+from app.destinations.policy.evaluate import RULE_KINDS
+from app.destinations.storage.policies import load_revision
+from app.kernel.errors import DestinationsInherited, NotFound, RevisionMismatch, ValidationFailed
+from app.kernel.whole_numbers import read_whole_number
+from app.users.current_user import CurrentUser
+from app.web.registry import current_time, get_service, reading
+
+_STALE = 412
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """A change; ``text`` identifies it in the form that has shown its effect."""
+
+    change: PolicyChange
+    text: str
+    removed_id: UUID | None = None
+
+
+# Renders the page of a change: with its status, and with the problems of its form.
+_Page: TypeAlias = Callable[[int, Form | None], Response]
+
+
+def _previewed(
+    connection: Connection, view: DestinationsView, proposal: _Proposal | None, status: int
+) -> dict[str, Any]:
+    """Return the values of ``dry_run.html``."""
+    dry_run = None if proposal is None else dry_run_change(connection, view, proposal.change)
+    is_stale = status == _STALE
+    return {"view": view, "proposal": proposal, "dry_run": dry_run, "is_stale": is_stale}
+
+
+def _confirm(
+    current_user: CurrentUser,
+    proposal: _Proposal,
+    page: _Page,
+    *,
+    path: str,
+    notice: str,
+    unseen: str = "",
+) -> Response:
+    """Make a change at the revision of its preview; without one, show its page."""
+    try:
+        if request.form.get("shown") != proposal.text:
+            return page(422, Form(errors={"": [unseen]})) if unseen else page(200, None)
+        given = read_whole_number(request.form.get("revision", ""))
+        shown_for = frozenset(() if given is None else {given})
+        asked = ChangeRequest(current_user.actor, read_reason(), shown_for)
+        manage, workspace_id = get_service(ManageDestinations), shown_workspace(current_user)
+        made = manage(workspace_id, proposal.change, asked)
+    except RevisionMismatch:
+        return page(_STALE, None)
+    except DestinationsInherited as inherited:
+        return page(409, Form(errors={"": [inherited.text]}))
+    except ValidationFailed as problem:
+        return page(422, refilled(problem))
+    return redirect_with_flash(path, notice.format(revision=made.effective.revision))
+
+
+routes = Pages()
+RULES = f"{DESTINATIONS}/rules"
+_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
+
+
+@routes.get(RULES, VIEWER)
+def rules_page(current_user: CurrentUser) -> Response:
+    return _rules_page(current_user, None, 200, None)
+
+
+@routes.post(RULES, ADMIN)
+def propose_rule(current_user: CurrentUser) -> Response:
+    try:
+        wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
+    except ValidationFailed as problem:
+        return _rules_page(current_user, None, 422, refilled(problem))
+    change = AddRule(wanted.rule(current_time()), wanted.acknowledge_high_risk)
+    text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
+    proposal, notice = _Proposal(change, text), "Rule added. In effect for the next send."
+    page = partial(_rules_page, current_user, proposal)
+    return _confirm(current_user, proposal, page, path=RULES, notice=notice)
+
+
+@routes.post(f"{RULES}/{{rule_id}}/remove", ADMIN)
+def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Response:
+    proposal = _Proposal(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
+    page = partial(_rules_page, current_user, proposal)
+    return _confirm(current_user, proposal, page, path=RULES, notice="Rule removed.")
+
+
+def _rules_page(
+    current_user: CurrentUser, proposal: _Proposal | None, status: int, problem: Form | None
+) -> Response:
+    with reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        shown = _previewed(connection, view, None if problem else proposal, status)
+    form = problem or Form(request.form.to_dict() if proposal and not proposal.removed_id else {})
+    # The API's acknowledgement field becomes a check box.
+    errors = {
+        name: [_ASK if text == HIGH_RISK else text for text in texts]
+        for name, texts in form.errors.items()
+    }
+    return page_answer(
+        current_user,
+        "destinations/rules.html",
+        status,
+        form=Form(form.values, errors),
+        no_form=NO_FORM,
+        kinds=[(kind, traits.label) for kind, traits in RULE_KINDS.items()],
+        asks_risk=_ASK in errors.get("value", ()) or bool(form.value("acknowledge_high_risk")),
+        **shown,
+    )
+
+
+INHERITANCE = f"{DESTINATIONS}/inheritance"
+
+
+@routes.get(INHERITANCE, VIEWER)
+def inheritance_page(current_user: CurrentUser) -> Response:
+    return _inheritance_page(current_user)
+
+
+@routes.post(INHERITANCE, ADMIN)
+def switch_inheritance(current_user: CurrentUser) -> Response:
+    notice = "No longer inheriting. This workspace has its own policy."
+    inherit = request.form.get("inherit") == "true"
+    if inherit:
+        notice = "Now inheriting from the parent."
+    proposal, page = _switch(inherit=inherit), partial(_inheritance_page, current_user)
+    unseen = "Review the effect, then confirm."
+    return _confirm(current_user, proposal, page, path=INHERITANCE, notice=notice, unseen=unseen)
+
+
+def _switch(*, inherit: bool) -> _Proposal:
+    return _Proposal(SetInheritance(inherit), f"inherit {inherit}")
+
+
+def _inheritance_page(
+    current_user: CurrentUser, status: int = 200, form: Form | None = None
+) -> Response:
+    with reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        effective, proposal = view.effective, None
+        if current_user.permits(Role.ADMIN) and (effective.parent_id or effective.inherits):
+            proposal = _switch(inherit=not effective.inherits)
+        shown = _previewed(connection, view, proposal, status)
+    template = "destinations/inheritance.html"
+    return page_answer(current_user, template, status, form=form or NO_FORM, **shown)
+
+
+HISTORY = f"{DESTINATIONS}/history"
+
+
+@routes.get(HISTORY, VIEWER, query=HistoryQuery)
+def history_page(current_user: CurrentUser, query: HistoryFilter) -> Response:
+    with reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        rows = load_history(connection, view.effective.workspace_id, query)
+    return page_answer(
+        current_user,
+        "destinations/history.html",
+        view=view,
+        rule_changes=rule_changes(rows, view.reader),
+        **listed(HISTORY, rows, query.limit),
+    )
+
+
+@routes.get(f"{HISTORY}/{{revision}}", VIEWER)
+def revision_page(current_user: CurrentUser, revision: str) -> Response:
+    return _revision_page(current_user, _number(revision))
+
+
+@routes.post(f"{HISTORY}/{{revision}}/restore", ADMIN)
+def restore_from_page(current_user: CurrentUser, revision: str) -> Response:
+    number = _number(revision)
+    notice = f"Revision {number} is restored as revision {{revision}}."
+    proposal, page = _restore(number), partial(_revision_page, current_user, number)
+    unseen = "Review the effect, then restore."
+    return _confirm(current_user, proposal, page, path=HISTORY, notice=notice, unseen=unseen)
+
+
+def _restore(number: int) -> _Proposal:
+    return _Proposal(RestoreRevision(number), f"restore {number}")
+
+
+def _revision_page(
+    current_user: CurrentUser, number: int, status: int = 200, form: Form | None = None
+) -> Response:
+    with reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        row = load_revision(connection, view.effective.workspace_id, number)
+        shown = _previewed(connection, view, _restore(number) if view.may_change else None, status)
+    template = "destinations/revision.html"
+    return page_answer(current_user, template, status, row=row, form=form or NO_FORM, **shown)
+
+
+def _number(revision: str) -> int:
+    found = read_whole_number(revision)
+    if found is None:
+        raise NotFound
+    return found
