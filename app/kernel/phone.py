@@ -12,12 +12,17 @@ from typing import Self
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
 from app.kernel.countries import COUNTRIES
 
 E164 = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 
 _NANP = 1
+# `phonenumbers.country_code_for_region` loads all data of the region: 10 MiB for all regions.
+CALLING_CODES = {
+    region: code for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() for region in regions
+}
 
 
 class NumberKind(StrEnum):

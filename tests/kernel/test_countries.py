@@ -1,8 +1,12 @@
 """The codes that a destination policy may name, and their names for people."""
 
-from phonenumbers import SUPPORTED_REGIONS
+import subprocess
+import sys
+
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from app.kernel.countries import BESIDE_ISO, COUNTRIES, ISO_CODES, country_name, is_country
+from app.kernel.phone import CALLING_CODES
 from support.each import each
 
 
@@ -47,3 +51,24 @@ def test_other_codes_have_their_usual_names() -> None:
 
 def test_an_unknown_code_is_its_own_name() -> None:
     assert country_name("ZQ") == "ZQ"
+
+
+def test_every_region_has_the_calling_code_of_its_numbers() -> None:
+    codes = {region: country_code_for_region(region) for region in SUPPORTED_REGIONS}
+    assert {region: CALLING_CODES[region] for region in codes} == codes
+
+
+def test_a_comparison_of_all_countries_loads_the_data_of_no_region() -> None:
+    """A web process compares them at its start, and would keep 10 MiB of patterns."""
+    program = """if True:
+        import sys
+        from app.console.destinations.view import country_options
+        from app.destinations.geo_permissions.permissions import at_large
+        from app.kernel.countries import COUNTRIES
+        assert len([at_large(code) for code in COUNTRIES]) == len(country_options())
+        print([name for name in sys.modules if name.startswith("phonenumbers.data.region_")])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

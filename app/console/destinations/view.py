@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
-import phonenumbers
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
@@ -24,6 +23,7 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective, s
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.countries import COUNTRIES, country_name, is_country
 from app.kernel.errors import NotFound
+from app.kernel.phone import CALLING_CODES
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser, WorkspaceAccess
@@ -123,7 +123,7 @@ def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
 def country_options() -> tuple[tuple[str, str], ...]:
     named = {code: country_name(code) for code in COUNTRIES}
     return tuple(
-        (code, f"{named[code]} ({', '.join([code, *_calling_code(code)])})")
+        (code, f"{named[code]} ({code}{_calling_code(code)})")
         for code in sorted(COUNTRIES, key=lambda code: sort_key(named[code]))
     )
 
@@ -134,9 +134,8 @@ def sort_key(name: str) -> str:
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 
 
-def _calling_code(code: str) -> list[str]:
-    found = phonenumbers.country_code_for_region(code)
-    return [f"+{found}"] if found else []
+def _calling_code(code: str) -> str:
+    return f", +{CALLING_CODES[code]}" if code in CALLING_CODES else ""
 
 
 @dataclass(frozen=True, slots=True)

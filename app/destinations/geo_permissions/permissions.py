@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import phonenumbers
 from sqlalchemy import Connection, select
 
 from app.access.tables import workspaces
@@ -14,7 +13,7 @@ from app.destinations.policy.evaluate import Policy, Source, check_destination, 
 from app.destinations.tables import provider_permissions
 from app.kernel.countries import COUNTRIES, is_country
 from app.kernel.errors import DestinationBlocked, InvalidDestination
-from app.kernel.phone import Destination, NumberKind, resolve
+from app.kernel.phone import CALLING_CODES, Destination, NumberKind, resolve
 from app.providers.port import GeoFacts, GeoPermission
 
 
@@ -171,6 +170,5 @@ def allowed_countries(policy: Policy, now: datetime) -> frozenset[str]:
 
 
 def at_large(country: str) -> Destination:
-    calling_code = phonenumbers.country_code_for_region(country)
-    beginning = f"+{calling_code}" if calling_code else ""
+    beginning = f"+{CALLING_CODES[country]}" if country in CALLING_CODES else ""
     return Destination(beginning, True, country, NumberKind.MOBILE, True)
