@@ -18,6 +18,8 @@ class Cipher:
     def __init__(self, keys: Sequence[str]) -> None:
         self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        # The first use makes OpenSSL set itself up; processes that are forked later share its 4 MiB.
+        self._first.encrypt(b"")
 
     def encrypt(self, owner: str, secret: str) -> str:
         return self._fernet.encrypt(f"{owner}{_BETWEEN}{secret}".encode()).decode("ascii")
