@@ -18,7 +18,7 @@ class Cipher:
     def __init__(self, keys: Sequence[str]) -> None:
         self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
-        # The first use makes OpenSSL set itself up; processes that are forked later share its 4 MiB.
+        # The first use sets OpenSSL up; processes that are forked later share its 4 MiB.
         self._first.encrypt(b"")
 
     def encrypt(self, owner: str, secret: str) -> str:

@@ -28,9 +28,15 @@ routes = Routes("Assets", described=False)
 
 
 class Asset:
+    """A file, read when it is first asked for: the largest takes 1.7 MiB and is for /docs only."""
+
     def __init__(self, path: Path) -> None:
         self.name = path.name
-        self.packed = CachedResponse(path.read_bytes(), MEDIA_TYPES[path.suffix])
+        self._path = path
+
+    @cached_property
+    def packed(self) -> CachedResponse:
+        return CachedResponse(self._path.read_bytes(), MEDIA_TYPES[self._path.suffix])
 
     @cached_property
     def version(self) -> str:
