@@ -11,17 +11,15 @@ import sys
 
 import click
 
-from app.cli.apply import apply_command
-from app.cli.demo import demo_group, use_running_demo
+from app.cli.demo import demo_group, emulator_command, use_running_demo
 from app.cli.destinations import destinations_group
 from app.cli.doctor import doctor_command
-from app.cli.emulator import emulator_command
 from app.cli.geo import geo_group
 from app.cli.group import Group
 from app.cli.guards import guards_group
 from app.cli.keys import keys_group
 from app.cli.prices import prices_group
-from app.cli.setup import check_config_command, db_group, init_command, secrets_group
+from app.cli.setup import apply_command, check_config_command, db_group, init_command, secrets_group
 from app.cli.use_cases import use_cases_group
 from app.cli.users import users_group
 from app.cli.worker import (

@@ -1,22 +1,26 @@
-"""The settings and the database of a command."""
+"""The settings, the database, and the organization or workspace of a command."""
 
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 import click
 from sqlalchemy import Connection, select
 
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, ActorKind
+from app.access.store import find_organizations, find_workspaces
 from app.access.tables import organizations
 from app.bootstrap import migrate_if_new, open_database, open_settings
 from app.cli.group import CommandFailure
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.db.schema import current_revision, latest_revision
 from app.kernel.clock import utc_now
+from app.kernel.ids import parse_id
 from app.settings import Settings
 
 
@@ -70,7 +74,7 @@ def record_command(database: Database, action: str, reason: str) -> None:
 
 
 def record_command_in(connection: Connection, action: str, reason: str) -> None:
-    """The events of `record_command`, in the transaction of the change."""
+    """Like `record_command`, in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
         record_audit_event(
@@ -84,3 +88,76 @@ def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
     is_seen = sys.stderr.isatty()
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not is_seen) as bar:
         yield bar.update
+
+
+organization_option = click.option(
+    "--organization",
+    metavar="NAME|ID",
+    help="The organization; may be left out where there is one.",
+)
+
+
+def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
+    """Without a name, the only one."""
+    return only_one(find_organizations(connection, _key(name_or_id)), "organization", name_or_id)
+
+
+def find_workspace(
+    connection: Connection, name_or_id: str | None, organization_id: UUID | None = None
+) -> AnyRow:
+    """Without a name, the only one."""
+    found = find_workspaces(connection, _key(name_or_id))
+    if organization_id is not None:
+        found = [row for row in found if row.organization_id == organization_id]
+    return only_one(found, "workspace", name_or_id)
+
+
+def _key(name_or_id: str | None) -> str | UUID | None:
+    return None if name_or_id is None else parse_id(name_or_id) or name_or_id
+
+
+def only_one(found: Sequence[AnyRow], kind: str, name_or_id: str | None) -> AnyRow:
+    if len(found) == 1:
+        return found[0]
+    if name_or_id is None:
+        text = f"there are several {kind}s: name one with --{kind}"
+        none = f"there is no {kind} yet: make one with `borderpost apply`"
+    else:
+        ids = ", ".join(str(row.id) for row in found)
+        text = f"several {kind}s are named {name_or_id}: give the id, one of {ids}"
+        none = f"there is no {kind} {name_or_id}"
+    raise CommandFailure(text if found else none)
+
+
+def id_of_organization(connection: Connection, name_or_id: str | None) -> UUID | None:
+    return None if name_or_id is None else find_organization(connection, name_or_id).id
+
+
+def id_of_workspace(connection: Connection, name_or_id: str | None) -> UUID | None:
+    return None if name_or_id is None else find_workspace(connection, name_or_id).id
+
+
+def linked_workspace_id(connection: Connection, name_or_id: str | None) -> UUID | None:
+    """None is every workspace; one without a Twilio account is refused."""
+    if name_or_id is None:
+        return None
+    row = find_workspace(connection, name_or_id)
+    if row.account_sid is None:
+        raise CommandFailure(f"workspace {row.name} has no Twilio account")
+    found: UUID = row.id
+    return found
+
+
+def find_scope(
+    connection: Connection, workspaces: Sequence[str], organization: str | None
+) -> tuple[UUID, list[UUID | None]]:
+    """Return the organization and its workspaces; None is the whole organization."""
+    if not workspaces:
+        return find_organization(connection, organization).id, [None]
+    within = id_of_organization(connection, organization)
+    found = [find_workspace(connection, one, within) for one in workspaces]
+    if len({row.organization_id for row in found}) > 1:
+        raise CommandFailure(
+            "the workspaces belong to several organizations: make an account in each"
+        )
+    return found[0].organization_id, [row.id for row in found]

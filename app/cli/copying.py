@@ -1,7 +1,6 @@
 """`db copy`: copy to another database and compare the two."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -9,7 +8,7 @@ import click
 from app.cli.context import opened_database, progress, record_command
 from app.cli.group import Command, CommandFailure, echo_result, json_option
 from app.database_url import read_database_url
-from app.db.copy import CopyRefused, copy_rows
+from app.db.copy import copy_rows
 from app.db.copy_target import (
     migrate_target,
     require_no_other_rows,
@@ -42,7 +41,7 @@ class DatabaseUrl(click.ParamType[str]):
 @click.option("--to", "url", type=DatabaseUrl(), required=True, help="The database to copy into.")
 @click.option("--verify-only", is_flag=True, help="Copy nothing, only compare the two.")
 @json_option
-def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
+def copy_command(url: str, verify_only: bool) -> None:
     """Copy the configured database into another one, and compare every row of the two.
 
     Stop the gateway and the worker first. The target must be empty, or contain the rows of an
@@ -51,7 +50,7 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
     """
     target = Database(url, pool_size=2)
     try:
-        with opened_database() as source, _refusals_as_failures():
+        with opened_database() as source:
             require_revision(source, "configured database")
             require_reachable(target)
             require_two(source, target)
@@ -67,7 +66,9 @@ def copy_command(url: str, verify_only: bool, as_json: bool) -> None:
             found = _verified(source, target)
     finally:
         target.close()
-    _print(found, as_json)
+    lines = [f"{one.table}: {one.rows}" for one in found]
+    lines.append(f"{sum(one.rows for one in found)} rows, the same in both")
+    echo_result({"tables": [asdict(one) for one in found], "verified": True}, lines)
 
 
 def _copy(source: Database, target: Database) -> None:
@@ -87,12 +88,8 @@ def _copy(source: Database, target: Database) -> None:
 
 def _verified(source: Database, target: Database) -> list[Fingerprint]:
     with progress("comparing", _rows(source) + _rows(target)) as note:
-        pairs = [
-            (ours, theirs)
-            for ours, theirs in zip(
-                take_fingerprints(source, note), take_fingerprints(target, note), strict=True
-            )
-        ]
+        found = take_fingerprints(source, note)
+        pairs = zip(found, take_fingerprints(target, note), strict=True)
     wrong = [_difference(ours, theirs) for ours, theirs in pairs if ours != theirs]
     if wrong:
         raise CommandFailure(
@@ -100,7 +97,7 @@ def _verified(source: Database, target: Database) -> list[Fingerprint]:
             "the two differ: was the gateway running? Stop it and copy again, into an "
             "empty database where the same rows still differ",
         )
-    return [ours for ours, _ in pairs]
+    return found
 
 
 def _difference(ours: Fingerprint, theirs: Fingerprint) -> str:
@@ -113,18 +110,3 @@ def _difference(ours: Fingerprint, theirs: Fingerprint) -> str:
 def _rows(database: Database) -> int:
     with database.snapshot() as connection:
         return sum(count_stored_rows(connection, table) for table in stored_tables())
-
-
-@contextmanager
-def _refusals_as_failures() -> Iterator[None]:
-    try:
-        yield
-    except CopyRefused as problem:
-        raise CommandFailure(str(problem)) from problem
-
-
-def _print(found: list[Fingerprint], as_json: bool) -> None:
-    tables = [{"table": one.table, "rows": one.rows, "checksum": one.checksum} for one in found]
-    lines = [f"{one.table}: {one.rows}" for one in found]
-    lines.append(f"{sum(one.rows for one in found)} rows, the same in both")
-    echo_result({"tables": tables, "verified": True}, lines, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`demo`: the gateway with the Twilio emulator, and an attack against its guards."""
+"""`emulator` and `demo`: the gateway with Twilio's emulator, and an attack on its guards."""
 
 import os
 import signal
@@ -6,15 +6,23 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, MutableMapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 
 import click
+import urllib3
 
-from app.bootstrap import open_cipher, open_database, open_provider, open_services, open_settings
-from app.cli.context import progress, ready_database
-from app.cli.group import Command, CommandFailure, Group, echo_result, json_option
-from app.cli.input import WholeNumberParam
+from app.bootstrap import open_cipher, open_provider, open_services, open_settings
+from app.cli.context import opened_database, progress, ready_database
+from app.cli.group import (
+    Command,
+    CommandFailure,
+    Group,
+    WholeNumberParam,
+    echo_result,
+    json_option,
+    read_input,
+)
 from app.db.engine import Database
 from app.db.schema import upgrade
 from app.demo.attack import (
@@ -49,6 +57,45 @@ from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_price_table
 from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
 
+_DEFAULT_PORT = 8010
+_REFUSED = 400
+
+
+@click.command("emulator", cls=Command)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    default=_DEFAULT_PORT,
+    show_default=True,
+    type=WholeNumberParam(0, LARGEST_PORT),
+    help="The port; 0 takes a free one.",
+)
+@click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")
+def emulator_command(host: str, port: int, scenario: str | None) -> None:
+    """Play Twilio for the gateway: no account and no network needed."""
+    order = None if scenario is None else read_input(scenario)
+    try:
+        with EmulatorServer(host, port) as server:
+            if order is not None:
+                _give(server.url, order)
+            click.echo(f"Twilio emulator on {server.url}: set BORDERPOST_TWILIO_URL to it")
+            with suppress(KeyboardInterrupt):
+                _wait()
+    except OSError as problem:
+        raise CommandFailure(
+            f"cannot listen on {host} port {port}: {problem.strerror}"
+        ) from problem
+
+
+def _wait() -> None:
+    threading.Event().wait()
+
+
+def _give(url: str, order: bytes) -> None:
+    answer = urllib3.request("POST", f"{url}/emulator/scenarios", body=order, timeout=5)
+    if answer.status >= _REFUSED:
+        raise CommandFailure(f"the scenarios are refused: {answer.data.decode().strip()}")
+
 
 @click.command("attack", cls=Command)
 @click.option(
@@ -59,7 +106,7 @@ from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_
     help="The same seed makes the same trace.",
 )
 @json_option
-def attack_command(*, seed: int, as_json: bool) -> None:
+def attack_command(*, seed: int) -> None:
     """Replay a pumping attack against the emulator, and show the messages that guards stopped.
 
     2000 messages to 40 number ranges in 2 countries within 15 minutes, through a leaked key,
@@ -80,7 +127,7 @@ def attack_command(*, seed: int, as_json: bool) -> None:
             progress("replaying the attack", len(trace.sends)) as advance,
         ):
             report = play_attack(settings, database, trace, advance)
-    echo_result(report.as_json(), report_lines(report), as_json=as_json)
+    echo_result(report.as_json(), report_lines(report))
 
 
 def silence(server: EmulatorServer) -> None:
@@ -129,11 +176,8 @@ def demo_group(context: click.Context, port: int) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    try:
-        require_free_port(port)
-        _run(port)
-    except DemoFailed as problem:
-        raise CommandFailure(str(problem)) from problem
+    require_free_port(port)
+    _run(port)
 
 
 @demo_group.command("reset", cls=Command)
@@ -211,13 +255,10 @@ def _emulator(port: int) -> EmulatorServer:
 
 
 def _prepare(settings: Settings) -> DemoTenant:
-    database = open_database(settings)
-    try:
+    with opened_database(settings) as database:
         for line in upgrade(database):
             click.echo(line)
         return make_demo_tenant(database, open_cipher(settings), settings.instance)
-    finally:
-        database.close()
 
 
 def _try_it(url: str, tenant: DemoTenant, number: str) -> str:

@@ -53,7 +53,7 @@ _FREE_SHARE = 0.05
 @click.command("doctor", cls=Command)
 @click.option("--offline", is_flag=True, help="Do not ask Twilio, and send no probe.")
 @json_option
-def doctor_command(offline: bool, as_json: bool) -> None:
+def doctor_command(offline: bool) -> None:
     """Check the whole installation, and print problems and remedies.
 
     Asks Twilio for its accounts and Messaging Services, and posts one signed status callback
@@ -70,14 +70,10 @@ def doctor_command(offline: bool, as_json: bool) -> None:
         if settings.mail is not None and not offline:
             mailing = MailAlerts(database, Clock(), settings.mail, settings.public_url)
             found.append(_mail(mailing, settings.mail))
-    _echo(found, as_json=as_json)
-    sys.exit(FAILED if any(one.level is Level.BAD for one in found) else 0)
-
-
-def _echo(found: list[Finding], *, as_json: bool) -> None:
     rows = [asdict(one) | {"well": one.level is Level.OK} for one in found]
     lines = (f"{one.level.value:7}  {one.name}: {one.text}" for one in found)
-    echo_result({"findings": rows}, lines, as_json=as_json)
+    echo_result({"findings": rows}, lines)
+    sys.exit(FAILED if any(one.level is Level.BAD for one in found) else 0)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:

@@ -11,9 +11,8 @@ from uuid import UUID
 import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.context import ready_database, record_command
+from app.cli.context import linked_workspace_id, ready_database, record_command
 from app.cli.group import FAILED, CommandFailure, Group, echo_result, json_option, printable
-from app.cli.scopes import linked_workspace_id
 from app.destinations.geo_permissions.check import Checked, CheckProvider
 from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.geo_permissions.push import Pushed, PushToProvider
@@ -191,7 +190,7 @@ def geo_group() -> None:
 @geo_group.command("check")
 @_workspace
 @json_option
-def check_command(workspace: str | None, as_json: bool) -> None:
+def check_command(workspace: str | None) -> None:
     """Ask Twilio, and compare its geo permissions with the policy of each workspace.
 
     Exits 0 if they agree, 2 if they differ, 1 if Twilio could not be asked for a workspace. Each
@@ -201,7 +200,7 @@ def check_command(workspace: str | None, as_json: bool) -> None:
         checked = check(workspace_id)
     lines = (line for one in checked for line in check_lines(one))
     shown = {"workspaces": [check_row(one) for one in checked]}
-    echo_result(shown, map(printable, lines) if checked else [_NO_ACCOUNT], as_json=as_json)
+    echo_result(shown, map(printable, lines) if checked else [_NO_ACCOUNT])
     differs = any(one.view.comparison.differs for one in checked)
     sys.exit(_exit_code(checked, otherwise=_DIFFERS if differs else 0))
 
@@ -210,7 +209,7 @@ def check_command(workspace: str | None, as_json: bool) -> None:
 @click.argument("countries", nargs=-1, required=True, metavar="COUNTRY...")
 @_workspace
 @json_option
-def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
+def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
     """Check whether each COUNTRY can be reached today, and if not, what blocks it. Asks Twilio.
 
     Exits 0 if all are ready, 2 if one is not, 1 if Twilio could not be asked.
@@ -230,7 +229,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
         raise CommandFailure(_NO_ACCOUNT)
     lines = (line for one in found for line in ready_lines(*one))
     shown = {"countries": [ready_row(*one) for one in found]}
-    echo_result(shown, map(printable, lines), as_json=as_json)
+    echo_result(shown, map(printable, lines))
     is_ready = not any(shut for _, _, shut in found)
     sys.exit(_exit_code([one for _, one, _ in found], otherwise=0 if is_ready else _DIFFERS))
 
@@ -239,7 +238,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None, as_json: bo
 @_workspace
 @click.option("--yes", is_flag=True, help="Change Twilio. Without it, changes are only proposed.")
 @json_option
-def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
+def push_command(workspace: str | None, yes: bool) -> None:
     """Propose the changes that align Twilio's geo permissions; --yes makes them.
 
     Opens countries that are allowed here and closed there; closes those that no workspace of the
@@ -253,7 +252,7 @@ def push_command(workspace: str | None, yes: bool, as_json: bool) -> None:
             record_command(check.database, "geo.pushed", f"asked Twilio to change {accounts}")
     lines = (line for one in pushed for line in push_lines(one, is_applied=yes))
     shown = {"applied": yes, "accounts": [push_row(one) for one in pushed]}
-    echo_result(shown, map(printable, lines) if pushed else [_NO_ACCOUNT], as_json=as_json)
+    echo_result(shown, map(printable, lines) if pushed else [_NO_ACCOUNT])
     sys.exit(0 if all(one.is_done for one in pushed) else FAILED)
 
 

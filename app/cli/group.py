@@ -1,23 +1,40 @@
-"""Exit codes, errors and output of every command: 0 done, 1 failed, 64 wrong usage.
+"""The basis of every command: exit codes, errors, parameters and output.
 
-An expected failure prints ``error:`` lines; a defect prints its traceback.
+Exit codes: 0 done, 1 failed, 64 wrong usage. An expected failure prints ``error:`` lines; a defect
+prints its traceback.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 
 from app.db.clock import ClocksDiffer
+from app.db.copy import CopyRefused
+from app.db.encryption import DecryptionError
 from app.db.installation import SecretsDiffer
+from app.db.schema import UnknownRevision
+from app.demo.processes import DemoFailed
+from app.kernel.clock import parse_rfc3339, to_milliseconds
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
+from app.kernel.ids import parse_id
+from app.kernel.whole_numbers import read_whole_number
+from app.prices.price_file import WrongPrices
+from app.providers.port import ProviderUnknown
 from app.provisioning.file import FileRefused
 from app.settings import SettingsError
 
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 FAILED = 1
 WRONG_USAGE = 64
+STANDARD_INPUT = "-"
 
 
 class CommandFailure(click.ClickException):
@@ -47,22 +64,35 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """A group of such commands."""
-
     command_class = Command
     group_class = type
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_WANTS_JSON = "app.cli.wants_json"
+
+
+def json_option_of(help_text: str) -> Callable[[FC], FC]:
+    """Add ``--json``, which `echo_result` obeys."""
+
+    def note(context: click.Context, _option: click.Parameter, is_given: bool) -> None:
+        context.meta[_WANTS_JSON] = is_given
+
+    return click.option("--json", is_flag=True, expose_value=False, callback=note, help=help_text)
+
+
+json_option = json_option_of("Print JSON.")
+
+
+def wants_json() -> bool:
+    return bool(click.get_current_context().meta[_WANTS_JSON])
 
 
 def echo_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def echo_result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print a result as JSON, or else as lines of text."""
-    if as_json:
+def echo_result(value: object, lines: Iterable[str]) -> None:
+    if wants_json():
         echo_json(value)
         return
     for line in lines:
@@ -82,6 +112,18 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+# Their texts are written for people.
+_REASONS = (
+    ClocksDiffer,
+    CopyRefused,
+    DecryptionError,
+    DemoFailed,
+    ProviderUnknown,
+    SecretsDiffer,
+    UnknownRevision,
+)
+
+
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     try:
@@ -89,21 +131,19 @@ def _exit_codes() -> Iterator[None]:
     except click.UsageError as problem:
         problem.exit_code = WRONG_USAGE  # type: ignore[misc]  # click reads it from here
         raise
-    except SettingsError as problem:
-        raise CommandFailure(*problem.problems) from problem
-    except FileRefused as problem:
+    except (FileRefused, SettingsError, WrongPrices) as problem:
         raise CommandFailure(*map(str, problem.problems)) from problem
-    except (ClocksDiffer, SecretsDiffer) as problem:
+    except _REASONS as problem:
         raise CommandFailure(str(problem)) from problem
     except ServiceUnavailable as problem:
         raise CommandFailure(_about_the_database(problem)) from problem
     except ValidationFailed as problem:
-        raise CommandFailure(*_problems(problem)) from problem
+        raise CommandFailure(*described(problem)) from problem
     except PublicError as problem:
         raise CommandFailure(problem.text) from problem
 
 
-def _problems(failed: ValidationFailed) -> list[str]:
+def described(failed: ValidationFailed) -> list[str]:
     found = failed.details or {}
     return [f"{path}: {text}" for path, texts in found.items() for text in texts]
 
@@ -112,3 +152,78 @@ def _about_the_database(problem: ServiceUnavailable) -> str:
     cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
     text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
     return f"{text} ({cause.splitlines()[0]})" if cause else text
+
+
+class WholeNumberParam(click.IntRange):
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and read_whole_number(value) is None:
+            self.fail(f"{value!r} is not a valid integer.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class IdParam(click.ParamType[UUID]):
+    name = "UUID"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> UUID:
+        found = value if isinstance(value, UUID) else parse_id(value)
+        if found is None:
+            self.fail(f"{value!r} is not a UUID.", param, ctx)
+        return found
+
+
+def read_input(file: str) -> bytes:
+    """Read a file, or standard input for ``-``; raises `CommandFailure`."""
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as problem:
+        raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
+
+
+class TimeParam(click.ParamType[datetime]):
+    name = "RFC3339"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else parse_rfc3339(value)
+        except ValueError:
+            self.fail("must be a time with its offset, as 2030-01-31T12:00:00Z", param, ctx)
+
+
+class DurationParam(click.ParamType[timedelta]):
+    """A whole number of minutes, hours, days or weeks: ``90d``."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(value)
+        if found is None:
+            self.fail("must be a number and one of m, h, d, w: 90d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def ending(
+    now: datetime,
+    at: datetime | None,
+    after: timedelta | None,
+    options: str = "--until and --for",
+) -> datetime | None:
+    """Return when a change or a new object expires, or None; raises `click.UsageError`."""
+    if at is not None and after is not None:
+        raise click.UsageError(f"{options} exclude each other.")
+    return at if after is None else to_milliseconds(now + after)
+
+
+def expiry(now: datetime, at: datetime | None, after: timedelta | None) -> datetime | None:
+    """Also raises `click.UsageError` for a time that has passed."""
+    ends_at = ending(now, at, after, "--expires-at and --expires-in")
+    if ends_at is not None and ends_at <= now:
+        raise click.UsageError("--expires-at has passed already.")
+    return ends_at

@@ -7,20 +7,19 @@ from uuid import UUID
 
 import click
 
-from app.cli.destinations.options import (
+from app.cli.destinations.change import (
     ChangeOptions,
     OpenedWorkspace,
     change_options,
+    difference_line,
     opened_workspace,
     workspace_option,
 )
-from app.cli.group import CommandFailure, Group, echo_result, json_option, table
-from app.cli.input import IdParam
+from app.cli.group import CommandFailure, Group, IdParam, echo_result, json_option, table
 from app.guards.api import describe, describe_dry_run, describe_suggestion
 from app.guards.configuration import configuration_json
 from app.guards.edits import (
     NO_LIMIT,
-    GuardDifference,
     edit_guards,
     edit_use_case_guards,
     explain_for_text,
@@ -46,18 +45,12 @@ from app.kernel.whole_numbers import read_whole_number
 
 
 def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
-    yield from (_difference_line(one, "") for one in workspace_differences(before, after))
+    found = [("", workspace_differences(before, after))]
     for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
-        found = use_case_differences(before, after, use_case_id)
-        yield from (_difference_line(one, f"use case {use_case_id} ") for one in found)
-
-
-def _difference_line(one: GuardDifference, owner: str) -> str:
-    if one.before is None:
-        return f"+ {owner}{one.path}: {one.after}"
-    if one.after is None:
-        return f"- {owner}{one.path}: {one.before}"
-    return f"~ {owner}{one.path}: {one.before} -> {one.after}"
+        of_it = use_case_differences(before, after, use_case_id)
+        found.append((f"use case {use_case_id} ", of_it))
+    for owner, differences in found:
+        yield from (difference_line(owner + one.path, one.before, one.after) for one in differences)
 
 
 def guard_impact_lines(impact: Mapping[str, Any]) -> Iterator[str]:
@@ -124,10 +117,7 @@ class _Wanted:
     is_removal: bool
 
     def check(self) -> None:
-        """Check that the options fit the guard.
-
-        Raises `click.UsageError`: naming the option.
-        """
+        """Raises `click.UsageError`: naming an option that does not fit the guard."""
         guard = self.guard
         known = _OF_DELIVERY if guard is GuardName.DELIVERY else tuple(WINDOWS[guard])
         options = " and ".join(f"--{name}" for name in known)
@@ -187,8 +177,8 @@ def _change(opened: OpenedWorkspace, edit: GuardEdit, options: ChangeOptions) ->
 
     Raises `CommandFailure` (outdated `if_match`, unknown use case, no prices).
     """
-    before = opened.guards.load(opened.workspace_id).stored.configuration
-    operation = opened.guards.dry_run if options.dry_run else opened.guards.change
+    before = opened.services.guards.load(opened.workspace_id).stored.configuration
+    operation = opened.services.guards.dry_run if options.dry_run else opened.services.guards.change
     try:
         done = operation(opened.workspace_id, edit, options.request)
     except RevisionMismatch as problem:
@@ -204,7 +194,7 @@ def _change(opened: OpenedWorkspace, edit: GuardEdit, options: ChangeOptions) ->
     lines = [*difference_lines(before, after)]
     said = said if lines else "nothing to change, "
     head = f"{opened.name}: {said}revision {revision}"
-    echo_result(shown, [head, *lines, *impact], as_json=options.as_json)
+    echo_result(shown, [head, *lines, *impact])
 
 
 def _explain(wrong: ValidationFailed, opened: OpenedWorkspace) -> Iterator[str]:
@@ -223,12 +213,12 @@ def guards_group() -> None:
 @guards_group.command("list")
 @workspace_option
 @json_option
-def list_command(*, workspace: str | None, as_json: bool) -> None:
+def list_command(*, workspace: str | None) -> None:
     """Show the guards of a workspace and of its use cases, and the current value of `auto`."""
     with opened_workspace(workspace) as opened:
-        view = opened.guards.load(opened.workspace_id)
+        view = opened.services.guards.load(opened.workspace_id)
     shown, head = describe(view), f"{opened.name}: revision {view.stored.revision}"
-    echo_result(shown, [head, *table(guard_rows(shown))], as_json=as_json)
+    echo_result(shown, [head, *table(guard_rows(shown))])
 
 
 def _limit_options(command: Any) -> Any:
@@ -279,13 +269,13 @@ def set_command(
 @click.option("--apply", "is_applied", is_flag=True, help="Change the guards to what is suggested.")
 @workspace_option
 @json_option
-def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -> None:
+def suggest_command(*, is_applied: bool, workspace: str | None) -> None:
     """Suggest limits that fit the messages of the last 15 days."""
     with opened_workspace(workspace) as opened:
-        revision = opened.guards.load(opened.workspace_id).stored.revision
-        found = opened.guards.suggest(opened.workspace_id)
+        revision = opened.services.guards.load(opened.workspace_id).stored.revision
+        found = opened.services.guards.suggest(opened.workspace_id)
         if is_applied:
-            options = ChangeOptions(workspace, False, None, revision, as_json)
+            options = ChangeOptions(workspace, False, None, revision)
             _change(opened, lambda current, _: apply_suggestion(current, found), options)
             return
     lines = [
@@ -293,4 +283,4 @@ def suggest_command(*, is_applied: bool, workspace: str | None, as_json: bool) -
         *table(guard_rows(configuration_json(found.configuration))),
         "`borderpost guards suggest --apply` sets them",
     ]
-    echo_result(describe_suggestion(found), lines, as_json=as_json)
+    echo_result(describe_suggestion(found), lines)

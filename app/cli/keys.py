@@ -12,10 +12,25 @@ from app.access.key_rules import KeyState, describe_limits, state_of
 from app.access.keys import NewAccessKey, absent_use_cases, end_key, issue_key
 from app.access.principal import KeyLimits, Role, limits_from, parse_network
 from app.access.store import load_keys
-from app.cli.context import command_line_actor, ready_database
-from app.cli.group import Group, echo_result, json_option
-from app.cli.input import DurationParam, TimeParam, WholeNumberParam, expiry
-from app.cli.scopes import find_organization, find_workspace, only_one
+from app.cli.context import (
+    command_line_actor,
+    find_scope,
+    find_workspace,
+    id_of_organization,
+    id_of_workspace,
+    only_one,
+    organization_option,
+    ready_database,
+)
+from app.cli.group import (
+    DurationParam,
+    Group,
+    TimeParam,
+    WholeNumberParam,
+    echo_result,
+    expiry,
+    json_option,
+)
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
@@ -72,11 +87,6 @@ def _time(at: datetime | None) -> str | None:
 
 
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
-_organization = click.option(
-    "--organization",
-    metavar="NAME|ID",
-    help="The organization; may be left out where there is one.",
-)
 
 
 def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -105,7 +115,7 @@ def keys_group() -> None:
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @_workspace
-@_organization
+@organization_option
 @click.option("--expires-at", type=TimeParam(), help="When the key expires.")
 @click.option(
     "--expires-in", type=DurationParam(), help="How long the key is valid, for example 90d."
@@ -120,7 +130,6 @@ def create_command(
     organization: str | None,
     expires_at: datetime | None,
     expires_in: timedelta | None,
-    as_json: bool,
     **given: Any,
 ) -> None:
     """Create a key for one workspace, or for an organization and all its workspaces.
@@ -137,7 +146,8 @@ def create_command(
     with ready_database() as database, database.writing() as connection:
         now = utc_now()
         ends_at = expiry(now, expires_at, expires_in)
-        workspace_id, organization_id = _scope_ids(connection, workspace, organization)
+        chosen = [] if workspace is None else [workspace]
+        organization_id, (workspace_id,) = find_scope(connection, chosen, organization)
         new = NewAccessKey(
             name,
             Role(role),
@@ -150,37 +160,35 @@ def create_command(
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.key_id)
     lines = [key_line(row, now), f"token (shown once): {made.token}"]
-    echo_result(key_as_json(row, now) | {"token": made.token}, lines, as_json=as_json)
+    echo_result(key_as_json(row, now) | {"token": made.token}, lines)
 
 
 @keys_group.command("list")
 @_workspace
-@_organization
+@organization_option
 @json_option
-def list_command(workspace: str | None, organization: str | None, as_json: bool) -> None:
+def list_command(workspace: str | None, organization: str | None) -> None:
     """List keys, oldest first, with role and status."""
     with ready_database() as database, database.reading() as connection:
         now = utc_now()
-        workspace_id = organization_id = None
-        if workspace is not None or organization is not None:
-            workspace_id, organization_id = _scope_ids(connection, workspace, organization)
+        organization_id = id_of_organization(connection, organization)
+        workspace_id = None
+        if workspace is not None:
+            workspace_id = find_workspace(connection, workspace, organization_id).id
         rows = load_keys(connection, organization_id, workspace_id)
     shown = {"access_keys": [key_as_json(row, now) for row in rows]}
-    echo_result(shown, (key_line(row, now) for row in rows), as_json=as_json)
+    echo_result(shown, (key_line(row, now) for row in rows))
 
 
 @keys_group.command("revoke")
 @click.argument("key", metavar="ID|NAME")
 @_workspace
 @json_option
-def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
+def revoke_command(key: str, workspace: str | None) -> None:
     """Revoke a key, from the next request on. A name must match one active key."""
     with ready_database() as database, database.writing() as connection:
         now = utc_now()
-        workspace_id = None
-        if workspace is not None:
-            workspace_id = find_workspace(connection, workspace, None).id
-        rows = load_keys(connection, None, workspace_id)
+        rows = load_keys(connection, None, id_of_workspace(connection, workspace))
         key_id = parse_id(key)
         if key_id is not None:
             named = [row for row in rows if row.id == key_id]
@@ -190,7 +198,7 @@ def revoke_command(key: str, workspace: str | None, as_json: bool) -> None:
         is_new = end_key(connection, found, command_line_actor(), now)
     line = f"{found.id}  {found.name}: {'revoked' if is_new else 'already revoked'}"
     shown = {"id": str(found.id), "name": found.name, "revoked": is_new}
-    echo_result(shown, [line], as_json=as_json)
+    echo_result(shown, [line])
 
 
 def _limits(
@@ -218,14 +226,3 @@ def _limits(
         frozenset(given["country"]) or None,
         tuple(one for one in networks if one is not None) or None,
     )
-
-
-def _scope_ids(
-    connection: Connection, workspace: str | None, organization: str | None
-) -> tuple[UUID | None, UUID]:
-    """The workspace is None for an organization's key."""
-    if workspace is None:
-        return None, find_organization(connection, organization).id
-    within = None if organization is None else find_organization(connection, organization).id
-    found = find_workspace(connection, workspace, within)
-    return found.id, found.organization_id

@@ -1,6 +1,7 @@
-"""`init`, `check-config`, `db upgrade`, `db downgrade` and `secrets rotate`."""
+"""`init`, `check-config`, `apply`, `db upgrade`, `db downgrade` and `secrets rotate`."""
 
 import os
+from collections.abc import Iterator
 
 import click
 from sqlalchemy import make_url
@@ -8,14 +9,24 @@ from sqlalchemy import make_url
 from app.bootstrap import open_cipher, open_installation_secrets, open_settings
 from app.cli.context import opened_database, ready_database, record_command
 from app.cli.copying import copy_command
-from app.cli.group import Command, CommandFailure, Group, echo_json, echo_result, json_option
-from app.db.encryption import DecryptionError
+from app.cli.group import (
+    Command,
+    CommandFailure,
+    Group,
+    echo_result,
+    json_option,
+    json_option_of,
+    read_input,
+)
 from app.db.engine import Database
 from app.db.installation import SecretsDiffer
-from app.db.schema import UnknownRevision, current_revision, downgrade, losses, upgrade
+from app.db.schema import current_revision, downgrade, losses, upgrade
 from app.instance import add_encryption_key, create_instance
-from app.kernel.clock import Clock
+from app.kernel.clock import Clock, utc_now
 from app.messages.retention.partitions import CreatePartitions
+from app.provisioning.apply import Result, apply, plan
+from app.provisioning.file import parse_text
+from app.provisioning.steps import PlannedChange
 from app.settings import Settings, default_instance, load_settings
 from app.tenancy.key_rotation import reencrypt
 
@@ -43,8 +54,8 @@ def init_command() -> None:
 
 
 @click.command("check-config", cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print the settings as JSON.")
-def check_config_command(as_json: bool) -> None:
+@json_option_of("Print the settings as JSON.")
+def check_config_command() -> None:
     """Check every setting and print them, secrets hidden.
 
     Exits 1 and prints every problem.
@@ -53,11 +64,8 @@ def check_config_command(as_json: bool) -> None:
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     shown = _shown(settings)
-    if as_json:
-        echo_json(shown)
-        return
-    for name, value in shown.items():
-        click.echo(f"{name}: {'(not set)' if value is None else value}")
+    unset = "(not set)"
+    echo_result(shown, (f"{name}: {unset if v is None else v}" for name, v in shown.items()))
 
 
 @click.group("db", cls=Group)
@@ -101,13 +109,7 @@ db_group.add_command(copy_command)
 
 def _upgraded(database: Database) -> str:
     before = current_revision(database)
-    try:
-        report = upgrade(database)
-    except UnknownRevision as problem:
-        raise CommandFailure(
-            f"the database is at revision {before}, which this program does not know: "
-            "was it upgraded by a newer version?"
-        ) from problem
+    report = upgrade(database)
     CreatePartitions(database, Clock())()
     after = current_revision(database)
     if before == after:
@@ -150,7 +152,7 @@ def secrets_group() -> None:
 @secrets_group.command("rotate")
 @click.option("--new-key", is_flag=True, help="First put a new key before the generated ones.")
 @json_option
-def rotate_command(new_key: bool, as_json: bool) -> None:
+def rotate_command(new_key: bool) -> None:
     """Re-encrypt every stored secret with the first of BORDERPOST_ENCRYPTION_KEYS.
 
     Use three steps, so that every process can decrypt all secrets: put the new key before the
@@ -169,13 +171,57 @@ def rotate_command(new_key: bool, as_json: bool) -> None:
         return
     settings = open_settings()
     with ready_database(settings) as database:
-        try:
-            done = reencrypt(database, open_cipher(settings))
-            open_installation_secrets(settings).accept(database)
-        except DecryptionError as problem:
-            raise CommandFailure(str(problem)) from problem
+        done = reencrypt(database, open_cipher(settings))
+        open_installation_secrets(settings).accept(database)
         reason = f"{done.changed} values encrypted with the first key"
         record_command(database, "secrets.rotated", reason)
     line = f"{done.changed} re-encrypted, {done.current} already use the first key"
     shown = {"resealed": done.changed, "current": done.current}
-    echo_result(shown, [line], as_json=as_json)
+    echo_result(shown, [line])
+
+
+_DIFFERS = 2
+
+
+@click.command("apply", cls=Command)
+@click.argument("file")
+@click.option(
+    "--plan",
+    "is_plan",
+    is_flag=True,
+    help="Print the difference and change nothing. Exits 0 if there is none, 2 if there is some.",
+)
+@json_option_of("Print the result as JSON, with ids.")
+def apply_command(file: str, is_plan: bool) -> None:
+    """Make the database match FILE (TOML or JSON; - reads standard input).
+
+    If there is a problem, nothing is applied. Settings that FILE leaves out are not changed.
+    Prints the ids of the workspaces and use cases, and once the tokens of new access keys.
+    """
+    data = parse_text(read_input(file))
+    settings = open_settings()
+    cipher = open_cipher(settings)
+    with ready_database(settings) as database:
+        if is_plan:
+            changes = plan(database, cipher, data, environ=os.environ, now=utc_now())
+        else:
+            result = apply(database, cipher, data, environ=os.environ, now=utc_now())
+    if is_plan:
+        shown = {"changes": [change.as_json() for change in changes]}
+        echo_result(shown, _plan_lines(changes))
+        click.get_current_context().exit(_DIFFERS if changes else 0)
+    echo_result(result.document, _result_lines(result))
+
+
+def _plan_lines(changes: tuple[PlannedChange, ...]) -> list[str]:
+    return [*map(str, changes)] or ["nothing to change"]
+
+
+def _result_lines(result: Result) -> Iterator[str]:
+    yield from _plan_lines(result.changes)
+    for workspace in result.document["workspaces"]:
+        yield f"workspace {workspace['name']}: {workspace['id']}"
+        for use_case in workspace["use_cases"]:
+            yield f"  use case {use_case['name']}: {use_case['id']}"
+    for scope, name, token in result.new_tokens():
+        yield f"access key {name} of {scope} (shown once): {token}"

@@ -5,9 +5,8 @@ import sys
 import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
-from app.cli.context import command_line_actor, ready_database
+from app.cli.context import command_line_actor, id_of_workspace, ready_database
 from app.cli.group import FAILED, Group, echo_result, json_option
-from app.cli.scopes import find_workspace
 from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshedUseCase, RefreshRegistrations
 
@@ -20,20 +19,18 @@ def use_cases_group() -> None:
 @use_cases_group.command("refresh")
 @click.option("--workspace", metavar="NAME|ID", help="Only this workspace's.")
 @json_option
-def refresh_command(workspace: str | None, as_json: bool) -> None:
+def refresh_command(workspace: str | None) -> None:
     """Read brand and campaign states from Twilio; exits 1 if it could not be asked."""
     settings = open_settings()
     provider = open_provider(settings, open_cipher(settings))
     with ready_database(settings) as database:
-        workspace_id = None
-        if workspace is not None:
-            with database.reading() as connection:
-                workspace_id = find_workspace(connection, workspace, None).id
+        with database.reading() as connection:
+            workspace_id = id_of_workspace(connection, workspace)
         refresh = RefreshRegistrations(database, provider.registrations, Clock())
         found = refresh(command_line_actor(), workspace_id)
     shown = {"use_cases": [_rendered(one) for one in found]}
     lines = [_line(one) for one in found]
-    echo_result(shown, lines or ["no use case has a brand or a campaign"], as_json=as_json)
+    echo_result(shown, lines or ["no use case has a brand or a campaign"])
     sys.exit(FAILED if any(one.problem for one in found) else 0)
 
 

@@ -1,16 +1,22 @@
 """`users`: people who sign in to the console. A generated password is printed once."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import click
 from sqlalchemy import Connection
 
 from app.access.principal import Role
-from app.cli.context import command_line_actor, ready_database
-from app.cli.group import CommandFailure, Group, echo_result, json_option
-from app.cli.scopes import find_organization, find_workspace
+from app.cli.context import (
+    command_line_actor,
+    find_scope,
+    id_of_organization,
+    organization_option,
+    ready_database,
+)
+from app.cli.group import CommandFailure, Group, described, echo_result, json_option
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.errors import ValidationFailed
@@ -53,11 +59,6 @@ def user_line(shown: dict[str, Any]) -> str:
     return f"{shown['email']}  {state:<8}  {shown['name']} ({roles}{factor})"
 
 
-_organization = click.option(
-    "--organization",
-    metavar="NAME|ID",
-    help="The organization; may be left out where there is one.",
-)
 _from_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
@@ -79,7 +80,7 @@ def users_group() -> None:
     metavar="NAME|ID",
     help="A workspace of the user; may be repeated. Default: the whole organization.",
 )
-@_organization
+@organization_option
 @_from_stdin
 @click.option("--no-password", is_flag=True, help="Sign in through the identity provider only.")
 @json_option
@@ -92,7 +93,6 @@ def create_command(
     organization: str | None,
     password_stdin: bool,
     no_password: bool,
-    as_json: bool,
 ) -> None:
     """Create a user; without --password-stdin a password is generated and printed."""
     if no_password and password_stdin:
@@ -100,7 +100,7 @@ def create_command(
     password = None if no_password else _password(from_stdin=password_stdin)
     chosen = None if password is None else choose_password(password, email)
     with ready_database() as database, database.writing() as connection:
-        organization_id, ids = _scope(connection, workspaces, organization)
+        organization_id, ids = find_scope(connection, workspaces, organization)
         new = NewUser(
             organization_id=organization_id,
             email=email,
@@ -108,58 +108,48 @@ def create_command(
             roles=dict.fromkeys(ids, Role(role)),
             password=chosen,
         )
-        try:
+        with _failures_by_name():
             create_user(connection, new, command_line_actor(), utc_now())
-        except ValidationFailed as wrong:
-            raise _failure(wrong) from wrong
-        user = _user(connection, email, organization_id)
-        shown = user_as_json(user, load_memberships(connection, [user.id]))
-    _tell(shown, None if password_stdin else password, as_json=as_json)
+        shown = _shown(connection, _user(connection, email, str(organization_id)))
+    _tell(shown, None if password_stdin else password)
 
 
 @users_group.command("list")
-@_organization
+@organization_option
 @json_option
-def list_command(organization: str | None, as_json: bool) -> None:
+def list_command(organization: str | None) -> None:
     """List users, oldest first, with roles and status."""
     with ready_database() as database, database.reading() as connection:
-        organization_id = None
-        if organization is not None:
-            organization_id = find_organization(connection, organization).id
-        people = load_users(connection, organization_id)
+        people = load_users(connection, id_of_organization(connection, organization))
         belong = load_memberships(connection, [user.id for user in people])
     shown = [user_as_json(user, belong) for user in people]
-    echo_result({"users": shown}, map(user_line, shown), as_json=as_json)
+    echo_result({"users": shown}, map(user_line, shown))
 
 
 @users_group.command("disable")
 @click.argument("email")
-@_organization
+@organization_option
 @json_option
-def disable_command(email: str, organization: str | None, as_json: bool) -> None:
+def disable_command(email: str, organization: str | None) -> None:
     """Disable a user from the next request on; their sessions end.
 
     The only owner of the organization cannot be disabled.
     """
     with ready_database() as database, database.writing() as connection:
-        user = _user_of(connection, email, organization)
-        try:
+        user = _user(connection, email, organization)
+        with _failures_by_name():
             is_new = disable_user(connection, user, command_line_actor(), utc_now())
-        except ValidationFailed as wrong:
-            raise _failure(wrong) from wrong
     line = f"{user.email}: {'disabled' if is_new else 'already disabled'}"
     shown = {"id": str(user.id), "email": user.email, "disabled": is_new}
-    echo_result(shown, [line], as_json=as_json)
+    echo_result(shown, [line])
 
 
 @users_group.command("reset")
 @click.argument("email")
-@_organization
+@organization_option
 @_from_stdin
 @json_option
-def reset_command(
-    email: str, organization: str | None, password_stdin: bool, as_json: bool
-) -> None:
+def reset_command(email: str, organization: str | None, password_stdin: bool) -> None:
     """Set a new password and reset the user.
 
     Removes second factor, lock-out and sessions, and enables a disabled user.
@@ -167,43 +157,19 @@ def reset_command(
     password = _password(from_stdin=password_stdin)
     chosen = choose_password(password, email)
     with ready_database() as database, database.writing() as connection:
-        user = _user_of(connection, email, organization)
-        try:
+        user = _user(connection, email, organization)
+        with _failures_by_name():
             reset_user(connection, user, chosen, command_line_actor(), utc_now())
-        except ValidationFailed as wrong:
-            raise _failure(wrong) from wrong
-        shown = user_as_json(
-            _user_of(connection, email, organization), load_memberships(connection, [user.id])
-        )
-    _tell(shown, None if password_stdin else password, as_json=as_json)
+        shown = _shown(connection, _user(connection, email, organization))
+    _tell(shown, None if password_stdin else password)
 
 
 def _password(*, from_stdin: bool) -> str:
     return sys.stdin.readline().rstrip("\r\n") if from_stdin else generate_password()
 
 
-def _scope(
-    connection: Connection, workspaces: tuple[str, ...], organization: str | None
-) -> tuple[UUID, list[UUID | None]]:
-    if not workspaces:
-        return find_organization(connection, organization).id, [None]
-    within = None if organization is None else find_organization(connection, organization).id
-    found = [find_workspace(connection, one, within) for one in workspaces]
-    if len({row.organization_id for row in found}) > 1:
-        raise CommandFailure(
-            "the workspaces belong to several organizations: make an account in each"
-        )
-    return found[0].organization_id, [row.id for row in found]
-
-
-def _user_of(connection: Connection, email: str, organization: str | None) -> AnyRow:
-    if organization is None:
-        return _user(connection, email)
-    return _user(connection, email, find_organization(connection, organization).id)
-
-
-def _user(connection: Connection, email: str, organization_id: UUID | None = None) -> AnyRow:
-    found = find_users(connection, email, organization_id)
+def _user(connection: Connection, email: str, organization: str | None) -> AnyRow:
+    found = find_users(connection, email, id_of_organization(connection, organization))
     if not found:
         raise CommandFailure(f"there is no user {email}")
     if len(found) > 1:
@@ -213,16 +179,20 @@ def _user(connection: Connection, email: str, organization_id: UUID | None = Non
     return found[0]
 
 
-def _failure(wrong: ValidationFailed) -> CommandFailure:
-    return CommandFailure(
-        *(
-            text if place == "$" else f"{place.removeprefix('$.')}: {text}"
-            for place, texts in (wrong.details or {}).items()
-            for text in texts
-        )
-    )
+def _shown(connection: Connection, user: AnyRow) -> dict[str, Any]:
+    return user_as_json(user, load_memberships(connection, [user.id]))
 
 
-def _tell(shown: dict[str, object], password: str | None, *, as_json: bool) -> None:
+@contextmanager
+def _failures_by_name() -> Iterator[None]:
+    """Name the options, and not the places of a body."""
+    try:
+        yield
+    except ValidationFailed as wrong:
+        lines = (line.removeprefix("$: ").removeprefix("$.") for line in described(wrong))
+        raise CommandFailure(*lines) from wrong
+
+
+def _tell(shown: dict[str, object], password: str | None) -> None:
     secret = [] if password is None else [f"password (shown once): {password}"]
-    echo_result(shown | {"password": password}, [user_line(shown), *secret], as_json=as_json)
+    echo_result(shown | {"password": password}, [user_line(shown), *secret])

@@ -10,8 +10,14 @@ import click
 
 from app.bootstrap import Background, open_background, open_settings, with_public_url
 from app.cli.context import progress, ready_database, record_command
-from app.cli.group import Command, CommandFailure, echo_json, echo_result, json_option
-from app.cli.input import DurationParam
+from app.cli.group import (
+    Command,
+    CommandFailure,
+    DurationParam,
+    echo_json,
+    echo_result,
+    json_option,
+)
 from app.db.engine import Database
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
@@ -110,7 +116,7 @@ def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> 
     help="Maximum age of messages.",
 )
 @json_option
-def reconcile_command(since: timedelta, as_json: bool) -> None:
+def reconcile_command(since: timedelta) -> None:
     """Ask Twilio now about every message without a final status, and about missing prices."""
     settings = with_public_url(open_settings())
     with ready_database(settings) as database:
@@ -126,7 +132,7 @@ def reconcile_command(since: timedelta, as_json: bool) -> None:
                 note(found)
         charges = background.charges.collect(shifted(now, -since))
     line = f"checked {asked} messages, read {charges} charges"
-    echo_result({"asked": asked, "charges": charges}, [line], as_json=as_json)
+    echo_result({"asked": asked, "charges": charges}, [line])
 
 
 @click.command("export", cls=Command)
@@ -154,7 +160,7 @@ def export_command(number: str) -> None:
 @click.command("erase", cls=Command)
 @click.argument("number")
 @json_option
-def erase_command(number: str, as_json: bool) -> None:
+def erase_command(number: str) -> None:
     """Erase NUMBER (E.164): message texts and the number itself. Opt-outs are kept."""
     problem = problem_of_number(number)
     if problem is not None:
@@ -163,12 +169,12 @@ def erase_command(number: str, as_json: bool) -> None:
     with ready_database(settings) as database:
         erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
         record_command(database, "privacy.erased", f"a number, in {erased} messages")
-    echo_result({"messages": erased}, [f"erased {erased} messages"], as_json=as_json)
+    echo_result({"messages": erased}, [f"erased {erased} messages"])
 
 
 @click.command("purge", cls=Command)
 @json_option
-def purge_command(as_json: bool) -> None:
+def purge_command() -> None:
     """Erase data past its retention time: texts, numbers, answers, sessions, messages."""
     settings = open_settings()
     with ready_database(settings) as database:
@@ -188,6 +194,6 @@ def purge_command(as_json: bool) -> None:
     }
     lines = [", ".join(f"{count} {name}" for name, count in found.items()) + " erased"]
     lines += [f"dropped {partition}" for partition in expired.partitions]
-    echo_result(found | {"partitions": list(expired.partitions)}, lines, as_json=as_json)
+    echo_result(found | {"partitions": list(expired.partitions)}, lines)
     if expired.busy:
         raise CommandFailure(*(f"{table}: in use, try again" for table in expired.busy))

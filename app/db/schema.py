@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from app.db.clock import require_same_time
 from app.db.engine import Database
@@ -20,7 +20,11 @@ _TRIES = 5
 
 
 class UnknownRevision(Exception):
-    """The database is at a revision that this program does not have."""
+    def __init__(self, revision: str | None) -> None:
+        super().__init__(
+            f"the database is at revision {revision}, which this program does not know: "
+            "was it upgraded by a newer version?"
+        )
 
 
 def upgrade(database: Database, revision: str = "head") -> list[str]:
@@ -52,7 +56,7 @@ def _upgrade_once(database: Database, revision: str) -> list[str]:
         try:
             command.upgrade(config, revision)
         except CommandError as problem:
-            raise UnknownRevision from problem
+            raise UnknownRevision(_revision_in(connection)) from problem
     return report
 
 
@@ -103,7 +107,10 @@ def latest_revision() -> str:
 def current_revision(database: Database) -> str | None:
     """Return None before the first migration."""
     with database.reading() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version"))
-        return found.scalar_one_or_none()
+        return _revision_in(connection)
+
+
+def _revision_in(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -90,6 +90,6 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets the time at which the commands under `destinations` run."""
 
     def run_at(text: str) -> None:
-        monkeypatch.setattr("app.cli.destinations.options.utc_now", lambda: parse_rfc3339(text))
+        monkeypatch.setattr("app.cli.destinations.change.utc_now", lambda: parse_rfc3339(text))
 
     return run_at

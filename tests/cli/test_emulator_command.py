@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import emulator
+from app.cli import demo
 from support.commands import Run
 from support.polling import PATIENCE_SECONDS
 
@@ -35,7 +35,7 @@ def test_it_serves_until_it_is_interrupted(run: Run, monkeypatch: pytest.MonkeyP
         seen.append(threading.active_count())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(emulator, "_wait", interrupt)
+    monkeypatch.setattr(demo, "_wait", interrupt)
     before = threading.active_count()
     result = run("emulator", "--port", "0")
     assert result.exit_code == 0
@@ -48,7 +48,7 @@ def test_it_begins_with_the_scenarios_of_a_file(
     run: Run, monkeypatch: pytest.MonkeyPatch, scenario: Callable[[object], str]
 ) -> None:
     queued = []
-    give = emulator._give
+    give = demo._give
 
     def give_and_ask(url: str, order: bytes) -> None:
         give(url, order)
@@ -57,8 +57,8 @@ def test_it_begins_with_the_scenarios_of_a_file(
         with opener.open(request, timeout=PATIENCE_SECONDS) as answer:
             queued.append(json.load(answer))
 
-    monkeypatch.setattr(emulator, "_give", give_and_ask)
-    monkeypatch.setattr(emulator, "_wait", lambda: None)
+    monkeypatch.setattr(demo, "_give", give_and_ask)
+    monkeypatch.setattr(demo, "_wait", lambda: None)
     order = {
         "next": [{"final": "failed", "times": 3}],
         "to": {"+12025550123": {"callbacks": "lost"}},

@@ -29,7 +29,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets the time at which commands run."""
 
     def run_at(text: str) -> None:
-        for command in ("apply", "keys"):
+        for command in ("setup", "keys"):
             monkeypatch.setattr(f"app.cli.{command}.utc_now", lambda: parse_rfc3339(text))
 
     return run_at

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from app.cli import borderpost
-from app.cli.input import IdParam, WholeNumberParam
+from app.cli.group import IdParam, WholeNumberParam
 from cli.conftest import Run
 
 NOT_NUMBERS = ("1_0", "\u0661\u0660", "\uff11", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "9" * 5000)

@@ -4,22 +4,21 @@ import click
 
 from app.access.principal import Role
 from app.cli.context import command_line_actor
-from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.countries import allow_command, block_command
-from app.cli.destinations.files import diff_command, export_command, import_command, set_command
-from app.cli.destinations.numbers import check_command, refusals_command
-from app.cli.destinations.options import (
+from app.cli.destinations.change import (
     MAX_REVISION,
     ChangeOptions,
     TextParam,
     change_options,
+    change_policy,
+    echo_outcome,
+    make,
     opened_workspace,
     workspace_option,
 )
-from app.cli.destinations.rules import rule_group
-from app.cli.destinations.show import history_command, list_command
-from app.cli.group import Command, CommandFailure, Group, echo_result, json_option
-from app.cli.input import WholeNumberParam
+from app.cli.destinations.files import diff_command, export_command, import_command, set_command
+from app.cli.destinations.rules import allow_command, block_command, rule_group
+from app.cli.destinations.show import check_command, history_command, list_command, refusals_command
+from app.cli.group import Command, CommandFailure, Group, WholeNumberParam, echo_result, json_option
 from app.destinations import changes
 from app.kernel.errors import NotFound
 from app.tenancy.api import render_workspace
@@ -36,10 +35,7 @@ def destinations_group() -> None:
 @change_options
 def inherit_command(*, switch: str, options: ChangeOptions) -> None:
     """Use the parent's policy (on), or start an own one from a copy of it (off)."""
-    with opened_workspace(options.workspace) as opened:
-        change = changes.SetInheritance(switch == "on")
-        outcome = make(opened, change, options)
-    echo_outcome(opened, outcome, options)
+    change_policy(changes.SetInheritance(switch == "on"), options)
 
 
 @click.command("restore", cls=Command)
@@ -51,12 +47,11 @@ def restore_command(*, revision: int, options: ChangeOptions) -> None:
     The organization's denied destinations stay denied; expired rules are not restored.
     """
     with opened_workspace(options.workspace) as opened:
-        change = changes.RestoreRevision(revision)
         try:
-            outcome = make(opened, change, options)
+            outcome = make(opened, changes.RestoreRevision(revision), options)
         except NotFound as problem:
             raise CommandFailure(f"{opened.name} has no revision {revision}") from problem
-    echo_outcome(opened, outcome, options)
+    echo_outcome(opened, outcome)
 
 
 _reason = click.option(
@@ -68,22 +63,22 @@ _reason = click.option(
 @_reason
 @workspace_option
 @json_option
-def suspend_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+def suspend_command(*, reason: str, workspace: str | None) -> None:
     """Stop all sends of a workspace, from the next request on."""
-    _set(workspace, suspended=True, reason=reason, as_json=as_json)
+    _set(workspace, suspended=True, reason=reason)
 
 
 @click.command("resume", cls=Command)
 @_reason
 @workspace_option
 @json_option
-def resume_command(*, reason: str, workspace: str | None, as_json: bool) -> None:
+def resume_command(*, reason: str, workspace: str | None) -> None:
     """Let a suspended workspace send again."""
-    _set(workspace, suspended=False, reason=reason, as_json=as_json)
+    _set(workspace, suspended=False, reason=reason)
 
 
-def _set(workspace: str | None, *, suspended: bool, reason: str, as_json: bool) -> None:
-    with opened_workspace(workspace) as opened, opened.database.writing() as connection:
+def _set(workspace: str | None, *, suspended: bool, reason: str) -> None:
+    with opened_workspace(workspace) as opened, opened.services.database.writing() as connection:
         row = set_suspended(
             connection,
             opened.workspace_id,
@@ -96,7 +91,7 @@ def _set(workspace: str | None, *, suspended: bool, reason: str, as_json: bool) 
     line = f"{opened.name} is not suspended{already and ', nothing to resume'}"
     if suspended:
         line = f"{opened.name} is suspended{already}: every send is refused until it is resumed"
-    echo_result(render_workspace(row, Role.OWNER), [line], as_json=as_json)
+    echo_result(render_workspace(row, Role.OWNER), [line])
 
 
 for _command in (

@@ -1,17 +1,155 @@
-"""Making a change or a dry run, and printing its result."""
+"""Opening a workspace, making a change or a dry run, and printing its result."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import wraps
 from typing import Any
+from uuid import UUID
 
-from app.cli.destinations.format import change_lines, impact_lines, rule_lines
-from app.cli.destinations.options import ChangeOptions, OpenedWorkspace
-from app.cli.group import CommandFailure, echo_result
+import click
+from sqlalchemy import Connection
+
+from app.bootstrap import Services, open_services, open_settings
+from app.cli.context import command_line_actor, find_workspace, ready_database
+from app.cli.group import (
+    CommandFailure,
+    DurationParam,
+    TimeParam,
+    WholeNumberParam,
+    echo_result,
+    json_option,
+    printable,
+)
+from app.db.rows import AnyRow
 from app.destinations.api.configuration import policy_view
 from app.destinations.api.document import RulesDifference, rules_difference
-from app.destinations.manage import Changed, PolicyChange
-from app.destinations.storage.policies import EffectivePolicy
+from app.destinations.manage import Changed, ChangeRequest, PolicyChange
+from app.destinations.policy.evaluate import Rule
+from app.destinations.policy.state import CountryChange
+from app.destinations.storage.policies import EffectivePolicy, load_effective
+from app.kernel.clock import Clock, rfc3339, utc_now
+from app.kernel.countries import country_name
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
+
+workspace_option = click.option(
+    "--workspace", metavar="NAME|ID", help="The workspace; may be left out where there is one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWorkspace:
+    row: AnyRow
+    services: Services
+    now: datetime
+
+    @property
+    def workspace_id(self) -> UUID:
+        found: UUID = self.row.id
+        return found
+
+    @property
+    def name(self) -> str:
+        return str(self.row.name)
+
+    def effective(self, connection: Connection | None = None) -> EffectivePolicy:
+        if connection is not None:
+            return load_effective(connection, self.workspace_id)
+        with self.services.database.reading() as own:
+            return load_effective(own, self.workspace_id)
+
+
+@contextmanager
+def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
+    """Without a name, the only one; raises `CommandFailure`."""
+    settings = open_settings()
+    with ready_database(settings) as database:
+        services = open_services(settings, clock=Clock(utc_now), database=database)
+        with database.reading() as connection:
+            row = find_workspace(connection, name_or_id)
+        yield OpenedWorkspace(row, services, services.clock.now())
+
+
+MAX_REVISION = 2**31 - 1
+_MAX_REASON = 500
+
+
+class TextParam(click.ParamType[str]):
+    """A storable text of up to 500 characters."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        text = str(value).strip()
+        if not 0 < len(text) <= _MAX_REASON or any("\ud800" <= c <= "\udfff" for c in text):
+            self.fail(f"must have 1 to {_MAX_REASON} characters", param, ctx)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    workspace: str | None
+    dry_run: bool
+    reason: str | None
+    if_match: int | None
+
+    @property
+    def request(self) -> ChangeRequest:
+        if_match = None if self.if_match is None else frozenset({self.if_match})
+        return ChangeRequest(command_line_actor(), self.reason, if_match, self.dry_run)
+
+    def mismatch(self, problem: RevisionMismatch) -> CommandFailure:
+        found = (problem.details or {}).get("revision")
+        return CommandFailure(
+            f"the current revision is {found}, not {self.if_match}: nothing was changed"
+        )
+
+
+_OPTIONS = (
+    workspace_option,
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Change nothing: print the difference and its effect on the last 30 days of traffic.",
+    ),
+    click.option("--reason", type=TextParam(), help="Reason, shown in the history."),
+    click.option(
+        "--if-match",
+        metavar="REVISION",
+        type=WholeNumberParam(0, MAX_REVISION),
+        help="Change only if this is still the current revision.",
+    ),
+    json_option,
+)
+acknowledge_option = click.option(
+    "--acknowledge-high-risk",
+    "acknowledged",
+    metavar="CODE",
+    multiple=True,
+    help="Allow this country although Twilio rates it high-risk; may be repeated.",
+)
+
+
+def change_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a change, passed as one argument ``options``."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        options = ChangeOptions(**{one.name: given.pop(one.name) for one in fields(ChangeOptions)})
+        command(options=options, **given)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered
+
+
+def ending_options(command: Callable[..., None]) -> Callable[..., None]:
+    lasting = click.option(
+        "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
+    )
+    until = click.option("--until", type=TimeParam(), help="When it expires.")
+    return until(lasting(command))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +184,10 @@ class ChangeOutcome:
 
 
 def make(opened: OpenedWorkspace, change: PolicyChange, options: ChangeOptions) -> ChangeOutcome:
-    """Make a change as the user of this machine.
-
-    Raises `CommandFailure` (outdated `if_match`, inherited policy) or `ValidationFailed`.
-    """
+    """Raises `CommandFailure` (outdated `if_match`, inherited policy) or `ValidationFailed`."""
     before = opened.effective()
     try:
-        changed = opened.manage(opened.workspace_id, change, options.request)
+        changed = opened.services.destinations(opened.workspace_id, change, options.request)
     except RevisionMismatch as problem:
         raise options.mismatch(problem) from problem
     except DestinationsInherited as problem:
@@ -64,7 +199,6 @@ def make(opened: OpenedWorkspace, change: PolicyChange, options: ChangeOptions) 
 def echo_outcome(
     opened: OpenedWorkspace,
     outcome: ChangeOutcome,
-    options: ChangeOptions,
     *,
     extra: dict[str, Any] | None = None,
     hints: Iterable[str] = (),
@@ -79,4 +213,56 @@ def echo_outcome(
         said = "nothing to change, "
     head = f"{opened.name}: {said}revision {revision}"
     shown = outcome.as_json() | (extra or {})
-    echo_result(shown, [head, *lines, *hints], as_json=options.as_json)
+    echo_result(shown, [head, *lines, *hints])
+
+
+def change_policy(change: PolicyChange, options: ChangeOptions) -> None:
+    """Make a change and print its result."""
+    with opened_workspace(options.workspace) as opened:
+        outcome = make(opened, change, options)
+    echo_outcome(opened, outcome)
+
+
+def country(code: str) -> str:
+    return f"{code} {country_name(code)}"
+
+
+def change_lines(changes: Iterable[CountryChange]) -> Iterator[str]:
+    return (difference_line(country(one.country), one.before, one.after) for one in changes)
+
+
+def difference_line(name: str, before: object, after: object) -> str:
+    if before is None:
+        return f"+ {name}: {after}"
+    return f"- {name}: {before}" if after is None else f"~ {name}: {before} -> {after}"
+
+
+def rule_lines(rules: RulesDifference) -> Iterator[str]:
+    yield from (f"- rule: {rule_text(rule)}" for rule in rules.removed)
+    yield from (f"+ rule: {rule_text(rule)}" for rule in rules.added)
+
+
+def rule_text(rule: Rule) -> str:
+    until = "" if rule.expires_at is None else f" until {rfc3339(rule.expires_at)}"
+    reason = "" if rule.reason is None else f" ({printable(rule.reason)})"
+    return f"{rule.kind} {rule.value} {rule.action}{until}{reason}"
+
+
+def rule_row(rule: Rule, now: datetime) -> tuple[str, ...]:
+    until = ""
+    if rule.expires_at is not None:
+        until = f"{'until' if rule.is_live(now) else 'expired'} {rfc3339(rule.expires_at)}"
+    return str(rule.rule_id), rule.kind, rule.value, rule.action, until, rule.reason or ""
+
+
+def impact_lines(impact: dict[str, Any]) -> Iterator[str]:
+    yield f"of the last {impact['days']} days:"
+    for one in impact["would_block"]:
+        yield (
+            f"  would have been blocked: {country(one['country'])}, "
+            f"{one['messages']} messages ({one['segments']} segments)"
+        )
+    for one in impact["would_release"]:
+        yield f"  would have been sent: {country(one['country'])}, {one['refusals']} refused sends"
+    if not impact["would_block"] and not impact["would_release"]:
+        yield f"  no message of the last {impact['days']} days would be affected"

@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.format import change_lines, rule_lines
-from app.cli.destinations.options import (
+from app.cli.destinations.change import (
     ChangeOptions,
     acknowledge_option,
+    change_lines,
     change_options,
+    change_policy,
     opened_workspace,
+    rule_lines,
     workspace_option,
 )
-from app.cli.group import Command, echo_result, json_option
-from app.cli.input import read_input
+from app.cli.group import Command, echo_result, json_option, read_input
 from app.destinations import changes
 from app.destinations.api.document import (
     PolicyDocument,
@@ -113,9 +113,7 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeOpti
     """
     wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
     risks = {*acknowledged, *wanted.acknowledge_high_risk}
-    with opened_workspace(options.workspace) as opened:
-        outcome = make(opened, changes.ReplaceMap(wanted.destinations, risks), options)
-    echo_outcome(opened, outcome, options)
+    change_policy(changes.ReplaceMap(wanted.destinations, risks), options)
 
 
 @click.command("import", cls=Command)
@@ -128,30 +126,27 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeO
     If FILE has rules (JSON), they replace all rules; without, it works as `set`.
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
-    with opened_workspace(options.workspace) as opened:
-        change = import_document(wanted, acknowledged)
-        outcome = make(opened, change, options)
-    echo_outcome(opened, outcome, options)
+    change_policy(import_document(wanted, acknowledged), options)
 
 
 @click.command("diff", cls=Command)
 @_file
 @workspace_option
 @json_option
-def diff_command(*, file: str, workspace: str | None, as_json: bool) -> None:
+def diff_command(*, file: str, workspace: str | None) -> None:
     """Print what `import FILE` would change: exits 0 if nothing, 2 if something.
 
     While the workspace inherits, it compares with the inherited policy.
     """
     wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
-    with opened_workspace(workspace) as opened, opened.database.reading() as connection:
+    with opened_workspace(workspace) as opened, opened.services.database.reading() as connection:
         effective = opened.effective(connection)
         difference = plan_import(connection, effective, wanted, opened.now)
     rules = rules_difference(effective.state, difference.after)
     changed = [change.as_json() for change in difference.changes]
     shown = {"revision": effective.revision, "changes": changed, "rules": rules.as_json()}
     lines = (*change_lines(difference.changes), *rule_lines(rules))
-    echo_result(shown, lines, as_json=as_json)
+    echo_result(shown, lines)
     click.get_current_context().exit(_DIFFERS if difference.changes or rules else 0)
 
 

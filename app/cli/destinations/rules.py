@@ -1,30 +1,141 @@
-"""`destinations rule`: rules for numbers, prefixes and countries."""
+"""`destinations allow`, `block` and `rule`: what may be reached, and hints about it."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
-from app.cli.destinations.change import echo_outcome, make
-from app.cli.destinations.format import rule_row
-from app.cli.destinations.options import (
+from app.cli.destinations.change import (
     ChangeOptions,
     acknowledge_option,
     change_options,
+    change_policy,
+    country,
+    echo_outcome,
     ending_options,
+    make,
     opened_workspace,
+    rule_row,
     workspace_option,
 )
-from app.cli.group import CommandFailure, Group, echo_result, json_option, table
-from app.cli.input import ending
+from app.cli.group import Command, CommandFailure, Group, echo_result, ending, json_option, table
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
+from app.destinations.geo_permissions.permissions import load_geo_permissions
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule
-from app.destinations.storage.policies import rule_json
+from app.destinations.policy.state import country_accesses
+from app.destinations.policy.territories import has_numbers, hints_for
+from app.destinations.storage.policies import EffectivePolicy, rule_json
 from app.kernel.clock import rfc3339
 from app.kernel.errors import NotFound
 from app.kernel.ids import parse_id
+from app.providers.port import GeoFacts
 from app.web.bodies import load
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """``separate`` maps an allowed country to its territories."""
+
+    separate: dict[str, tuple[str, ...]]
+    without_numbers: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    closed_at_provider: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "separate": {code: list(codes) for code, codes in self.separate.items()},
+            "without_numbers": list(self.without_numbers),
+            "unsupported": list(self.unsupported),
+            "closed_at_provider": list(self.closed_at_provider),
+        }
+
+    def lines(self, *, dry_run: bool) -> Iterator[str]:
+        allowed = "would be allowed" if dry_run else "is allowed"
+        for code, codes in self.separate.items():
+            are, them = ("is", "it") if len(codes) == 1 else ("are", "them")
+            yield f"{code} {allowed}; {', '.join(codes)} {are} separate: allow {them} by name"
+        for code in self.without_numbers:
+            yield f"{country(code)} has no phone numbers: nothing can be sent there"
+        for code in self.unsupported:
+            yield f"{country(code)}: not supported by Twilio"
+        for code in self.closed_at_provider:
+            yield f"{country(code)} is blocked at Twilio (last check): see `borderpost geo check`"
+
+
+def hints_about(
+    connection: Connection,
+    codes: Sequence[str],
+    effective: EffectivePolicy,
+    facts: GeoFacts,
+    now: datetime,
+) -> Hints:
+    geo_permissions = load_geo_permissions(connection, effective.workspace_id, facts)
+    named = country_accesses(effective.state, now)
+    separate = {
+        code: tuple(one for one in others if named.get(one) != Access.ALLOWED)
+        for code, others in hints_for(codes).items()
+    }
+    once = list(dict.fromkeys(codes))
+    return Hints(
+        separate={code: others for code, others in separate.items() if others},
+        without_numbers=tuple(code for code in once if not has_numbers(code)),
+        unsupported=tuple(code for code in once if geo_permissions.is_unsupported(code)),
+        closed_at_provider=tuple(
+            code
+            for code in once
+            if not geo_permissions.is_unsupported(code) and geo_permissions.is_closed(code)
+        ),
+    )
+
+
+_codes = click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+
+
+@click.command("allow", cls=Command)
+@_codes
+@ending_options
+@acknowledge_option
+@change_options
+def allow_command(
+    *,
+    codes: tuple[str, ...],
+    until: datetime | None,
+    lasting: timedelta | None,
+    acknowledged: tuple[str, ...],
+    options: ChangeOptions,
+) -> None:
+    """Allow countries, permanently or until a time.
+
+    Removes a rule that blocks one of them as a whole; rules for prefixes and numbers stay.
+    """
+    with opened_workspace(options.workspace) as opened:
+        ends_at = ending(opened.now, until, lasting)
+        reason = None if ends_at is None else options.reason
+        outcome = make(
+            opened, changes.AllowCountries(codes, acknowledged, ends_at, reason), options
+        )
+        with opened.services.database.reading() as connection:
+            effective = outcome.changed.effective
+            hints = hints_about(connection, codes, effective, opened.services.geo_facts, opened.now)
+    lines = hints.lines(dry_run=options.dry_run)
+    echo_outcome(opened, outcome, extra=hints.as_json(), hints=lines)
+
+
+@click.command("block", cls=Command)
+@_codes
+@change_options
+def block_command(*, codes: tuple[str, ...], options: ChangeOptions) -> None:
+    """Block countries from the next send on.
+
+    Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
+    """
+    change_policy(changes.BlockCountries(codes), options)
+
 
 _KINDS = [kind.value for kind in reversed([*RULE_KINDS])]
 
@@ -63,20 +174,20 @@ def add_command(
         wanted: WantedRule = load(RuleBody(), body)
         rule = wanted.rule(opened.now)
         outcome = make(opened, changes.AddRule(rule, acknowledged), options)
-    echo_outcome(opened, outcome, options, extra={"rule": rule_json(rule)})
+    echo_outcome(opened, outcome, extra={"rule": rule_json(rule)})
 
 
 @rule_group.command("list")
 @workspace_option
 @json_option
-def list_command(*, workspace: str | None, as_json: bool) -> None:
+def list_command(*, workspace: str | None) -> None:
     """List the rules, oldest first; expired rules have no effect."""
     with opened_workspace(workspace) as opened:
         effective = opened.effective()
     rules = effective.state.rules
     shown = {"revision": effective.revision, "items": [rule_json(rule) for rule in rules]}
     lines = [*table(rule_row(rule, opened.now) for rule in rules)]
-    echo_result(shown, lines or ["no rules"], as_json=as_json)
+    echo_result(shown, lines or ["no rules"])
 
 
 @rule_group.command("remove")
@@ -90,7 +201,7 @@ def remove_command(*, rule: str, options: ChangeOptions) -> None:
             outcome = make(opened, changes.RemoveRule(rule_id), options)
         except NotFound as problem:
             raise CommandFailure(f"there is no rule {rule}") from problem
-    echo_outcome(opened, outcome, options)
+    echo_outcome(opened, outcome)
 
 
 def _rule_of_value(rules: tuple[Rule, ...], value: str) -> UUID:
