@@ -122,7 +122,6 @@ def _every(
     wanted: Any,
     identify: Callable[[Any], UUID] = lambda row: row.id,
 ) -> Iterator[Any]:
-    """Read all rows of a filter, page by page."""
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)
     while True:
         with reading() as connection:

@@ -6,7 +6,7 @@ Requests, the API description and the architecture tests use it.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from uuid import UUID
 
 from flask import Blueprint, Response, json
@@ -32,7 +32,7 @@ class BufferedAnswer(Response):
 
 
 Json: TypeAlias = dict[str, Any]
-Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+V = TypeVar("V", bound=Callable[..., Any])
 # The content of an answer: a JSON schema, a media type, nothing, or one of several.
 Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
@@ -114,7 +114,7 @@ class Routes:
         headers: Mapping[str, str] | None = None,
         answer_headers: Mapping[str, str] | None = None,
         aliases: tuple[str, ...] = (),
-    ) -> Decorator:
+    ) -> Callable[[V], V]:
         """Declare a route.
 
         The view gets the guard's result, and by name the values of the path and the loaded
@@ -122,7 +122,7 @@ class Routes:
         JSON document, or None. ``aliases`` are older, deprecated paths.
         """
 
-        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+        def declare(view: V) -> V:
             summary = (view.__doc__ or view.__name__).strip().splitlines()[0]
             endpoint = Endpoint(
                 method=method,

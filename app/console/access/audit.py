@@ -185,7 +185,6 @@ def audit_page(current_user: CurrentUser) -> Response:
         form=form,
         **listed(PATH, rows, _SHOWN),
         sees_everywhere=asks.workspace_id is None,
-        names=current_user.workspace_names,
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],
         doors=[("", "Any"), *ACTOR_LABELS.items()],
         action_label=action_label,

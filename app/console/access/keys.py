@@ -7,7 +7,6 @@ from flask import Response, request
 
 from app.access.key_rules import KeyState, describe_limits, may_manage, state_of
 from app.access.keys import (
-    KeyFilter,
     NewAccessKey,
     create_access_key,
     load_access_key,
@@ -16,11 +15,10 @@ from app.access.keys import (
 )
 from app.access.principal import Principal, Role
 from app.access.schemas import AccessKeyBody, AccessKeyListQuery
-from app.console.ui.forms import listed, parse_time, read_form, read_search, refilled
+from app.console.ui.forms import listed, parse_time, read_form, refilling, searched
 from app.console.ui.guards import ADMIN, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
-from app.kernel.errors import ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_named_use_cases, load_use_case_names
 from app.users.current_user import CurrentUser
@@ -34,34 +32,57 @@ _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKE
 
 
 @routes.get(PATH, ADMIN)
-def access_keys_page(current_user: CurrentUser) -> Response:
-    return _page(current_user, 200, Form())
+def access_keys_page(
+    current_user: CurrentUser, status: int = 200, form: Form = NO_FORM
+) -> Response:
+    search, wanted = searched(AccessKeyListQuery)
+    now, visible, own = (
+        current_time(),
+        current_user.principal_for(Role.ADMIN),
+        current_user.principal,
+    )
+    with reading() as connection:
+        rows = [] if wanted is None else load_access_keys(connection, visible, wanted, now)
+        use_cases = load_named_use_cases(connection, visible)
+    use_case_names = {one.id: one.name for one in use_cases}
+    everywhere = current_user.organization_principal
+    may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
+    return page_answer(
+        current_user,
+        "access/keys.html",
+        status if wanted else 422,
+        form=form,
+        search=search,
+        **listed(PATH, rows, wanted.limit if wanted else 0),
+        state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
+        limits_of=lambda row: describe_limits(row, use_case_names),
+        use_cases=_offered(current_user, use_cases, may_choose_workspace=may_make_wide),
+        states=[("", "Any state"), *_STATES.items()],
+        state_labels=_STATES,
+        may_revoke=lambda row: may_manage(
+            _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
+        ),
+        roles=[(one, one.value) for one in Role if may_manage(own, one, own.workspace_id)],
+        sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
+        may_make_wide=may_make_wide,
+    )
 
 
 @routes.post(PATH, ADMIN)
+@refilling(access_keys_page)
 def make_access_key(current_user: CurrentUser) -> Response:
     """Only this answer shows the token."""
     names: dict[UUID, str] = {}
-    try:
-        wanted: NewAccessKey = read_form(
-            AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
-        )
-        asking = _asking(current_user, wanted.workspace_id)
-        with writing() as (connection, now):
-            made = create_access_key(connection, asking, wanted, now=now)
-            if wanted.limits.use_case_ids:
-                names = load_use_case_names(connection, asking)
-    except ValidationFailed as problem:
-        given = refilled(problem)
-        chosen = {"use_case_ids": request.form.getlist("use_case_ids")}
-        return _page(current_user, 422, Form({**given.values, **chosen}, given.errors))
-    return page_answer(
-        current_user,
-        "access/key_made.html",
-        made=made,
-        names=current_user.workspace_names,
-        limits=describe_limits(made.row, names),
+    wanted: NewAccessKey = read_form(
+        AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
     )
+    asking = _asking(current_user, wanted.workspace_id)
+    with writing() as (connection, now):
+        made = create_access_key(connection, asking, wanted, now=now)
+        if wanted.limits.use_case_ids:
+            names = load_use_case_names(connection, asking)
+    limits = describe_limits(made.row, names)
+    return page_answer(current_user, "access/key_made.html", made=made, limits=limits)
 
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
@@ -96,44 +117,6 @@ def _asking(current_user: CurrentUser, workspace_id: UUID | None) -> Principal:
     return current_user.organization_principal or own
 
 
-def _page(current_user: CurrentUser, status: int, form: Form) -> Response:
-    search, wanted = Form(request.args.to_dict()), KeyFilter(limit=0)
-    rows: list[AnyRow] = []
-    now = current_time()
-    try:
-        wanted = read_search(AccessKeyListQuery)
-    except ValidationFailed as problem:
-        search, status = Form(search.values, refilled(problem).errors), 422
-    visible = current_user.principal_for(Role.ADMIN)
-    with reading() as connection:
-        if not search.errors:
-            rows = load_access_keys(connection, visible, wanted, now)
-        use_cases = load_named_use_cases(connection, visible)
-    use_case_names = {one.id: one.name for one in use_cases}
-    everywhere = current_user.organization_principal
-    may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
-    return page_answer(
-        current_user,
-        "access/keys.html",
-        status,
-        form=form,
-        search=search,
-        **listed(PATH, rows, wanted.limit),
-        state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
-        limits_of=lambda row: describe_limits(row, use_case_names),
-        use_cases=_offered(current_user, use_cases, may_choose_workspace=may_make_wide),
-        states=[("", "Any state"), *_STATES.items()],
-        state_labels=_STATES,
-        may_revoke=lambda row: may_manage(
-            _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
-        ),
-        roles=[(role, role.value) for role in _roles(current_user)],
-        names=current_user.workspace_names,
-        sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
-        may_make_wide=may_make_wide,
-    )
-
-
 def _offered(
     current_user: CurrentUser, use_cases: Sequence[AnyRow], *, may_choose_workspace: bool
 ) -> list[tuple[str, str]]:
@@ -147,8 +130,3 @@ def _offered(
             )
             found.append((str(one.id), one.name if place is None else f"{one.name} ({place})"))
     return found[:_MOST_OFFERED]
-
-
-def _roles(current_user: CurrentUser) -> list[Role]:
-    own = current_user.principal
-    return [role for role in Role if may_manage(own, role, own.workspace_id)]

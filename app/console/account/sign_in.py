@@ -94,7 +94,6 @@ def sign_in_page(_: None) -> Response:
 
 @routes.post(SIGN_IN, ANYONE)
 def sign_in(_: None) -> Response:
-    """By password or by access key."""
     operation, caller = get_service(SignIn), current_caller()
     try:
         given = read_form(SignInForm)

@@ -129,7 +129,7 @@ def country_options() -> tuple[tuple[str, str], ...]:
 
 
 def sort_key(name: str) -> str:
-    """Return a sort key without accents and case."""
+    """Ignores accents and case."""
     plain = unicodedata.normalize("NFKD", name)
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 

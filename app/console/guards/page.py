@@ -188,7 +188,6 @@ def _path(use_case_id: UUID | None) -> str:
 
 
 def _edit(body: dict[str, Any], use_case_id: UUID | None) -> GuardEdit:
-    """Replace the guards of the workspace; those of use cases stay."""
 
     def edit(before: GuardConfiguration, problems: Problems) -> GuardConfiguration:
         if use_case_id is None:

@@ -6,12 +6,13 @@ Without scripts the time zone is UTC. A list has a search and a pager that keeps
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask import request
+from flask import Response, request
 from marshmallow import Schema, ValidationError, fields, post_load
 
 from app.console.ui.pages import Form, link
@@ -19,9 +20,11 @@ from app.kernel.clock import rfc3339, shifted
 from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
+from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.fields import E164Text, PhoneNumberField, StrictSchema
-from app.web.pages import PageToken, T, page
+from app.web.pages import PageToken, T
+from app.web.pages import page as keyset_page
 
 _MAX_REASON = 500
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
@@ -65,8 +68,31 @@ def refilled(problem: ValidationFailed) -> Form:
     for path, texts in (problem.details or {}).items():
         found = _STEP.match(path)
         errors.setdefault(found.group(1) if found else "", []).extend(texts)
-    given = request.args if request.method == "GET" else request.form
-    return Form(given.to_dict(), errors)
+    return Form(request.args if request.method == "GET" else request.form, errors)
+
+
+def refilling(
+    page: Callable[..., Response],
+    form: str = "form",
+    renamed: Callable[[ValidationFailed], ValidationFailed] = lambda problem: problem,
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Show the page again, with the problems at its form, if a view raises `ValidationFailed`.
+
+    ``renamed`` converts paths to the names of fields.
+    """
+
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
+        @wraps(view)
+        def serve(current_user: CurrentUser, **path: UUID) -> Response:
+            try:
+                return view(current_user, **path)
+            except ValidationFailed as problem:
+                filled = {form: refilled(renamed(problem))}
+                return page(current_user, **path, status=422, **filled)
+
+        return serve
+
+    return decorate
 
 
 # A shorter text has no country code.
@@ -212,7 +238,7 @@ def listed(
     identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
 ) -> dict[str, Any]:
     """Return a list with the URLs of its pager; ``rows`` has one more if a page follows."""
-    found = page(rows, limit, lambda row: row, identify)
+    found = keyset_page(rows, limit, lambda row: row, identify)
     token = found["next_page_token"]
     search = {name: text for name, text in request.args.items() if text and name != _TOKEN}
     return {

@@ -5,6 +5,7 @@ Nothing is cached: a disabled user or a revoked key loses access at the next req
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
@@ -32,7 +33,7 @@ from app.users.sessions import (
 )
 from app.web.peer import peer_address
 from app.web.registry import current_time, get_service, reading
-from app.web.routes import Decorator, Guard, Routes
+from app.web.routes import Guard, Routes, V
 
 SESSION = "borderpost_session"
 # The cookie of Flask's session: flash messages, and the secret of CSRF tokens.
@@ -201,11 +202,11 @@ class Pages(Routes):
         *,
         query: type[Schema] | None = None,
         kind: str | None = "text/html",
-    ) -> Decorator:
+    ) -> Callable[[V], V]:
         """Declare a page, or a file; without a kind it only redirects."""
         return self.add("GET", path, guard, {200 if kind else 303: kind}, query=query)
 
-    def post(self, path: str, guard: Guard, *, aliases: tuple[str, ...] = ()) -> Decorator:
+    def post(self, path: str, guard: Guard, *, aliases: tuple[str, ...] = ()) -> Callable[[V], V]:
         return self.add("POST", path, guard, {303: None}, aliases=aliases)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, flash, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
 from app.console.ui.guard_labels import KINDS, alert_text
@@ -162,6 +163,11 @@ class Form:
 
     def value(self, name: str, default: object = "") -> Any:
         return self.values.get(name, default)
+
+    def chosen(self, name: str) -> list[str]:
+        """Return the values of the check boxes of this name."""
+        values = self.values
+        return values.getlist(name) if isinstance(values, MultiDict) else values.get(name, [])
 
     def errors_of(self, name: str) -> list[str]:
         """Return the problems of a field; the empty name is the whole form."""

@@ -1,15 +1,13 @@
 """The page of opt-outs."""
 
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
-from app.console.ui.forms import PhoneNumberInput, listed, refilled, searched, without_separators
+from app.console.ui.forms import PhoneNumberInput, listed, refilling, searched, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
-from app.kernel.errors import ValidationFailed
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.providers.port import ErrorCodes
 from app.use_cases.opt_outs import (
     NewOptOut,
@@ -46,19 +44,30 @@ class OptOutSearch(StrictSchema):
 
 
 @routes.get(OPT_OUTS, VIEWER)
-def opt_outs_page(current_user: CurrentUser) -> Response:
+def opt_outs_page(current_user: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
     search, wanted = searched(OptOutSearch)
-    return _page(current_user, wanted, 200 if wanted else 422, search=search)
+    all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
+    with reading() as connection:
+        use_cases = load_use_cases(connection, current_user.principal, all_of_them)
+        found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
+    return page_answer(
+        current_user,
+        "use_cases/opt_outs.html",
+        status if wanted else 422,
+        form=form,
+        search=search,
+        names={one.row.id: one.row.name for one in use_cases},
+        source_label=partial(source_label, opted_out=get_service(ErrorCodes).opted_out),
+        **listed(OPT_OUTS, found, _SHOWN),
+    )
 
 
 @routes.post(OPT_OUTS, ADMIN)
+@refilling(opt_outs_page)
 def enter_number(current_user: CurrentUser) -> Response:
-    try:
-        wanted = _read_opt_out()
-        with writing() as (connection, now):
-            enter_opt_out(connection, current_user.principal, wanted, now=now)
-    except ValidationFailed as problem:
-        return _page(current_user, OptOutFilter(limit=_SHOWN), 422, form=refilled(problem))
+    wanted = _read_opt_out()
+    with writing() as (connection, now):
+        enter_opt_out(connection, current_user.principal, wanted, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
 
 
@@ -82,22 +91,3 @@ def _read_opt_out() -> NewOptOut:
         given["use_case_id"] = request.form["use_case_id"]
     found: NewOptOut = load(OptOutBody(), given | {"source": OptOutSource.CONSOLE.value})
     return found
-
-
-def _page(
-    current_user: CurrentUser, wanted: OptOutFilter | None, status: int = 200, **forms: Form
-) -> Response:
-    shown: dict[str, Any] = {"search": Form(), "form": Form()} | forms
-    all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
-    with reading() as connection:
-        use_cases = load_use_cases(connection, current_user.principal, all_of_them)
-        found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
-    shown |= listed(OPT_OUTS, found, _SHOWN)
-    return page_answer(
-        current_user,
-        "use_cases/opt_outs.html",
-        status,
-        names={one.row.id: one.row.name for one in use_cases},
-        source_label=partial(source_label, opted_out=get_service(ErrorCodes).opted_out),
-        **shown,
-    )

@@ -13,9 +13,9 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema
 
-from app.console.ui.forms import listed, read_search, refilled, without_separators
+from app.console.ui.forms import listed, read_search, refilling, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
 from app.kernel.errors import (
     BrandSuspended,
@@ -155,25 +155,8 @@ class UseCaseSearch(StrictSchema):
 
 
 @routes.get(USE_CASES, VIEWER)
-def use_cases_page(current_user: CurrentUser) -> Response:
-    return _page(current_user, read_search(UseCaseSearch), _NEW)
-
-
-@routes.post(USE_CASES, ADMIN)
-def make_use_case(current_user: CurrentUser) -> Response:
-    try:
-        wanted = read_use_case(UseCaseBody)
-        with writing() as (connection, now):
-            made = create_use_case(connection, current_user.principal, wanted, now=now)
-    except ValidationFailed as problem:
-        form = refilled(naming_codes(problem))
-        return _page(current_user, UseCaseFilter(limit=_SHOWN), form, 422)
-    return redirect_with_flash(f"{USE_CASES}/{made.id}", "Use case created. Add a sender.")
-
-
-def _page(
-    current_user: CurrentUser, wanted: UseCaseFilter, form: Form, status: int = 200
-) -> Response:
+def use_cases_page(current_user: CurrentUser, status: int = 200, form: Form = _NEW) -> Response:
+    wanted = read_search(UseCaseSearch)
     with reading() as connection:
         found = load_use_cases(connection, current_user.principal, wanted)
     shown = listed(USE_CASES, found, _SHOWN)
@@ -182,26 +165,45 @@ def _page(
     )
 
 
+@routes.post(USE_CASES, ADMIN)
+@refilling(use_cases_page, renamed=naming_codes)
+def make_use_case(current_user: CurrentUser) -> Response:
+    wanted = read_use_case(UseCaseBody)
+    with writing() as (connection, now):
+        made = create_use_case(connection, current_user.principal, wanted, now=now)
+    return redirect_with_flash(f"{USE_CASES}/{made.id}", "Use case created. Add a sender.")
+
+
 USE_CASE = USE_CASES + "/{use_case_id}"
 _NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
 
 
 @routes.get(USE_CASE, VIEWER)
-def use_case_page(current_user: CurrentUser, use_case_id: UUID) -> Response:
-    return render_use_case_page(current_user, use_case_id)
+def use_case_page(
+    current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
+) -> Response:
+    """Raises `UseCaseNotFound`."""
+    with reading() as connection:
+        record = require_use_case(connection, current_user.principal, use_case_id)
+    shown = {"form": form_of(record.row), "sender_form": NO_FORM, "registrations": NO_FORM} | forms
+    return page_answer(
+        current_user,
+        "use_cases/one.html",
+        status,
+        row=record.row,
+        senders=record.senders,
+        stops=obstacles_of(record),
+        sender_types=SENDER_TYPES,
+        **shown,
+    )
 
 
 @routes.post(USE_CASE, ADMIN)
+@refilling(use_case_page, renamed=naming_codes)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
-    try:
-        wanted = read_use_case(UseCaseChange)
-        with writing() as (connection, now):
-            principal = current_user.principal
-            change_use_case(connection, principal, use_case_id, wanted, now=now)
-    except ValidationFailed as problem:
-        return render_use_case_page(
-            current_user, use_case_id, 422, form=refilled(naming_codes(problem))
-        )
+    wanted = read_use_case(UseCaseChange)
+    with writing() as (connection, now):
+        change_use_case(connection, current_user.principal, use_case_id, wanted, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
 
 
@@ -219,47 +221,22 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Response
         require_use_case(connection, current_user.principal, use_case_id)
     refresh = get_service(RefreshRegistrations)
     read = refresh(current_user.actor, use_case_id=use_case_id)
-    problem = read[0].problem if read else _NOTHING_TO_ASK
-    if problem is not None:
-        said = (
-            f"Twilio did not answer completely: {problem}. Known values are kept."
-            if read
-            else problem
-        )
-        return render_use_case_page(
-            current_user, use_case_id, 503, registrations=Form({}, {"": [said]})
-        )
+    problem = _NOTHING_TO_ASK
+    if read:
+        problem = f"Twilio did not answer completely: {read[0].problem}. Known values are kept."
+    if not read or read[0].problem is not None:
+        failed = Form({}, {"": [problem]})
+        return use_case_page(current_user, use_case_id, 503, registrations=failed)
     notice = "Refreshed." if read[0].changed else "Refreshed. Nothing has changed."
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", notice)
 
 
-def render_use_case_page(
-    current_user: CurrentUser, use_case_id: UUID, status: int = 200, **forms: Form
-) -> Response:
-    """Raises `UseCaseNotFound`."""
-    with reading() as connection:
-        record = require_use_case(connection, current_user.principal, use_case_id)
-    shown = {"form": form_of(record.row), "sender_form": Form(), "registrations": Form()} | forms
-    return page_answer(
-        current_user,
-        "use_cases/one.html",
-        status,
-        row=record.row,
-        senders=record.senders,
-        stops=obstacles_of(record),
-        sender_types=SENDER_TYPES,
-        **shown,
-    )
-
-
 @routes.post(USE_CASE + "/senders", ADMIN)
+@refilling(use_case_page, "sender_form")
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Response:
-    try:
-        wanted = _read_sender()
-        with writing() as (connection, now):
-            add_sender(connection, current_user.principal, use_case_id, wanted, now=now)
-    except ValidationFailed as problem:
-        return render_use_case_page(current_user, use_case_id, 422, sender_form=refilled(problem))
+    wanted = _read_sender()
+    with writing() as (connection, now):
+        add_sender(connection, current_user.principal, use_case_id, wanted, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
 
 

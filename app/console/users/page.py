@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 
 from app.access.principal import Principal, Role, actor_of
 from app.console.account.sign_in import BY_LINK
-from app.console.ui.forms import listed, read_form, read_search, refilled
+from app.console.ui.forms import listed, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.console.workspaces.page import require_organization_principal
-from app.kernel.errors import ValidationFailed
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
@@ -43,8 +42,6 @@ class RolesForm(StrictSchema):
 
 
 class UserForm(RolesForm):
-    """A new user; ``sign_in`` is the way to sign in."""
-
     email = Text(load_default="")
     name = Text(load_default="")
     sign_in = Text(validate=one_of(("link", "provider")), load_default="link")
@@ -102,24 +99,21 @@ def users_page(current_user: CurrentUser) -> Response:
 
 
 @routes.get(_NEW, OWNER)
-def new_user_page(current_user: CurrentUser) -> Response:
-    return _form_page(current_user, 200, Form())
+def new_user_page(current_user: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
+    return page_answer(current_user, "users/new.html", status, form=form)
 
 
 @routes.post(PATH, OWNER)
+@refilling(new_user_page)
 def create_user_from_form(current_user: CurrentUser) -> Response:
-    """Only this answer shows the password."""
     asks = require_organization_principal(current_user)
-    try:
-        given = read_form(UserForm, **roles_given())
-        with_link = given.pop("with_link")
-        new = NewUser(organization_id=asks.organization_id, password=None, **given)
-        with writing() as (connection, now):
-            user_id = create_user(connection, new, actor_of(asks), now)
-            url = create_link(connection, asks, user_id, now) if with_link else None
-            person = load_user_details(connection, asks.organization_id, user_id)
-    except ValidationFailed as problem:
-        return _form_page(current_user, 422, refilled(problem))
+    given = read_form(UserForm, **roles_given())
+    with_link = given.pop("with_link")
+    new = NewUser(organization_id=asks.organization_id, password=None, **given)
+    with writing() as (connection, now):
+        user_id = create_user(connection, new, actor_of(asks), now)
+        url = create_link(connection, asks, user_id, now) if with_link else None
+        person = load_user_details(connection, asks.organization_id, user_id)
     return _link_page(current_user, person, url, is_new=True)
 
 
@@ -151,72 +145,48 @@ def _link_page(
     )
 
 
-def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
-    values = {"form": form, "names": current_user.workspace_names}
-    return page_answer(current_user, "users/new.html", status, **values)
-
-
 _ONE = PATH + "/{user_id}"
 
 
 @routes.get(_ONE, OWNER)
-def user_page(current_user: CurrentUser, user_id: UUID) -> Response:
-    return _page(current_user, user_id)
+def user_page(
+    current_user: CurrentUser, user_id: UUID, status: int = 200, form: Form = NO_FORM
+) -> Response:
+    with reading() as connection:
+        person = load_user_details(connection, current_user.organization_id, user_id)
+    return page_answer(current_user, "users/one.html", status, person=person, form=form)
 
 
 @routes.post(_ONE + "/roles", OWNER)
+@refilling(user_page)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Response:
     actor = actor_of(require_organization_principal(current_user))
-    try:
-        roles = read_form(RolesForm, **roles_given())
-        with writing() as (connection, now):
-            user = require_user(connection, current_user.organization_id, user_id)
-            change_roles(connection, user, roles, actor, now)
-    except ValidationFailed as problem:
-        return _page(current_user, user_id, 422, refilled(problem))
+    roles = read_form(RolesForm, **roles_given())
+    with writing() as (connection, now):
+        user = require_user(connection, current_user.organization_id, user_id)
+        change_roles(connection, user, roles, actor, now)
     return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 
 
 @routes.post(_ONE + "/bar", OWNER)
+@refilling(user_page)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
     actor = actor_of(require_organization_principal(current_user))
-    try:
-        with writing() as (connection, now):
-            user = require_user(connection, current_user.organization_id, user_id)
-            disable_user(connection, user, actor, now)
-    except ValidationFailed as problem:
-        return _page(current_user, user_id, 422, refilled(problem))
-    return redirect_with_flash(
-        f"{PATH}/{user_id}", f"{user.name} is disabled, and every session is signed out."
-    )
+    with writing() as (connection, now):
+        user = require_user(connection, current_user.organization_id, user_id)
+        disable_user(connection, user, actor, now)
+    notice = f"{user.name} is disabled, and every session is signed out."
+    return redirect_with_flash(f"{PATH}/{user_id}", notice)
 
 
 @routes.post(_ONE + "/reset", OWNER)
+@refilling(user_page)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
-    """Only this answer shows the new password."""
     asks, url = require_organization_principal(current_user), None
-    try:
-        with writing() as (connection, now):
-            user = require_user(connection, asks.organization_id, user_id)
-            reset_user(connection, user, None, actor_of(asks), now)
-            if "link" in request.form:
-                url = create_link(connection, asks, user_id, now)
-            person = load_user_details(connection, asks.organization_id, user_id)
-    except ValidationFailed as problem:
-        return _page(current_user, user_id, 422, refilled(problem))
+    with writing() as (connection, now):
+        user = require_user(connection, asks.organization_id, user_id)
+        reset_user(connection, user, None, actor_of(asks), now)
+        if "link" in request.form:
+            url = create_link(connection, asks, user_id, now)
+        person = load_user_details(connection, asks.organization_id, user_id)
     return _link_page(current_user, person, url, is_new=False)
-
-
-def _page(
-    current_user: CurrentUser, user_id: UUID, status: int = 200, form: Form | None = None
-) -> Response:
-    with reading() as connection:
-        person = load_user_details(connection, current_user.organization_id, user_id)
-    return page_answer(
-        current_user,
-        "users/one.html",
-        status,
-        person=person,
-        form=form or Form(),
-        names=current_user.workspace_names,
-    )

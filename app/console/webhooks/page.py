@@ -6,9 +6,9 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.console.ui.forms import listed, read_form, read_search, refilled
+from app.console.ui.forms import listed, read_form, read_search, refilled, refilling
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
 from app.settings import Settings
@@ -80,30 +80,8 @@ class EndpointSearch(StrictSchema):
 
 
 @routes.get(WEBHOOKS, VIEWER)
-def webhooks_page(current_user: CurrentUser) -> Response:
-    return _page(current_user, read_search(EndpointSearch), Form())
-
-
-@routes.post(WEBHOOKS, ADMIN)
-def make_endpoint(current_user: CurrentUser) -> Response:
-    """Only this answer shows the secret."""
-    try:
-        wanted = read_form(EndpointBody)
-        made = get_service(ManageEndpoints).create(current_user.principal, wanted)
-    except ValidationFailed as problem:
-        return _page(current_user, EndpointFilter(limit=MAX_ENDPOINTS), endpoint_form(problem), 422)
-    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
-
-
-def endpoint_form(problem: ValidationFailed) -> Form:
-    """Return the submitted form, with the selected events."""
-    form = refilled(problem)
-    return Form({**form.values, "events": request.form.getlist("events")}, form.errors)
-
-
-def _page(
-    current_user: CurrentUser, wanted: EndpointFilter, form: Form, status: int = 200
-) -> Response:
+def webhooks_page(current_user: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
+    wanted = read_search(EndpointSearch)
     with reading() as connection:
         found = load_endpoints(connection, current_user.principal, wanted)
         successes = load_last_successes(connection, [row.id for row in found])
@@ -119,6 +97,15 @@ def _page(
     )
 
 
+@routes.post(WEBHOOKS, ADMIN)
+@refilling(webhooks_page)
+def make_endpoint(current_user: CurrentUser) -> Response:
+    """Only this answer shows the secret."""
+    wanted = read_form(EndpointBody)
+    made = get_service(ManageEndpoints).create(current_user.principal, wanted)
+    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
+
+
 WEBHOOK = WEBHOOKS + "/{endpoint_id}"
 _SHOWN = 20
 
@@ -130,27 +117,22 @@ class DeliverySearch(StrictSchema):
 
 
 @routes.get(WEBHOOK, VIEWER)
-def webhook_page(current_user: CurrentUser, endpoint_id: UUID) -> Response:
-    return render_webhook_page(current_user, endpoint_id, read_search(DeliverySearch))
-
-
-def render_webhook_page(
+def webhook_page(
     current_user: CurrentUser,
     endpoint_id: UUID,
-    wanted: DeliveryFilter | None = None,
     status: int = 200,
     tested: Attempt | None = None,
     **forms: Form,
 ) -> Response:
-    """Render the page, with its invalid forms; raises `NotFound`."""
-    wanted = wanted or DeliveryFilter(limit=_SHOWN)
+    """Raises `NotFound`."""
+    wanted = read_search(DeliverySearch)
     with reading() as connection:
         row = load_endpoint(connection, current_user.principal, endpoint_id)
         successes = load_last_successes(connection, [endpoint_id])
         found = load_deliveries(connection, endpoint_id, wanted)
         attempts = load_attempts(connection, [one.id for one in found])
     shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit)
-    shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": Form()} | forms
+    shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": NO_FORM} | forms
     return page_answer(
         current_user,
         "webhooks/one.html",
@@ -172,24 +154,20 @@ _SWITCH = {"true": True, "false": False}
 
 
 @routes.post(WEBHOOK, ADMIN)
+@refilling(webhook_page)
 def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
-    try:
-        given = read_form(EndpointBody)
-    except ValidationFailed as problem:
-        return render_webhook_page(
-            current_user, endpoint_id, status=422, form=endpoint_form(problem)
-        )
+    given = read_form(EndpointBody)
     wanted = {"url": given.url, "events": given.events}
     get_service(ManageEndpoints).change(current_user.principal, endpoint_id, wanted)
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 
 
 @routes.post(WEBHOOK + "/switch", ADMIN)
+@refilling(webhook_page, "switching")
 def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     given = request.form.get("active")
     if given not in _SWITCH:
-        problem = Form({}, {"": ["Choose whether the endpoint is active."]})
-        return render_webhook_page(current_user, endpoint_id, status=422, switching=problem)
+        raise ValidationFailed({"$": ["Choose whether the endpoint is active."]})
     wanted = {"active": _SWITCH[given]}
     row = get_service(ManageEndpoints).change(current_user.principal, endpoint_id, wanted)
     notice = "Endpoint enabled. New events are sent to it." if row.active else "Endpoint disabled."
@@ -205,8 +183,8 @@ def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Response:
 
 @routes.post(WEBHOOK + "/test", ADMIN)
 def send_test_event(current_user: CurrentUser, endpoint_id: UUID) -> Response:
-    result = get_service(SendTestEvent)(current_user.principal, endpoint_id)
-    return render_webhook_page(current_user, endpoint_id, tested=result)
+    tested = get_service(SendTestEvent)(current_user.principal, endpoint_id)
+    return webhook_page(current_user, endpoint_id, tested=tested)
 
 
 @routes.post(WEBHOOK + "/delete", ADMIN)
@@ -221,9 +199,7 @@ def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UU
         with writing() as (connection, now):
             replay_delivery(connection, current_user.principal, delivery_id, now)
     except ValidationFailed as problem:
-        return render_webhook_page(
-            current_user, endpoint_id, status=422, switching=refilled(problem)
-        )
+        return webhook_page(current_user, endpoint_id, 422, switching=refilled(problem))
     notice = "Resending the event as a new delivery with the same webhook-id."
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)
 

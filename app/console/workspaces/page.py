@@ -7,9 +7,9 @@ from flask import Response, request
 
 from app.access.accounts import has_next_token
 from app.access.principal import Principal
-from app.console.ui.forms import listed, named_country_options, read_form, read_search, refilled
+from app.console.ui.forms import listed, named_country_options, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.kernel.errors import Forbidden, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
@@ -71,26 +71,27 @@ def workspaces_page(current_user: CurrentUser) -> Response:
         current_user,
         "workspaces/list.html",
         **listed(PATH, found, wanted.limit),
-        names=current_user.workspace_names,
     )
 
 
 @routes.get(_NEW, OWNER)
-def new_workspace_page(current_user: CurrentUser) -> Response:
-    return _form_page(current_user, 200, Form())
+def new_workspace_page(
+    current_user: CurrentUser, status: int = 200, form: Form = NO_FORM
+) -> Response:
+    countries = named_country_options("Select a country")
+    return page_answer(current_user, "workspaces/new.html", status, form=form, countries=countries)
 
 
 @routes.post(PATH, OWNER)
+@refilling(new_workspace_page, renamed=with_field_paths)
 def make_workspace(current_user: CurrentUser) -> Response:
-    asks = require_organization_principal(current_user)
-    try:
-        wanted: NewWorkspace = read_form(WorkspaceBody, **_given())
-        row = get_service(ManageWorkspaces).create(asks, wanted)
-    except ValidationFailed as problem:
-        return _form_page(current_user, 422, refilled(with_field_paths(problem)))
-    return redirect_with_flash(
-        f"{PATH}/{row.id}", f"{row.name} is created. Add use cases and an access key."
-    )
+    asks, given = require_organization_principal(current_user), given_fields() | given_account()
+    if request.form.get("destinations") == _OWN_POLICY:
+        given["inherits"] = False
+    wanted: NewWorkspace = read_form(WorkspaceBody, **given)
+    row = get_service(ManageWorkspaces).create(asks, wanted)
+    notice = f"{row.name} is created. Add use cases and an access key."
+    return redirect_with_flash(f"{PATH}/{row.id}", notice)
 
 
 def require_organization_principal(current_user: CurrentUser) -> Principal:
@@ -100,68 +101,20 @@ def require_organization_principal(current_user: CurrentUser) -> Principal:
     return wide
 
 
-def _form_page(current_user: CurrentUser, status: int, form: Form) -> Response:
-    names = current_user.workspace_names
-    countries = named_country_options("Select a country")
-    values = {"form": form, "names": names, "countries": countries}
-    return page_answer(current_user, "workspaces/new.html", status, **values)
-
-
-def _given() -> dict[str, object]:
-    """Return the form fields whose names differ from the API's."""
-    given = given_fields() | given_account()
-    if request.form.get("destinations") == _OWN_POLICY:
-        given["inherits"] = False
-    return given
-
-
 _ONE = PATH + "/{workspace_id}"
 
 
 @routes.get(_ONE, OWNER)
-def workspace_page(current_user: CurrentUser, workspace_id: UUID) -> Response:
-    return _page(current_user, workspace_id)
-
-
-@routes.post(_ONE, OWNER)
-def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Response:
-    try:
-        _change(current_user, workspace_id, read_form(WorkspaceChange, **given_fields()))
-    except ValidationFailed as problem:
-        return _page(current_user, workspace_id, 422, form=refilled(problem))
-    return redirect_with_flash(f"{PATH}/{workspace_id}", "Workspace saved.")
-
-
-@routes.post(_ONE + "/account", OWNER)
-def save_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
-    try:
-        given = given_account() or {"twilio": {}}
-        _change(current_user, workspace_id, read_form(WorkspaceChange, **given))
-    except ValidationFailed as problem:
-        wrong = refilled(with_field_paths(problem))
-        return _page(current_user, workspace_id, 422, account_form=wrong)
-    return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account saved.")
-
-
-@routes.post(_ONE + "/account/unlink", OWNER)
-def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
-    _change(current_user, workspace_id, {"twilio": None})
-    return redirect_with_flash(f"{PATH}/{workspace_id}", "Twilio account unlinked.")
-
-
-def _change(current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any]) -> None:
-    asks = require_organization_principal(current_user)
-    get_service(ManageWorkspaces).change(asks, workspace_id, wanted)
-
-
-def _page(
-    current_user: CurrentUser, workspace_id: UUID, status: int = 200, **forms: Form
+def workspace_page(
+    current_user: CurrentUser,
+    workspace_id: UUID,
+    status: int = 200,
+    form: Form = NO_FORM,
+    account_form: Form = NO_FORM,
 ) -> Response:
-    shown: dict[str, Any] = {"form": Form(), "account_form": Form()} | forms
+    asks = require_organization_principal(current_user)
     with reading() as connection:
-        row = require_own_workspace(
-            connection, require_organization_principal(current_user), workspace_id
-        )
+        row = require_own_workspace(connection, asks, workspace_id)
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
     return page_answer(
         current_user,
@@ -169,7 +122,34 @@ def _page(
         status,
         workspace=row,
         rotates=rotates,
-        names=current_user.workspace_names,
         countries=named_country_options("Select a country"),
-        **shown,
+        form=form,
+        account_form=account_form,
     )
+
+
+@routes.post(_ONE, OWNER)
+@refilling(workspace_page)
+def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Response:
+    wanted = read_form(WorkspaceChange, **given_fields())
+    return _change(current_user, workspace_id, wanted, "Workspace saved.")
+
+
+@routes.post(_ONE + "/account", OWNER)
+@refilling(workspace_page, "account_form", with_field_paths)
+def save_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
+    wanted = read_form(WorkspaceChange, **(given_account() or {"twilio": {}}))
+    return _change(current_user, workspace_id, wanted, "Twilio account saved.")
+
+
+@routes.post(_ONE + "/account/unlink", OWNER)
+def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
+    return _change(current_user, workspace_id, {"twilio": None}, "Twilio account unlinked.")
+
+
+def _change(
+    current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any], notice: str
+) -> Response:
+    asks = require_organization_principal(current_user)
+    get_service(ManageWorkspaces).change(asks, workspace_id, wanted)
+    return redirect_with_flash(f"{PATH}/{workspace_id}", notice)
