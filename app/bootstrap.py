@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from app.access.accounts import AccountTokens
 from app.access.attempts import Attempts
@@ -60,6 +60,7 @@ from app.webhooks.deliver import DeliverWebhooks, SendTestEvent
 from app.webhooks.endpoints import ManageEndpoints
 from app.webhooks.purge import PurgeWebhooks
 from app.webhooks.sender import HttpSender
+from app.worker.housekeeping import DailyCheck, HourlyMonths, HourlyPurge
 from app.worker.web_watch import WatchFromWeb
 
 # Threads reserved for other requests, so that callbacks are served while the provider is slow.
@@ -96,34 +97,8 @@ class Services:
     watch: WatchFromWeb
 
     def all(self) -> tuple[object, ...]:
-        """List the services that views get by type."""
-        return (
-            self.settings,
-            self.database,
-            self.clock,
-            self.send,
-            self.callbacks,
-            self.error_codes,
-            self.geo_facts,
-            self.destinations,
-            self.guards,
-            self.acknowledge_alert,
-            self.check_provider,
-            self.workspaces,
-            self.webhook_endpoints,
-            self.send_test_event,
-            self.refresh_registrations,
-            self.metrics_token,
-            self.attempts,
-            self.rates,
-            self.known_browsers,
-            self.sign_in,
-            self.identity_sign_in,
-            self.own_account,
-            self.cipher,
-            self.installation_secrets,
-            self.watch,
-        )
+        """Views get them by type."""
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -142,7 +117,7 @@ def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database; it connects at first use."""
+    """It connects at first use."""
     return Database(
         settings.database_url, pool_size=settings.threads, is_pooled=settings.is_database_pooled
     )
@@ -157,7 +132,7 @@ def open_installation_secrets(settings: Settings) -> InstallationSecrets:
 
 
 def open_provider(settings: Settings, cipher: Cipher, other_calls: int | None = None) -> Provider:
-    """Return the provider's adapters; nothing is connected yet."""
+    """Nothing is connected yet."""
     transport = TwilioTransport(
         settings.twilio_url, pool_size=settings.threads, other_calls=other_calls
     )
@@ -172,7 +147,7 @@ def open_services(
     cipher: Cipher | None = None,
     database: Database | None = None,
 ) -> Services:
-    """Wire the services of the web processes, without connecting."""
+    """Nothing is connected yet."""
     clock = clock or Clock()
     database = database or open_database(settings)
     cipher = cipher or open_cipher(settings)
@@ -236,13 +211,9 @@ class Background:
     reconcile: Reconcile
     charges: CollectCharges
     count: AggregateMessages
-    check_provider: CheckProvider
-    purge: Purge
-    purge_webhooks: PurgeWebhooks
-    purge_sessions: PurgeSessions
-    expire: ExpireMessages
-    create_partitions: CreatePartitions
-    purge_guards: PurgeGuards
+    check_permissions: DailyCheck
+    purge: HourlyPurge
+    make_months: HourlyMonths
     refresh_autos: RefreshAutos
     watch_delivery: WatchDelivery
     watch_others: WatchOthers
@@ -256,7 +227,7 @@ class Background:
 def open_background(
     settings: Settings, database: Database, *, clock: Clock | None = None
 ) -> Background:
-    """Wire the services of the worker; raises `SecretsDiffer`."""
+    """Raises `SecretsDiffer`."""
     clock = clock or Clock()
     cipher = open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
@@ -278,14 +249,16 @@ def open_background(
             resend=Resend(database, provider.sms, clock),
             clock=clock,
         ),
-        check_provider=CheckProvider(database, provider.geo, clock),
+        check_permissions=DailyCheck(database, clock, CheckProvider(database, provider.geo, clock)),
         count=AggregateMessages(database, clock),
-        purge=Purge(database, clock, pseudonym_key),
-        purge_webhooks=PurgeWebhooks(database, clock),
-        purge_sessions=PurgeSessions(database, clock),
-        expire=ExpireMessages(database, clock, settings.message_retention_days),
-        create_partitions=CreatePartitions(database, clock),
-        purge_guards=PurgeGuards(database, clock),
+        purge=HourlyPurge(
+            Purge(database, clock, pseudonym_key),
+            PurgeWebhooks(database, clock),
+            PurgeSessions(database, clock),
+            ExpireMessages(database, clock, settings.message_retention_days),
+            PurgeGuards(database, clock),
+        ),
+        make_months=HourlyMonths(CreatePartitions(database, clock)),
         refresh_autos=RefreshAutos(database, clock, GuardHistory()),
         watch_delivery=WatchDelivery(database, clock, GuardHistory()),
         watch_others=WatchOthers(database, clock, provider.geo.facts),

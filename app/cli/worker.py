@@ -18,7 +18,6 @@ from app.cli.group import (
     echo_result,
     json_option,
 )
-from app.db.engine import Database
 from app.kernel.clock import shifted, utc_now
 from app.kernel.phone import PhoneNumber, problem_of_number
 from app.messages.export_number import export_number
@@ -27,15 +26,8 @@ from app.messages.reconciliation.refusing_accounts import ask_all_now
 from app.messages.retention.purge import Erase
 from app.web.logs import configure_logs
 from app.worker.housekeeping import (
-    BEAT_SECONDS,
-    MONTHS_SECONDS,
-    PURGE_SECONDS,
-    DailyCheck,
     Heartbeat,
-    HourlyMonths,
-    HourlyPurge,
 )
-from app.worker.housekeeping import POLL_SECONDS as CHECK_POLL_SECONDS
 from app.worker.loop import Progress, Task, run_tasks
 
 _POLL_SECONDS = 1.0
@@ -44,7 +36,9 @@ _ALERT_SECONDS = 10.0
 _DELIVERY_SECONDS = 25.0
 _AUTO_SECONDS = 60.0
 _CHARGES_SECONDS = 60.0
-_LONG_SECONDS = 3600.0
+_BEAT_SECONDS = 10.0
+_CHECK_SECONDS = 600.0
+_HOUR_SECONDS = 3600.0
 
 
 @click.command("worker", cls=Command)
@@ -61,49 +55,28 @@ def worker_command() -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
         progress = Progress()
         heartbeat = Heartbeat(database, background.clock, name, progress.stuck_task)
-        run_tasks(_tasks(database, background, heartbeat), stop, progress)
+        run_tasks(_tasks(background, heartbeat), stop, progress)
         heartbeat.stop()
 
 
-def _tasks(database: Database, background: Background, heartbeat: Heartbeat) -> list[Task]:
+def _tasks(background: Background, heartbeat: Heartbeat) -> list[Task]:
     return [
         Task("settle", background.reconcile.settle_once, _POLL_SECONDS),
         Task("repair", background.reconcile.repair_once, _POLL_SECONDS),
-        Task("heartbeat", heartbeat.run_once, BEAT_SECONDS),
+        Task("heartbeat", heartbeat.run_once, _BEAT_SECONDS),
         Task("charges", background.charges.run_once, _CHARGES_SECONDS),
         Task("counters", background.count.run_once, _COUNT_SECONDS),
         Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
         Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
-        Task(
-            "purge",
-            HourlyPurge(
-                background.purge,
-                background.purge_webhooks,
-                background.purge_sessions,
-                background.expire,
-                background.purge_guards,
-            ).run_once,
-            PURGE_SECONDS,
-            _LONG_SECONDS,
-        ),
+        Task("purge", background.purge.run_once, _HOUR_SECONDS, _HOUR_SECONDS),
         Task("alerts", background.clear_alerts.run_once, _ALERT_SECONDS),
         Task("alert-mail", background.mail_alerts.run_once, _ALERT_SECONDS),
         Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
         Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
         Task("installation", background.watch_installation.run_once, _DELIVERY_SECONDS),
         Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
-        Task(
-            "months",
-            HourlyMonths(background.create_partitions).run_once,
-            MONTHS_SECONDS,
-            _LONG_SECONDS,
-        ),
-        Task(
-            "geo-check",
-            DailyCheck(database, background.clock, background.check_provider).run_once,
-            CHECK_POLL_SECONDS,
-            _LONG_SECONDS,
-        ),
+        Task("months", background.make_months.run_once, _HOUR_SECONDS, _HOUR_SECONDS),
+        Task("geo-check", background.check_permissions.run_once, _CHECK_SECONDS, _HOUR_SECONDS),
     ]
 
 
@@ -148,7 +121,7 @@ def export_command(number: str) -> None:
         raise click.UsageError(f"--number: {problem}")
     settings = open_settings()
     with ready_database(settings) as database:
-        pseudonym = open_background(settings, database).purge.pseudonym(number)
+        pseudonym = open_background(settings, database).purge.messages.pseudonym(number)
         with database.reading() as connection:
             held = export_number(connection, PhoneNumber(number), pseudonym, utc_now())
         record_command(
@@ -167,7 +140,9 @@ def erase_command(number: str) -> None:
         raise click.UsageError(f"NUMBER: {problem}")
     settings = open_settings()
     with ready_database(settings) as database:
-        erased = Erase(database, open_background(settings, database).purge)(PhoneNumber(number))
+        erased = Erase(database, open_background(settings, database).purge.messages)(
+            PhoneNumber(number)
+        )
         record_command(database, "privacy.erased", f"a number, in {erased} messages")
     echo_result({"messages": erased}, [f"erased {erased} messages"])
 
@@ -178,10 +153,10 @@ def purge_command() -> None:
     """Erase data past its retention time: texts, numbers, answers, sessions, messages."""
     settings = open_settings()
     with ready_database(settings) as database:
-        background = open_background(settings, database)
-        purged, events = background.purge(), background.purge_webhooks()
-        sessions, expired = background.purge_sessions(), background.expire()
-        background.purge_guards()
+        purge = open_background(settings, database).purge
+        purged, events = purge.messages(), purge.webhooks()
+        sessions, expired = purge.sessions(), purge.expire()
+        purge.guards()
         counts = f"{purged.bodies} texts, {purged.numbers} numbers, {expired.messages} messages"
         record_command(database, "privacy.purged", counts)
     found = {

@@ -121,7 +121,7 @@ class ReplayAttack:
     clock: TraceClock
 
     def __call__(self, trace: AttackTrace, advance: Callable[[int], object]) -> AttackReport:
-        """Replay a trace; ``advance`` is called after each send."""
+        """``advance`` is called after each send."""
         self.clock.at = trace.sends[0].at
         with self.database.writing() as connection:
             _store_history(connection, self.tenant, trace.history)

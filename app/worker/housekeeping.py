@@ -15,13 +15,12 @@ from app.destinations.geo_permissions.check import CheckProvider, log_checked
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
-from app.messages.retention.expire import ExpireMessages
-from app.messages.retention.partitions import CreatePartitions
+from app.messages.retention.expire import Expired, ExpireMessages
+from app.messages.retention.partitions import CreatedPartitions, CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.sessions import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
 
-POLL_SECONDS = 600.0
 EVERY = timedelta(days=1)
 # Longer than asking all accounts takes, so that only a dead worker loses its lease.
 CHECK_LEASE = timedelta(hours=1)
@@ -50,9 +49,6 @@ class DailyCheck:
         return 0
 
 
-BEAT_SECONDS = 10.0
-PURGE_SECONDS = 3600.0
-MONTHS_SECONDS = 3600.0
 _log = structlog.get_logger(__name__)
 _FORGOTTEN_AFTER = timedelta(days=1)
 
@@ -65,23 +61,16 @@ class Heartbeat:
     stuck_task: Callable[[], str | None] = lambda: None
 
     def run_once(self) -> int:
-        """Also measures the clock."""
-        differ: ClocksDiffer | None = None
-        try:
-            require_same_time(self.database)
-        except ClocksDiffer as problem:
-            differ = problem
-            log_difference(problem)
-        now = self.clock.now()
+        skew_seconds, now = logged_skew(self.database), self.clock.now()
         with self.database.writing() as connection:
             beat(
                 connection,
                 self.worker,
                 now,
-                skew_seconds=None if differ is None else int(differ.skew.total_seconds()),
+                skew_seconds=skew_seconds,
                 stuck_task=self.stuck_task(),
             )
-            if differ is None:
+            if skew_seconds is None:
                 forget(connection, now - _FORGOTTEN_AFTER)
         return 0
 
@@ -94,27 +83,22 @@ class Heartbeat:
 class HourlyPurge:
     """Erases expired data, a bounded part at a time."""
 
-    purge: Purge
-    purge_webhooks: PurgeWebhooks
-    purge_sessions: PurgeSessions
+    messages: Purge
+    webhooks: PurgeWebhooks
+    sessions: PurgeSessions
     expire: ExpireMessages
-    purge_guards: PurgeGuards
+    guards: PurgeGuards
 
     def run_once(self) -> int:
         """Does nothing if the clocks differ too much."""
         try:
-            self.purge()
-            self.purge_webhooks()
-            self.purge_sessions()
-            self.purge_guards()
-            expired = self.expire()
+            self.messages()
+            self.webhooks()
+            self.sessions()
+            self.guards()
+            _log_months(self.expire(), "month_dropped", "month_not_dropped")
         except ClocksDiffer as problem:
-            log_difference(problem)
-            return 0
-        for partition in expired.partitions:
-            _log.info("month_dropped", partition=partition)
-        for table in expired.busy:
-            _log.warning("month_not_dropped", table=table, why="in use; tried again in an hour")
+            _log_difference(problem)
         return 0
 
 
@@ -125,16 +109,28 @@ class HourlyMonths:
     def run_once(self) -> int:
         """Does nothing if the clocks differ too much."""
         try:
-            made = self.create_partitions()
+            _log_months(self.create_partitions(), "month_made", "month_not_made")
         except ClocksDiffer as problem:
-            log_difference(problem)
-            return 0
-        for partition in made.partitions:
-            _log.info("month_made", partition=partition)
-        for table in made.busy:
-            _log.warning("month_not_made", table=table, why="in use; tried again in an hour")
+            _log_difference(problem)
         return 0
 
 
-def log_difference(problem: ClocksDiffer) -> None:
+def _log_months(found: Expired | CreatedPartitions, done: str, not_done: str) -> None:
+    for partition in found.partitions:
+        _log.info(done, partition=partition)
+    for table in found.busy:
+        _log.warning(not_done, table=table, why="in use; tried again in an hour")
+
+
+def logged_skew(database: Database) -> int | None:
+    """Return the seconds by which the clocks differ too much, or None."""
+    try:
+        require_same_time(database)
+    except ClocksDiffer as problem:
+        _log_difference(problem)
+        return int(problem.skew.total_seconds())
+    return None
+
+
+def _log_difference(problem: ClocksDiffer) -> None:
     _log.error("clocks_differ", skew_seconds=problem.skew.total_seconds(), why=str(problem))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import structlog
 from flask import Flask
 
-from app.db.clock import ClocksDiffer, require_same_time
 from app.db.engine import Database
 from app.db.heartbeats import has_web_clock, record_web_clock
 from app.guards.autos import RefreshAutos
@@ -18,7 +17,7 @@ from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.kernel.clock import Clock
 from app.web.registry import get_service
-from app.worker.housekeeping import log_difference
+from app.worker.housekeeping import logged_skew
 from app.worker.loop import Progress, Task, pause_after, run_task
 
 WATCH_SECONDS = 30.0
@@ -42,12 +41,7 @@ class WatchFromWeb:
             self.mail.run_once()
 
     def _record_clock(self) -> None:
-        seconds = None
-        try:
-            require_same_time(self.database)
-        except ClocksDiffer as problem:
-            seconds = int(problem.skew.total_seconds())
-            log_difference(problem)
+        seconds = logged_skew(self.database)
         with self.database.reading() as connection:
             is_recorded = has_web_clock(connection, self.host)
         if seconds is not None or is_recorded:
