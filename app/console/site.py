@@ -9,9 +9,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from app.console.access.audit import routes as audit_routes
 from app.console.access.keys import routes as access_keys_routes
-from app.console.account.identity_provider import install_identity_provider
-from app.console.account.identity_provider import routes as identity_provider_routes
 from app.console.account.page import routes as account_routes
+from app.console.account.sign_in import install_identity_provider
 from app.console.account.sign_in import routes as sign_in_routes
 from app.console.destinations.changes import routes as destination_changes_routes
 from app.console.destinations.page import routes as destinations_routes
@@ -72,8 +71,7 @@ def failure_page(error: e.PublicError) -> Response:
         answer = plain_page("ui/failure.html", status, **values)
     else:
         answer = page_answer(current_user, "failure_in_page.html", status, **values)
-    add_retry_headers(answer, error)
-    return answer
+    return add_retry_headers(answer, error)
 
 
 def _stale_form(_: CSRFError) -> Response:
@@ -96,7 +94,6 @@ def _defect(error: Exception) -> Response:
 
 CONSOLE_ROUTES = (
     sign_in_routes,
-    identity_provider_routes,
     overview_routes,
     messages_routes,
     exports_routes,

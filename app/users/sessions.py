@@ -46,7 +46,6 @@ def has_ended(
 
 
 def wants_touch(seen_at: datetime, now: datetime) -> bool:
-    """Whether `seen_at` is old enough to be written again."""
     return now - seen_at >= TOUCHED_EVERY
 
 

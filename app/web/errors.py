@@ -61,11 +61,12 @@ def error_answer(error: e.PublicError) -> Response:
     return answer
 
 
-def add_retry_headers(answer: Response, error: e.PublicError) -> None:
+def add_retry_headers(answer: Response, error: e.PublicError) -> Response:
     if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, e.RateLimited):
         add_rate_headers(answer, error.quota, 0, error.retry_after_seconds or 1)
+    return answer
 
 
 def add_rate_headers(answer: Response, quota: e.Quota, remaining: int, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""The page of the audit, with the labels of its actions and objects."""
+"""The page of the audit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,30 +1,35 @@
-"""Pages for sign-in, sign-out and switching the workspace; the caller of a sign-in."""
+"""Pages for sign-in, also at an identity provider, sign-out and switching the workspace."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flask import Response, request, session
+import structlog
+from flask import Flask, Response, current_app, request, session
 
 from app.access.store import require_workspace
-from app.console.ui.forms import read_form, refilled
+from app.console.ui.forms import read_form, read_secret, refilled
 from app.console.ui.guards import (
     ANYONE,
+    SESSION,
     SIGN_IN,
     VIEWER,
     Pages,
-    drop_token,
     keep,
-    keep_token,
     presented,
     presented_token,
 )
-from app.console.ui.pages import Form, plain_page, redirect_with_flash, wanted_page
+from app.console.ui.pages import NO_FORM, Form, plain_page, redirect_with_flash, wanted_page
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
 from app.kernel.ids import parse_id
+from app.settings import Settings
 from app.users.caller import KNOWN_FOR, Caller, KnownBrowserCookie, device_of
 from app.users.current_user import CurrentUser
-from app.users.sessions import hash_session_token, move_session
+from app.users.identity_sign_in import ForgedToken, IdentitySignIn, ProviderFailed
+from app.users.sessions import LONGEST, hash_session_token, move_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
@@ -34,6 +39,10 @@ from app.web.peer import address_group, peer_address
 from app.web.registry import get_service, reading, writing
 from app.web.requests import current_request_id
 
+if TYPE_CHECKING:
+    from app.console.account.openid import IdentityProvider
+
+_log = structlog.get_logger(__name__)
 _BROWSER = "borderpost_browser"
 
 
@@ -49,9 +58,29 @@ def current_caller() -> Caller:
     )
 
 
-def keep_browser(answer: Response, signed_in: SignedIn) -> None:
-    if signed_in.browser is not None:
-        keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())
+def emptying(
+    page: Callable[..., Response], form: str = "form", field: str = ""
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Show the page again, without what was entered, if a view raises one of two errors.
+
+    They are `ValidationFailed` and `RateLimited`, which is shown at ``field``.
+    """
+
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
+        @wraps(view)
+        def serve(caller: Any) -> Response:
+            try:
+                return view(caller)
+            except ValidationFailed as problem:
+                return page(caller, 422, **{form: Form({}, refilled(problem).errors)})
+            except RateLimited as limited:
+                wrong = Form({}, {field: [limited.text]})
+                answer = page(caller, HTTP_STATUS[RateLimited], **{form: wrong})
+                return add_retry_headers(answer, limited)
+
+        return serve
+
+    return decorate
 
 
 routes = Pages()
@@ -71,25 +100,28 @@ class SignInForm(StrictSchema):
     organization_id = Id(load_default=None)
 
 
-class CodeForm(StrictSchema):
-    code = Text(load_default="")
-
-
-class SetPasswordForm(StrictSchema):
-    """The token of a link, and the password that its person chooses."""
-
-    token = Text(load_default="")
-    password = Text(load_default="")
-
-
-@dataclass(frozen=True, slots=True)
-class OffersProvider:
-    is_offered: bool
-
-
 @routes.get(SIGN_IN, ANYONE)
-def sign_in_page(_: None) -> Response:
-    return _page("account/sign_in.html")
+def sign_in_page(
+    _: None,
+    status: int = 200,
+    form: Form = NO_FORM,
+    several: SeveralAccounts | None = None,
+    *,
+    is_of_provider: bool = False,
+) -> Response:
+    organizations: Mapping[UUID, str] = {}
+    if several is not None:
+        with reading() as connection:
+            organizations = load_organization_names(connection, several.organization_ids)
+    return plain_page(
+        "account/sign_in.html",
+        status,
+        form=form,
+        wanted=wanted_page(HOME),
+        offers_provider=_PROVIDER in current_app.extensions,
+        organizations=organizations,
+        is_of_provider=is_of_provider,
+    )
 
 
 @routes.post(SIGN_IN, ANYONE)
@@ -104,58 +136,53 @@ def sign_in(_: None) -> Response:
                 given["email"], given["password"], caller, given["organization_id"]
             )
     except SignInRefused:
-        return _page("account/sign_in.html", 403, form=_again(_REFUSED))
+        return sign_in_page(None, 403, _again(_REFUSED))
     except RateLimited as limited:
-        return _limited("account/sign_in.html", limited, _again(limited.text))
+        answer = sign_in_page(None, HTTP_STATUS[RateLimited], _again(limited.text))
+        return add_retry_headers(answer, limited)
     except SeveralAccounts as several:
         form = _again("Select the organization and enter the password again.")
-        return _page("account/sign_in.html", 422, form=form, organizations=_named(several))
+        return sign_in_page(None, 422, form, several)
     except ValidationFailed as problem:
-        return _page("account/sign_in.html", 422, form=refilled(problem))
+        return sign_in_page(None, 422, refilled(problem))
     return finish_sign_in(signed_in)
 
 
+def _again(problem: str) -> Form:
+    return Form({"email": request.form.get("email", "")}, {"": [problem]})
+
+
 @routes.get(_BY_CODE, ANYONE)
-def second_factor_page(_: None) -> Response:
-    return _page("account/sign_in_code.html")
+def second_factor_page(_: None, status: int = 200, form: Form = NO_FORM) -> Response:
+    return plain_page("account/sign_in_code.html", status, form=form, wanted=wanted_page(HOME))
 
 
 @routes.post(_BY_CODE, ANYONE)
+@emptying(second_factor_page, field="code")
 def sign_in_by_code(_: None) -> Response:
     try:
-        given = read_form(CodeForm)
-        signed_in = get_service(SignIn).by_code(given["code"], current_caller())
+        signed_in = get_service(SignIn).by_code(read_secret("code"), current_caller())
     except SignInRefused:
-        return _page("account/sign_in_code.html", 403, form=Form({}, {"code": [_REFUSED]}))
-    except RateLimited as limited:
-        form = Form({}, {"code": [limited.text]})
-        return _limited("account/sign_in_code.html", limited, form)
-    except ValidationFailed as problem:
-        return _page("account/sign_in_code.html", 422, form=Form({}, refilled(problem).errors))
+        return second_factor_page(None, 403, Form({}, {"code": [_REFUSED]}))
     return finish_sign_in(signed_in)
 
 
 @routes.get(BY_LINK, ANYONE)
-def set_password_page(_: None) -> Response:
-    return _password_page(request.args.get("token", ""), 200, Form())
+def set_password_page(_: None, status: int = 200, form: Form = NO_FORM) -> Response:
+    token, user = request.values.get("token", ""), None
+    with suppress(LinkExpired):
+        user = UseSignInLink(get_service(SignIn)).find(token)
+    return plain_page("account/set_password.html", status, user=user, token=token, form=form)
 
 
 @routes.post(BY_LINK, ANYONE)
+@emptying(set_password_page, field="password")
 def set_password(_: None) -> Response:
-    token = request.form.get("token", "")
+    use = UseSignInLink(get_service(SignIn))
     try:
-        given = read_form(SetPasswordForm)
-        link = UseSignInLink(get_service(SignIn))
-        return finish_sign_in(link(given["token"], given["password"], current_caller()))
+        return finish_sign_in(use(read_secret("token"), read_secret("password"), current_caller()))
     except LinkExpired:
-        return _password_page("", 403, Form())
-    except ValidationFailed as problem:
-        return _password_page(token, 422, Form({}, refilled(problem).errors))
-    except RateLimited as limited:
-        form = Form({}, {"password": [limited.text]})
-        answer = _password_page(token, HTTP_STATUS[RateLimited], form)
-        add_retry_headers(answer, limited)
-        return answer
+        return set_password_page(None, 403)
 
 
 @routes.post("/console/sign-out", ANYONE)
@@ -166,7 +193,7 @@ def sign_out(_: None) -> Response:
             sign_out_of(connection, hash_session_token(token), now)
     session.clear()
     answer = redirect_with_flash(SIGN_IN)
-    drop_token(answer)
+    keep(answer, SESSION, "", 0)
     return answer
 
 
@@ -184,63 +211,6 @@ def move_to_workspace(current_user: CurrentUser) -> Response:
     return redirect_with_flash(wanted_page(HOME))
 
 
-def _password_page(token: str, status: int, form: Form) -> Response:
-    try:
-        user = UseSignInLink(get_service(SignIn)).find(token)
-    except LinkExpired:
-        user = None
-    return plain_page("account/set_password.html", status, user=user, token=token, form=form)
-
-
-def _page(
-    template: str,
-    status: int = 200,
-    form: Form | None = None,
-    organizations: Mapping[UUID, str] | None = None,
-    *,
-    is_of_provider: bool = False,
-) -> Response:
-    return plain_page(
-        template,
-        status,
-        form=form or Form(),
-        wanted=wanted_page(HOME),
-        offers_provider=get_service(OffersProvider).is_offered,
-        organizations=organizations or {},
-        is_of_provider=is_of_provider,
-    )
-
-
-def _limited(template: str, limited: RateLimited, form: Form) -> Response:
-    answer = _page(template, HTTP_STATUS[type(limited)], form=form)
-    add_retry_headers(answer, limited)
-    return answer
-
-
-def _again(problem: str) -> Form:
-    return Form({"email": request.form.get("email", "")}, {"": [problem]})
-
-
-def _named(several: SeveralAccounts) -> dict[UUID, str]:
-    with reading() as connection:
-        return load_organization_names(connection, several.organization_ids)
-
-
-def limited_page(limited: RateLimited) -> Response:
-    return _limited("account/sign_in.html", limited, Form({}, {"": [limited.text]}))
-
-
-def choice_page(several: SeveralAccounts) -> Response:
-    form = Form({}, {"": ["You have accounts in several organizations. Select one."]})
-    return _page(
-        "account/sign_in.html", 422, form=form, organizations=_named(several), is_of_provider=True
-    )
-
-
-def refused_page(why: str, status: int = 403) -> Response:
-    return _page("account/sign_in.html", status, form=Form({}, {"": [why]}))
-
-
 def finish_sign_in(signed_in: SignedIn) -> Response:
     """Redirect to the wanted page, or to the second factor.
 
@@ -248,6 +218,67 @@ def finish_sign_in(signed_in: SignedIn) -> Response:
     """
     session.clear()
     answer = redirect_with_flash(_BY_CODE if signed_in.awaits_second_factor else wanted_page(HOME))
-    keep_token(answer, signed_in.token)
-    keep_browser(answer, signed_in)
+    keep(answer, SESSION, signed_in.token, LONGEST.total_seconds())
+    if signed_in.browser is not None:
+        keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())
     return answer
+
+
+_PROVIDER = "borderpost.identity_provider"
+_CALLBACK = SIGN_IN + "/oidc/callback"
+_UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
+_UNKNOWN = "The identity provider did not confirm an account here."
+_SEVERAL = "You have accounts in several organizations. Select one."
+_CHOSEN = "oidc_organization"
+
+
+def install_identity_provider(app: Flask, settings: Settings) -> None:
+    chosen = settings.identity_provider
+    if chosen is not None:
+        # 5 MiB, which a gateway without an identity provider has no use for.
+        from app.console.account.openid import IdentityProvider  # noqa: PLC0415
+
+        app.extensions[_PROVIDER] = IdentityProvider(app, chosen)
+
+
+def _provider() -> "IdentityProvider":
+    found: IdentityProvider | None = current_app.extensions.get(_PROVIDER)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@routes.get(SIGN_IN + "/oidc", ANYONE, kind=None)
+@emptying(sign_in_page)
+def start_identity_sign_in(_: None) -> Response:
+    chosen = parse_id(request.args.get("organization_id", ""))
+    session[_CHOSEN] = None if chosen is None else str(chosen)
+    try:
+        return _provider().send_there(get_service(Settings).public_url + _CALLBACK)
+    except ProviderFailed as problem:
+        return _failed(problem)
+
+
+@routes.get(_CALLBACK, ANYONE, kind=None)
+@emptying(sign_in_page)
+def finish_identity_sign_in(_: None) -> Response:
+    operation, caller = get_service(IdentitySignIn), current_caller()
+    chosen = parse_id(session.get(_CHOSEN) or "")
+    try:
+        try:
+            identity = _provider().identity()
+        except ForgedToken as forged:
+            operation.refuse(forged.email, forged.why, caller)
+        return finish_sign_in(operation.by_identity(identity, caller, chosen))
+    except SignInRefused:
+        return sign_in_page(None, 403, Form({}, {"": [_UNKNOWN]}))
+    except SeveralAccounts as several:
+        return sign_in_page(None, 422, Form({}, {"": [_SEVERAL]}), several, is_of_provider=True)
+    except ProviderFailed as problem:
+        return _failed(problem)
+
+
+def _failed(problem: ProviderFailed) -> Response:
+    # Only the type: the text may contain the provider's answer with a code or an address.
+    _log.warning("identity_provider_failed", why=str(problem), path=request.path)
+    return sign_in_page(None, 503, Form({}, {"": [_UNREACHABLE]}))

@@ -57,7 +57,6 @@ def ask_again(current_user: CurrentUser) -> Response:
 
 @routes.post(PATH + "/align", ADMIN)
 def align_permissions(current_user: CurrentUser) -> Response:
-    """Preview the changes that align Twilio's geo permissions, then make them."""
     workspace_id = shown_workspace(current_user)
     push = PushToProvider(get_service(CheckProvider))
     planned = push(workspace_id)
@@ -94,7 +93,6 @@ def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, st
 
 
 def _failure(pushed: Pushed) -> tuple[int, str] | None:
-    """Return status and text if Twilio has not made all changes."""
     if pushed.problem is not None:
         return 503, f"Twilio did not confirm the changes: {pushed.problem}."
     refused = [one for one in pushed.outcomes or () if one.problem is not None]

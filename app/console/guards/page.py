@@ -62,7 +62,7 @@ def form_of(guards: Mapping[str, Any]) -> Form:
 
 
 def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
-    """Return the submitted guards as the API's body; wrong values stay as entered."""
+    """Wrong values stay as entered."""
     body: dict[str, Any] = {}
     for name, fields in fields_of(is_use_case=is_use_case).items():
         guard: dict[str, Any] = {"mode": form.get(f"{name}.mode", "")}

@@ -179,7 +179,7 @@ def message_page(current_user: CurrentUser, message_id: UUID) -> Response:
 
 @routes.get(MESSAGES + "/{message_id}/life", VIEWER)
 def message_life(current_user: CurrentUser, message_id: UUID) -> Response:
-    """Render the live part of a message's page; 204 if it has not changed."""
+    """204 if it has not changed."""
     return _message(
         current_user, message_id, "messages/message_life.html", request.args.get("seen")
     )

@@ -55,7 +55,6 @@ class _Shown:
 
 @routes.get(TRY, VIEWER)
 def try_page(current_user: CurrentUser) -> Response:
-    """Show whether a number is allowed, and why."""
     asking = Form(request.args.to_dict())
     sending = Form({"to_phone_number": asking.value("number"), **asking.values})
     try:
@@ -121,9 +120,7 @@ def _refused(current_user: CurrentUser, refused: e.PublicError, nonce: str) -> R
     # While the first of two submits runs, keep the nonce, so that the form finds its message later.
     kept = {"nonce": nonce} if isinstance(refused, e.IdempotencyConflict) else {}
     shown = _Shown(sending=form, refused=refused, **kept)  # type: ignore[arg-type]
-    answer = _page(current_user, shown, HTTP_STATUS[type(refused)])
-    add_retry_headers(answer, refused)
-    return answer
+    return add_retry_headers(_page(current_user, shown, HTTP_STATUS[type(refused)]), refused)
 
 
 def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Response:

@@ -56,7 +56,6 @@ def rule_label(rule: Rule) -> str:
 
 
 def invalid_label(details: dict[str, Any]) -> str:
-    """Say why a number cannot receive messages."""
     kind = details.get("kind")
     words = _KINDS.get(details.get("reason", ""), "Twilio does not accept the number.")
     words = words.format(canonical=details.get("canonical"))

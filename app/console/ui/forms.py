@@ -45,16 +45,16 @@ def read_form(schema: type[Schema], **more: object) -> Any:
     return load(made, given | more)
 
 
-def read_text(name: str) -> str:
-    """Return a stripped field without a schema; raises `ValidationFailed`."""
-    text = request.form.get(name, "").strip()
+def read_secret(name: str) -> str:
+    """Return a field as it was entered; raises `ValidationFailed`."""
+    text = request.form.get(name, "")
     if not is_storable(text):
         raise ValidationFailed({f"$.{name}": [UNSTORABLE]})
     return text
 
 
 def read_reason() -> str | None:
-    return read_text("reason")[:_MAX_REASON] or None
+    return read_secret("reason").strip()[:_MAX_REASON] or None
 
 
 def read_search(schema: type[Schema]) -> Any:

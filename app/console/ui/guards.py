@@ -23,7 +23,6 @@ from app.kernel.hosts import is_loopback
 from app.settings import Settings
 from app.users.current_user import CurrentUser
 from app.users.sessions import (
-    LONGEST,
     OpenSession,
     hash_session_token,
     load_current_user,
@@ -76,14 +75,6 @@ def keep(answer: Response, name: str, value: str, seconds: float) -> None:
 
 def presented_token() -> str | None:
     return presented(SESSION)
-
-
-def keep_token(answer: Response, token: str) -> None:
-    keep(answer, SESSION, token, LONGEST.total_seconds())
-
-
-def drop_token(answer: Response) -> None:
-    keep(answer, SESSION, "", 0)
 
 
 _FIELD = "csrf_token"

@@ -1,4 +1,4 @@
-"""Pages of use cases: the list, and one use case with its senders and registrations.
+"""Pages of use cases, their senders and registrations.
 
 The fields of their forms differ from those of the API.
 """

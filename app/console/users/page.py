@@ -1,4 +1,4 @@
-"""Pages of people: the list, a new one, and one person with the roles."""
+"""Pages of people."""
 
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,6 @@ class UserForm(RolesForm):
 
 
 def roles_given() -> dict[str, object]:
-    """Return the roles of the form by workspace, without empty ones."""
     given = {
         name.removeprefix(_FIELD): text
         for name, text in request.form.items()

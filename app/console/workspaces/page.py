@@ -1,4 +1,4 @@
-"""Pages of workspaces: the list, a new one, and one workspace with its settings."""
+"""Pages of workspaces."""
 
 from typing import Any
 from uuid import UUID
