@@ -8,8 +8,8 @@ import click
 from app.cli.context import opened_database, progress, record_command
 from app.cli.group import Command, CommandFailure, echo_result, json_option
 from app.database_url import read_database_url
-from app.db.copy import copy_rows
-from app.db.copy_target import (
+from app.db.copy import (
+    copy_rows,
     migrate_target,
     require_no_other_rows,
     require_reachable,
@@ -18,8 +18,7 @@ from app.db.copy_target import (
     require_two,
 )
 from app.db.engine import Database
-from app.db.fingerprint import Fingerprint, take_fingerprints
-from app.db.stored_rows import count_stored_rows, stored_tables
+from app.db.stored_rows import Fingerprint, count_stored_rows, stored_tables, take_fingerprints
 from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.messages.retention.partitions import CreatePartitions

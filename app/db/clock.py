@@ -63,12 +63,12 @@ def measure_by_connections(engine: Engine) -> None:
     is_sqlite = engine.dialect.name == "sqlite"
     ask_driver = _ask_sqlite if is_sqlite else _ask_postgres
 
-    def connected(driver: Any, _record: object) -> None:
+    def connected(driver: Any, *_: object) -> None:
         measure(partial(ask_driver, driver), is_sqlite=is_sqlite)
 
-    def lent(driver: Any, _record: object, _proxy: object) -> None:
+    def lent(driver: Any, *_: object) -> None:
         if not is_measured():
-            measure(partial(ask_driver, driver), is_sqlite=is_sqlite)
+            connected(driver)
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "checkout", lent)

@@ -1,19 +1,33 @@
-"""Copies every row of one database into another, in resumable batches.
+"""Copies every row of one database into another, in resumable batches, and its checks.
 
 Rows are copied in key order, so a copy continues after the largest key of a target table.
 """
 
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Connection, Table, insert, select
+from sqlalchemy import Column, Connection, Table, insert, inspect, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from app.db.engine import Database
-from app.db.stored_rows import Key, StoredRow, key_columns, last_key, read_rows, stored_tables
+from app.db.heartbeats import last_beat
+from app.db.schema import UnknownRevision, current_revision, latest_revision, upgrade
+from app.db.stored_rows import (
+    Key,
+    StoredRow,
+    key_columns,
+    last_key,
+    read_keys,
+    read_rows,
+    stored_tables,
+)
+from app.kernel.errors import ServiceUnavailable
 
-Note: TypeAlias = Callable[[int], None]
+Note: TypeAlias = Callable[[int], None]  # gets the number of rows since its last call
 
 
 class CopyRefused(Exception):
@@ -21,10 +35,7 @@ class CopyRefused(Exception):
 
 
 def copy_rows(source: Database, target: Database, note: Note) -> None:
-    """``note`` gets the number of rows since its last call.
-
-    The source is read from one snapshot; each batch is one transaction. Raises `CopyRefused`.
-    """
+    """Read one snapshot; each batch is one transaction. Raises `CopyRefused`."""
     with source.snapshot() as connection:
         for table in stored_tables():
             reference = _reference_to_itself(table)
@@ -86,20 +97,108 @@ def _reference_to_itself(table: Table) -> Column[Any] | None:
 def _insert(target: Database, table: Table, rows: list[StoredRow]) -> None:
     if not rows:
         return
-    with _refusals_as_copy_refused(table), target.writing() as connection:
-        connection.execute(insert(table), rows)
-
-
-@contextmanager
-def _refusals_as_copy_refused(table: Table) -> Iterator[None]:
     try:
-        yield
+        with target.writing() as connection:
+            connection.execute(insert(table), rows)
     except (DataError, IntegrityError) as problem:
         raise CopyRefused(
-            f"{table.name}: the target refuses a row: {first_line(problem)}"
+            f"{table.name}: the target refuses a row: {_first_line(problem)}"
         ) from problem
 
 
-def first_line(problem: DBAPIError) -> str:
+def _first_line(problem: DBAPIError) -> str:
     """The other lines of a database error may contain values."""
     return str(problem.orig).strip().partition("\n")[0]
+
+
+_STILL_ALIVE = timedelta(minutes=1)
+
+
+# Checks before a copy; each raises `CopyRefused`.
+def require_revision(database: Database, name: str) -> None:
+    found, wanted = current_revision(database), latest_revision()
+    if found != wanted:
+        raise CopyRefused(
+            f"the {name} is at revision {found or 'none'} and this program needs {wanted}: "
+            "run `borderpost db upgrade` on it"
+        )
+
+
+def require_reachable(target: Database) -> None:
+    try:
+        with target.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except (ServiceUnavailable, DBAPIError) as problem:
+        cause = problem if isinstance(problem, DBAPIError) else problem.__cause__
+        reason = _first_line(cause) if isinstance(cause, DBAPIError) else "no answer"
+        raise CopyRefused(f"the target cannot be reached ({reason})") from problem
+
+
+def require_two(source: Database, target: Database) -> None:
+    if source.is_sqlite != target.is_sqlite:
+        return
+    with source.snapshot() as one, target.snapshot() as other:
+        is_same = _file(one).samefile(_file(other)) if source.is_sqlite else _share(one, other)
+    if is_same:
+        raise CopyRefused("the target is the configured database itself")
+
+
+def require_stopped(database: Database, name: str, now: datetime) -> None:
+    """Check that no worker had a heartbeat within a minute."""
+    with database.reading() as connection:
+        beat = last_beat(connection)
+    if beat is not None and now - beat < _STILL_ALIVE:
+        raise CopyRefused(
+            f"a worker is alive on the {name}: stop the gateway and the worker, "
+            "wait a minute, and run this again"
+        )
+
+
+def migrate_target(target: Database) -> None:
+    """Refuses the database of a newer version or another program."""
+    before = current_revision(target)
+    if before is None:
+        with target.reading() as connection:
+            if inspect(connection).get_table_names():
+                raise CopyRefused("the target holds tables of another program: name an empty one")
+    try:
+        upgrade(target)
+    except UnknownRevision as problem:
+        raise CopyRefused(
+            f"the target is at revision {before}, which this program does not know"
+        ) from problem
+
+
+def require_no_other_rows(source: Database, target: Database) -> None:
+    with source.snapshot() as ours, target.snapshot() as theirs:
+        for table in stored_tables():
+            with (
+                closing(read_keys(ours, table)) as our_keys,
+                closing(read_keys(theirs, table)) as their_keys,
+            ):
+                has_strangers = _has_strangers(our_keys, their_keys)
+            if has_strangers:
+                raise CopyRefused(
+                    f"{table.name}: the target holds rows that the source does not have: "
+                    "name an empty database, or the one of an earlier copy"
+                )
+
+
+def _has_strangers(ours: Iterator[Key], theirs: Iterator[Key]) -> bool:
+    known = next(ours, None)
+    for key in theirs:
+        while known is not None and known < key:
+            known = next(ours, None)
+        if known != key:
+            return True
+    return False
+
+
+def _file(connection: Connection) -> Path:
+    return Path(connection.exec_driver_sql("PRAGMA database_list").all()[0][2])
+
+
+def _share(one: Connection, other: Connection) -> bool:
+    number = secrets.randbits(62)
+    one.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
+    return not other.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({number})").scalar_one()

@@ -35,7 +35,8 @@ def acquire_lease(
     )
     if taken.rowcount:
         return leased_until
-    _make_known(connection, job, now + first_after)
+    wanted = insert_on_conflict(connection, leases).values(job=job, due_at=now + first_after)
+    connection.execute(wanted.on_conflict_do_nothing())
     return None
 
 
@@ -48,8 +49,3 @@ def release_lease(
         .where(leases.c.job == job, leases.c.due_at == leased_until)
         .values(due_at=due_at)
     )
-
-
-def _make_known(connection: Connection, job: str, due_at: datetime) -> None:
-    wanted = insert_on_conflict(connection, leases).values(job=job, due_at=due_at)
-    connection.execute(wanted.on_conflict_do_nothing())

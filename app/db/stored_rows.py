@@ -1,17 +1,23 @@
-"""Reads whole tables in key order, equal on both engines, without heartbeats.
+"""Reads whole tables in key order, equal on both engines, and their fingerprints.
 
-Rows come in batches. A caller that stops early must close the generator.
+Heartbeats are left out. Rows come in batches. A caller that stops early must close the generator.
 """
 
-from collections.abc import Generator
+import hashlib
+import json
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
     Connection,
-    Select,
+    Null,
     String,
     Table,
     collate,
@@ -22,8 +28,10 @@ from sqlalchemy import (
     tuple_,
 )
 
+from app.db.engine import Database
 from app.db.heartbeats import worker_heartbeats
 from app.db.metadata import metadata
+from app.kernel.clock import rfc3339
 
 BATCH_ROWS = 1000
 _LEFT_OUT = {worker_heartbeats.name}
@@ -47,7 +55,7 @@ def count_stored_rows(connection: Connection, table: Table) -> int:
 
 def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None]:
     """In Python's order."""
-    wanted = _in_order(connection, table, select(*key_columns(table)))
+    wanted = select(*key_columns(table)).order_by(*_sortable(connection, table))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
         for row in found:
             yield tuple(row)
@@ -69,7 +77,7 @@ def read_rows(
     """
     maybe_absent = [c for c in table.c if isinstance(c.type, JSON) and c.nullable]
     wanted = select(*table.c, *(c.is_(null()).label(f"no_{c.name}") for c in maybe_absent))
-    wanted = _in_order(connection, table, wanted)
+    wanted = wanted.order_by(*_sortable(connection, table))
     if after is not None:
         wanted = wanted.where(_behind(connection, table, after))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
@@ -80,10 +88,6 @@ def read_rows(
                     if row[place]:
                         stored[column.name] = null()
             yield rows
-
-
-def _in_order(connection: Connection, table: Table, wanted: Select[Any]) -> Select[Any]:
-    return wanted.order_by(*_sortable(connection, table))
 
 
 def _behind(connection: Connection, table: Table, key: Key) -> ColumnElement[bool]:
@@ -100,3 +104,58 @@ def _sortable(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
         collate(column, "C") if is_server and isinstance(column.type, String) else column
         for column in key_columns(table)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    table: str
+    rows: int
+    checksum: str
+
+
+def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[Fingerprint]:
+    """All in one snapshot; ``note`` gets the number of new rows."""
+    with database.snapshot() as connection:
+        return [_fingerprint(connection, table, note) for table in stored_tables()]
+
+
+def _fingerprint(connection: Connection, table: Table, note: Callable[[int], None]) -> Fingerprint:
+    digest = hashlib.sha256()
+    count = 0
+    with closing(read_rows(connection, table)) as batches:
+        for rows in batches:
+            digest.update(_canonical(table, rows))
+            count += len(rows)
+            note(len(rows))
+    return Fingerprint(table.name, count, digest.hexdigest())
+
+
+def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
+    """Write rows as text that is equal on both engines and for any batch size.
+
+    JSON values are wrapped in a list, to distinguish ``null`` from absent.
+    """
+    columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
+    values = [
+        [_boxed(row[name]) if is_json else row[name] for name, is_json in columns] for row in rows
+    ]
+    return _encode(values)[1:-1].encode("ascii") + b","
+
+
+def _boxed(value: Any) -> list[Any] | None:
+    return None if isinstance(value, Null) else [value]
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case UUID():
+            return value.hex
+        case datetime():
+            return rfc3339(value)
+        case date():
+            return value.isoformat()
+        case _:
+            raise TypeError(f"no canonical form of {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(default=_plain, sort_keys=True, separators=(",", ":")).encode

@@ -14,10 +14,9 @@ from app.access.tables import organizations
 from app.cli import copying
 from app.db.copy import copy_rows
 from app.db.engine import Database
-from app.db.fingerprint import take_fingerprints
 from app.db.heartbeats import beat
 from app.db.schema import current_revision, latest_revision
-from app.db.stored_rows import stored_tables
+from app.db.stored_rows import stored_tables, take_fingerprints
 from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id

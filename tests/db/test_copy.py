@@ -13,11 +13,18 @@ from app.access.tables import organizations, provider_accounts, workspaces
 from app.db import stored_rows
 from app.db.copy import CopyRefused, copy_rows
 from app.db.engine import Database
-from app.db.fingerprint import Fingerprint, take_fingerprints
 from app.db.heartbeats import worker_heartbeats
 from app.db.metadata import metadata
 from app.db.schema import upgrade
-from app.db.stored_rows import key_columns, last_key, read_keys, read_rows, stored_tables
+from app.db.stored_rows import (
+    Fingerprint,
+    key_columns,
+    last_key,
+    read_keys,
+    read_rows,
+    stored_tables,
+    take_fingerprints,
+)
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.tables import message_events, messages
