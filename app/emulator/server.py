@@ -1,15 +1,49 @@
-"""Werkzeug's threaded server for an emulator, on loopback by default."""
+"""The emulator's application on Werkzeug's threaded server, on loopback by default."""
 
 import socket
 import threading
 from contextlib import suppress
 from typing import Any, Final, Self
 
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from app.emulator.application import create_emulator
+from app.emulator import control_api
 from app.emulator.config import DEFAULT_CONFIG, EmulatorConfig
-from app.emulator.emulator import emulator_of
+from app.emulator.emulator import EXTENSION, Emulator, emulator_of
+from app.emulator.errors import TwilioError
+from app.emulator.twilio_api import account_setup, countries, lookups, messages
+
+_CODE_OF_STATUS = {404: 20404, 405: 20004}
+
+
+def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
+    """Returns the WSGI application; `emulator_of(application)` is its state."""
+    application = Flask(__name__, static_folder=None)
+    application.config["MAX_CONTENT_LENGTH"] = 1_000_000
+    application.extensions[EXTENSION] = Emulator(config)
+    for module in (account_setup, messages, countries, lookups, control_api):
+        application.register_blueprint(module.blueprint)
+    application.register_error_handler(TwilioError, _refusal)
+    application.register_error_handler(HTTPException, _failure)
+    return application
+
+
+def _refusal(error: TwilioError) -> Response:
+    answer = jsonify(error.body())
+    answer.status_code = error.status
+    answer.headers.extend(error.headers)
+    if error.status == 401:  # noqa: PLR2004
+        answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+    return answer
+
+
+def _failure(error: HTTPException) -> Response:
+    status = error.code or 500
+    fallback = 20001 if status < 500 else 20500  # noqa: PLR2004
+    return _refusal(TwilioError(_CODE_OF_STATUS.get(status, fallback), status=status))
+
 
 _POLL_SECONDS: Final = 0.02
 _BACKLOG: Final = 128

@@ -132,7 +132,7 @@ def test_shared_permissions_of_territories_are_reported_and_never_pushed(
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "AU"))
     _change(emulator, RETAIL, AU=True)
-    monkeypatch.setattr("app.emulator.twilio_api.geo_permissions.REGIONS", ("AU",))
+    monkeypatch.setattr("app.emulator.twilio_api.countries.REGIONS", ("AU",))
 
     shown, pushed = run("geo", "check"), run("geo", "push", "--json")
 
@@ -338,7 +338,7 @@ def test_push_exits_1_when_twilio_refuses_an_item_inside_its_200(
 ) -> None:
     provision(_workspace("Retail", RETAIL, "RETAIL_TOKEN", "US", "PK", "BR", "DE"))
     monkeypatch.setattr(
-        "app.emulator.twilio_api.geo_permissions._problem",
+        "app.emulator.twilio_api.countries._problem",
         lambda code: "no" if code == "BR" else None,
     )
 

@@ -12,9 +12,9 @@ import pytest
 import requests
 from requests import Response
 
-from app.emulator import EmulatorConfig, create_emulator
+from app.emulator.config import EmulatorConfig
 from app.emulator.scenarios import CreateAnswer, Scenario
-from app.emulator.server import EmulatorServer
+from app.emulator.server import EmulatorServer, create_emulator
 from support.polling import PATIENCE_SECONDS
 
 ACCOUNT = "AC" + "1" * 32

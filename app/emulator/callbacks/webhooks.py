@@ -58,14 +58,8 @@ class Answer:
 
 
 def outcome_of(http_status: int) -> CallbackOutcome:
-    """Classifies an answer; every status below 400 is success."""
-    match http_status // 100:
-        case 4:
-            return CallbackOutcome.CLIENT_ERROR
-        case 5:
-            return CallbackOutcome.SERVER_ERROR
-        case _:
-            return CallbackOutcome.ANSWERED
+    errors = {4: CallbackOutcome.CLIENT_ERROR, 5: CallbackOutcome.SERVER_ERROR}
+    return errors.get(http_status // 100, CallbackOutcome.ANSWERED)
 
 
 _POLICIES: Final[Mapping[str, frozenset[CallbackOutcome]]] = {

@@ -87,14 +87,8 @@ def _valid(parsed: PhoneNumber) -> dict[str, object]:
 
 
 def _invalid(number: str, problems: list[str]) -> dict[str, object]:
-    return {
-        "calling_country_code": None,
-        "country_code": None,
-        "phone_number": number,
-        "national_format": None,
-        "valid": False,
-        "validation_errors": problems,
-    }
+    unknown = dict.fromkeys(("calling_country_code", "country_code", "national_format"))
+    return unknown | {"phone_number": number, "valid": False, "validation_errors": problems}
 
 
 def _line_type(parsed: PhoneNumber) -> dict[str, object]:

@@ -1,6 +1,7 @@
-"""Twilio's messaging geo permissions."""
+"""Twilio's messaging geo permissions, and its prices of outbound messages by country."""
 
 import json
+from decimal import Decimal
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
@@ -8,14 +9,22 @@ from flask import Blueprint, Response, jsonify, request
 from app.emulator.accounts import Account
 from app.emulator.emulator import calling_account, current_emulator
 from app.emulator.errors import TwilioError
-from app.emulator.regions import HIGH_RISK, REGIONS, UNSUPPORTED, calling_prefix
+from app.emulator.regions import (
+    CURRENCY,
+    HIGH_RISK,
+    REGIONS,
+    UNSUPPORTED,
+    calling_prefix,
+    price_of_segment,
+    price_on_second_network,
+)
 
-blueprint = Blueprint("geo", __name__)
-_PATH: Final = "/v1/Messaging/GeoPermissions"
+blueprint = Blueprint("countries", __name__)
+_PERMISSIONS: Final = "/v1/Messaging/GeoPermissions"
 _ITEM_ERROR: Final = 30649
 
 
-@blueprint.get(_PATH)
+@blueprint.get(_PERMISSIONS)
 def read() -> Response:
     account = calling_account()
     asked = request.args.get("CountryCode", "")
@@ -23,7 +32,7 @@ def read() -> Response:
     return jsonify(permissions=[_entry(account, code) for code in REGIONS if code in wanted])
 
 
-@blueprint.patch(_PATH)
+@blueprint.patch(_PERMISSIONS)
 def change() -> Response:
     account = calling_account()
     items = [_item(text) for text in request.form.getlist("Permissions")]
@@ -77,3 +86,41 @@ def _problem(code: str) -> str | None:
     if code in UNSUPPORTED or code not in REGIONS:
         return "Country is not supported"
     return None
+
+
+_HOST: Final = "https://pricing.twilio.com"
+_PRICES: Final = "/v1/Messaging/Countries"
+
+
+@blueprint.get(f"{_PRICES}/<region>")
+def read_prices(region: str) -> Response:
+    calling_account()
+    code = region.upper()
+    if code not in REGIONS:
+        raise TwilioError(20404)
+    mcc = str(200 + REGIONS.index(code))
+    return jsonify(
+        country=code,
+        iso_country=code,
+        outbound_sms_prices=[
+            _network("First", mcc, "01", price_of_segment(code)),
+            _network("Second", mcc, "02", price_on_second_network(code)),
+        ],
+        inbound_sms_prices=[],
+        price_unit=CURRENCY,
+        url=f"{_HOST}{_PRICES}/{code}",
+    )
+
+
+def _network(carrier: str, mcc: str, mnc: str, price: Decimal) -> dict[str, object]:
+    """The prices of one network; a short code's is a little lower."""
+    kinds = (("local", price), ("mobile", price), ("shortcode", price * Decimal("0.9")))
+    return {
+        "carrier": carrier,
+        "mcc": mcc,
+        "mnc": mnc,
+        "prices": [
+            {"number_type": kind, "base_price": str(amount), "current_price": str(amount)}
+            for kind, amount in kinds
+        ],
+    }
