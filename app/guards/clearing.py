@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, select
 
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind, clear_alerts, load_open
 from app.guards.autos import WorkspaceAutos
 from app.guards.counters import held_now
+from app.guards.delivery import recover
 from app.guards.limits import (
     AutoLimits,
     GuardConfiguration,
@@ -16,26 +17,37 @@ from app.guards.limits import (
     Window,
     WindowGuard,
 )
+from app.guards.shares import is_low
 from app.guards.store import StoredGuards
 from app.guards.tables import alerts, guard_collapses
 from app.guards.watches import resolve_limits
 
 
 def clear_lifted(
-    connection: Connection, stored: StoredGuards, autos: WorkspaceAutos, now: datetime
+    connection: Connection,
+    before: StoredGuards,
+    stored: StoredGuards,
+    autos: WorkspaceAutos,
+    now: datetime,
 ) -> None:
-    """Clear the alerts of guards that are off, or whose limit is above the count."""
+    """Clear the alerts of guards that are off, or whose limit is no longer met."""
     for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):
         if _is_lifted(connection, row, stored, autos, now):
             clear_alerts(connection, alerts.c.id == row.id, now)
-    delivery = stored.configuration.guards.delivery
-    if delivery.mode is GuardMode.OFF or delivery.below is None:
-        columns = guard_collapses.c
-        connection.execute(
-            delete(guard_collapses).where(columns.workspace_id == stored.workspace_id)
-        )
-        of_kind = alerts.c.kind == AlertKind.DELIVERY_COLLAPSED
-        clear_alerts(connection, of_kind & (alerts.c.workspace_id == stored.workspace_id), now)
+    _end_collapses(connection, before, stored, now)
+
+
+def _end_collapses(
+    connection: Connection, before: StoredGuards, stored: StoredGuards, now: datetime
+) -> None:
+    guard = stored.configuration.guards.delivery
+    # A collapse is of the sign that the worker counted by.
+    is_same_sign = guard.counts is before.configuration.guards.delivery.counts
+    rows = connection.execute(
+        select(guard_collapses).where(guard_collapses.c.workspace_id == stored.workspace_id)
+    ).all()
+    still = {row.value for row in rows if is_same_sign and is_low(guard, row.ended, row.share)}
+    recover(connection, stored.workspace_id, {row.value for row in rows} - still, still, now)
 
 
 def _is_lifted(

@@ -5,9 +5,10 @@ a recovered share.
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
@@ -70,7 +71,7 @@ class WatchDelivery:
                 _write(connection, workspace_id, value, share, now)
                 trip = delivery_trip(guard, workspace_id, Collapse(value, share.percent))
                 record_hit(connection, Hit(workspace_id, trip, value, sends=0), now)
-            _recover(connection, workspace_id, before - found.keys(), found.keys(), now)
+            recover(connection, workspace_id, before - found.keys(), found.keys(), now)
 
     def _had_baseline(
         self, connection: Connection, guard: DeliveryGuard, workspace_id: UUID, value: str
@@ -118,8 +119,12 @@ def _write(
     )
 
 
-def _recover(
-    connection: Connection, workspace_id: UUID, recovered: set[str], still: Any, now: datetime
+def recover(
+    connection: Connection,
+    workspace_id: UUID,
+    recovered: Collection[str],
+    still: Collection[str],
+    now: datetime,
 ) -> None:
     columns = guard_collapses.c
     if recovered:

@@ -155,7 +155,7 @@ def change_guards(
         autos = load_autos(connection, history, after, now)
     if after is not before:
         write_autos(connection, workspace_id, autos, day_of(now))
-        clear_lifted(connection, after, autos, now)
+        clear_lifted(connection, before, after, autos, now)
     return GuardsView(after, counted_autos(after, autos.workspace))
 
 

@@ -30,10 +30,15 @@ class Share:
         return percent == 0 or (self.ended > 0 and not self.is_below(percent))
 
     def is_low(self, guard: DeliveryGuard) -> bool:
-        """Say whether a guard trips for the share of an hour, if the baseline was high enough."""
-        if guard.mode is GuardMode.OFF or guard.below is None:
-            return False
-        return self.ended >= guard.minimum and self.is_below(guard.below)
+        return is_low(guard, self.ended, self.percent)
+
+
+def is_low(guard: DeliveryGuard, ended: int, percent: int) -> bool:
+    """Say whether a guard trips for the share of an hour, if the baseline was high enough."""
+    if guard.mode is GuardMode.OFF or guard.below is None:
+        return False
+    # Rounded down, a share is below a whole percentage exactly when it is below it unrounded.
+    return ended >= guard.minimum and percent < guard.below
 
 
 def values_of(number: str, country: str | None) -> list[str]:

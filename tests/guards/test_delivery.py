@@ -243,6 +243,26 @@ def test_switching_it_off_clears_it_immediately(timed: GuardsClient, watch: Watc
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
 
 
+def test_a_changed_limit_is_in_force_for_the_next_send(
+    timed: GuardsClient, watch: WatchDelivery
+) -> None:
+    """Break: end collapses only where the guard is off."""
+    trips: dict[str, Any] = {"mode": "enforce", "below": 70, "baseline": 0, "minimum": 3}
+    ended(timed, MA, NOON - MINUTE, delivered=2, failed=1)
+    for changed, status in (
+        ({"below": 67}, 422),
+        ({"below": 66}, 201),
+        ({"minimum": 4}, 201),
+        ({"counts": "converted"}, 201),
+    ):
+        timed.set(delivery=trips)
+        watch.run_once()
+        assert timed.gateway.send(timed.tenant, to=MA).status_code == 422
+        timed.set(delivery=trips | changed)
+        assert timed.gateway.send(timed.tenant, to=MA).status_code == status, changed
+        assert bool(alerts_of(timed, "&state=open")) == (status == 422), changed
+
+
 def test_a_collapse_unconfirmed_by_a_worker_lasts_at_most_an_hour(
     timed: GuardsClient, watch: WatchDelivery, clock: ManualClock
 ) -> None:
