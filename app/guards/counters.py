@@ -5,8 +5,8 @@ enforced limit, the statement writes nothing.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,11 @@ _LOCK_ORDER = {
 }
 
 
+Key = tuple[UUID, str, str]
+# Of each counter: both steps, and both counts, which are None below the limits.
+Counts = Mapping[Key, Sequence[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Counter:
     """The amount is 0 in a window without a limit."""
@@ -51,7 +56,7 @@ class Counter:
     amounts: tuple[int, int]
 
     @property
-    def key(self) -> tuple[UUID, str, str]:
+    def key(self) -> Key:
         return self.watch.scope_id, self.watch.guard.value, self.value
 
 
@@ -59,7 +64,7 @@ class Counter:
 class Counted:
     """Subtracted if the provider never sends the message."""
 
-    key: tuple[UUID, str, str]
+    key: Key
     steps: tuple[int, int]
     amounts: tuple[int, int]
 
@@ -97,8 +102,23 @@ def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tupl
     return tuple(sorted(found, key=_lock_order))
 
 
-def _lock_order(counter: Counter) -> int:
-    return _LOCK_ORDER[counter.watch.guard]
+def _lock_order(counter: Counter) -> tuple[int, str]:
+    return _LOCK_ORDER[counter.watch.guard], counter.value
+
+
+def sum_counters(of_sends: Iterable[Sequence[Counter]]) -> tuple[Counter, ...] | None:
+    """Sum up the counters of several sends; None if two differ in more than their amounts."""
+    found: dict[Key, Counter] = {}
+    for counter in (one for counters in of_sends for one in counters):
+        other = found.get(counter.key)
+        if other is None:
+            found[counter.key] = counter
+        elif (counter.steps, counter.watch.limits) != (other.steps, other.watch.limits):
+            return None
+        else:
+            short, long = map(sum, zip(counter.amounts, other.amounts, strict=True))
+            found[counter.key] = replace(counter, amounts=(short, long))
+    return tuple(sorted(found.values(), key=_lock_order))
 
 
 # On PostgreSQL: parts of the one statement that writes a submission. `checked` locks the counters
@@ -120,30 +140,34 @@ def _beyond(window: str) -> str:
 
 CHECKED = f"""asked AS (
   SELECT * FROM jsonb_to_recordset(CAST(:counters AS jsonb)) AS a (
-    scope_id uuid, guard text, value text, enforced boolean, live int,
+    place int, scope_id uuid, guard text, value text, enforced boolean, live int,
     short_step bigint, short_amount bigint, short_limit bigint,
     long_step bigint, long_amount bigint, long_limit bigint)
 ), checked AS MATERIALIZED (
-  SELECT a.scope_id, a.guard, a.value, a.enforced, a.short_amount, a.long_amount, c.version, h.*,
-    {_beyond("short")} AS beyond_short, {_beyond("long")} AS beyond_long
+  SELECT a.place, a.scope_id, a.guard, a.value, a.enforced, a.short_amount, a.long_amount,
+    c.version, h.*, {_beyond("short")} OR {_beyond("long")} AS is_beyond
   FROM asked AS a
   LEFT JOIN LATERAL (SELECT * FROM guard_counters AS k WHERE k.scope_id = a.scope_id
     AND k.guard = a.guard AND k.value = a.value FOR UPDATE) AS c ON true
   CROSS JOIN LATERAL (SELECT greatest(a.short_step, c.short_step) AS short_step,
     {_shifted("short")} AS short_counts, greatest(a.long_step, c.long_step) AS long_step,
     {_shifted("long")} AS long_counts) AS h
-), refused AS (SELECT 1 FROM checked WHERE enforced AND (beyond_short OR beyond_long))"""  # noqa: S608
+), refused AS (SELECT 1 FROM checked WHERE enforced AND is_beyond)"""  # noqa: S608
 IS_ADMITTED = "NOT EXISTS (SELECT 1 FROM refused)"
 
 
-def count_where(condition: str) -> str:
+def count_with(row: str, *, where: str, is_sound: str) -> str:
+    """Return the SQL that adds to the counters ``where`` the row says so.
+
+    It fails unless the row ``is_sound``.
+    """
     return f"""counted AS (
   INSERT INTO guard_counters AS t (scope_id, guard, value, version,
     short_step, short_counts, long_step, long_counts)
-  SELECT scope_id, guard, value, coalesce(version, 0) + 1,
+  SELECT scope_id, guard, value, CASE WHEN {is_sound} THEN coalesce(version, 0) + 1 END,
     short_step, ARRAY[short_counts[1] + short_amount] || short_counts[2 : {KEPT_STEPS}],
     long_step, ARRAY[long_counts[1] + long_amount] || long_counts[2 : {KEPT_STEPS}]
-  FROM checked WHERE {condition}
+  FROM checked, {row} WHERE {where}
   ON CONFLICT (scope_id, guard, value) DO UPDATE SET
     version = CASE WHEN excluded.version = t.version + 1 THEN excluded.version END,
     short_step = excluded.short_step, short_counts = excluded.short_counts,
@@ -152,35 +176,40 @@ def count_where(condition: str) -> str:
 
 
 # The result: the steps of all counters, and the counts of those above a limit.
-COUNT_RESULT = """(SELECT json_agg(json_build_array(guard, short_step, long_step,
-    CASE WHEN beyond_short OR beyond_long THEN short_counts END,
-    CASE WHEN beyond_short OR beyond_long THEN long_counts END)) FROM checked)"""
+COUNT_RESULT = """(SELECT json_agg(json_build_array(place, short_step, long_step,
+    CASE WHEN is_beyond THEN short_counts END,
+    CASE WHEN is_beyond THEN long_counts END)) FROM checked)"""
 
 
-def counters_json(counters: Sequence[Counter]) -> str:
+def counters_json(counters: Sequence[Counter], *, enforce_all: bool) -> str:
     """Write the parameter ``counters``; its texts need no escaping."""
-    return f"[{','.join(map(_counter_json, counters))}]"
+    written = [_counter_json(*one, enforce_all=enforce_all) for one in enumerate(counters)]
+    return f"[{','.join(written)}]"
 
 
-def _counter_json(counter: Counter) -> str:
+def _counter_json(place: int, counter: Counter, *, enforce_all: bool) -> str:
     watch = counter.watch
     short, long = WINDOWS[watch.guard]
     limits = [str(watch.limits.get(window, "null")) for window in (short, long)]
     return (
-        f'{{"scope_id":"{watch.scope_id}","guard":"{watch.guard}","value":"{counter.value}",'
-        f'"enforced":{"true" if watch.is_enforced else "false"},"live":{live_steps(watch.guard)},'
+        f'{{"place":{place},"scope_id":"{watch.scope_id}","guard":"{watch.guard}","value":"{counter.value}",'
+        f'"enforced":{"true" if enforce_all or watch.is_enforced else "false"},'
+        f'"live":{live_steps(watch.guard)},'
         f'"short_step":{counter.steps[0]},"short_amount":{counter.amounts[0]},'
         f'"short_limit":{limits[0]},"long_step":{counter.steps[1]},'
         f'"long_amount":{counter.amounts[1]},"long_limit":{limits[1]}}}'
     )
 
 
-def read_count_result(counters: Sequence[Counter], found: Sequence[Sequence[Any]]) -> CountResult:
-    by_guard = {row[0]: row for row in found}
+def read_counts(counters: Sequence[Counter], found: Iterable[Sequence[Any]]) -> Counts:
+    return {counters[place].key: rest for place, *rest in found}
+
+
+def read_count_result(counters: Sequence[Counter], counts: Counts) -> CountResult:
     trips: list[Trip] = []
     counted = []
     for counter in counters:
-        _, short_step, long_step, short_counts, long_counts = by_guard[counter.watch.guard]
+        short_step, long_step, short_counts, long_counts = counts[counter.key]
         counted.append(Counted(counter.key, (short_step, long_step), counter.amounts))
         if short_counts is not None:
             current = StepCounts(short_step, short_counts), StepCounts(long_step, long_counts)
@@ -225,7 +254,7 @@ _WRITE_SQLITE = text(
 )
 
 
-def _sqlite_row(key: tuple[UUID, str, str], short: StepCounts, long: StepCounts) -> dict[str, Any]:
+def _sqlite_row(key: Key, short: StepCounts, long: StepCounts) -> dict[str, Any]:
     return {
         "scope_id": key[0].hex,
         "guard": key[1],
@@ -260,9 +289,7 @@ def _counts(row: AnyRow) -> tuple[StepCounts, StepCounts]:
     )
 
 
-def _load(
-    connection: Connection, keys: Sequence[tuple[UUID, str, str]], *, lock: bool = False
-) -> dict[tuple[UUID, str, str], AnyRow]:
+def _load(connection: Connection, keys: Sequence[Key], *, lock: bool = False) -> dict[Key, AnyRow]:
     columns = guard_counters.c
     query = select(guard_counters).where(
         tuple_(columns.scope_id, columns.guard, columns.value).in_(keys)
@@ -291,9 +318,7 @@ def give_back(connection: Connection, counted: Sequence[Counted]) -> None:
         )
 
 
-def held_now(
-    connection: Connection, key: tuple[UUID, str, str], window: Window, now: datetime
-) -> int:
+def held_now(connection: Connection, key: Key, window: Window, now: datetime) -> int:
     row = _load(connection, [key]).get(key)
     if row is None:
         return 0

@@ -1,16 +1,10 @@
-"""Locks that waiting threads get in the order of their arrival, also by key.
+"""A lock that waiting threads get in the order of their arrival.
 
 Python's own lock may let newer threads pass for seconds.
 """
 
 import threading
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-from app.kernel.errors import ServiceUnavailable
-
-_KEYED_LOCKS = 256
 
 
 def taken_lock() -> threading.Lock:
@@ -69,22 +63,3 @@ class FairLock:
                 return False
             self._waiting.remove(waiter)
             return True
-
-
-class KeyedLocks:
-    """One thread at a time for each key; a few keys share a lock."""
-
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
-        self._locks = [FairLock() for _ in range(_KEYED_LOCKS)]
-
-    @contextmanager
-    def holding(self, key: Hashable) -> Iterator[None]:
-        """Raises `ServiceUnavailable` after the longest wait."""
-        lock = self._locks[hash(key) % _KEYED_LOCKS]
-        if not lock.acquire(self._wait_seconds):
-            raise ServiceUnavailable
-        try:
-            yield
-        finally:
-            lock.release()
