@@ -89,10 +89,10 @@ def load_settings(
         metrics_token=reader.metrics_token(),
         bind=reader.bind(),
         processes=reader.processes(database_url),
-        threads=reader.threads(),
+        threads=reader.number("THREADS", 32, 1, 512),
         webhook_allow_loopback=reader.flag("WEBHOOK_ALLOW_LOOPBACK"),
         identity_provider=reader.identity_provider(),
-        message_retention_days=reader.message_retention_days(),
+        message_retention_days=reader.number("MESSAGE_RETENTION_DAYS", 400, 90, 3650),
         is_database_pooled=reader.is_database_pooled(),
         mail=reader.mail(),
     )
@@ -117,7 +117,7 @@ class _Reader:
         self.warnings: list[str] = []
         self._file = self._read_file()
         self._secrets = self._read_secret_files()
-        self._allows_insecure = self.flag("ALLOW_INSECURE")
+        self._weaknesses = self.warnings if self.flag("ALLOW_INSECURE") else self.problems
         self._generated = self._read_secrets()
 
     def _read_secret_files(self) -> dict[str, str]:
@@ -142,21 +142,19 @@ class _Reader:
         return found
 
     def _insecure(self, name: str, text: str) -> None:
-        """Add a problem; only a warning if ``BORDERPOST_ALLOW_INSECURE`` is true."""
-        found = self.warnings if self._allows_insecure else self.problems
-        found.append(f"{name}: {text}")
+        self._weaknesses.append(f"{VARIABLE_PREFIX}{name}: {text}")
 
     def _read_secrets(self) -> dict[str, str]:
         path = self._instance / SECRETS_FILE
         try:
             if path.stat().st_mode & 0o077:
-                self._insecure(str(path), "others may read it: run `chmod 600` on it")
+                self._weaknesses.append(f"{path}: others may read it: run `chmod 600` on it")
         except OSError:
             pass  # it is absent, or reading it reports the reason
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
-            self.problems.append(f"{self._instance / SECRETS_FILE}: cannot be read: {problem}")
+            self.problems.append(f"{path}: cannot be read: {problem}")
             return {}
 
     def _read_file(self) -> dict[str, str]:
@@ -221,9 +219,7 @@ class _Reader:
                 name, "must be plain: no user, query, fragment, space or non-ASCII character"
             )
         elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            self._insecure(
-                f"{VARIABLE_PREFIX}{name}", "must be https: this host is not this machine"
-            )
+            self._insecure(name, "must be https: this host is not this machine")
         return given.rstrip("/")
 
     def metrics_token(self) -> str | None:
@@ -234,24 +230,25 @@ class _Reader:
 
     def _check_strength(self, name: str, secret: str, least: int) -> None:
         if len(secret) < least:
-            self._insecure(f"{VARIABLE_PREFIX}{name}", f"needs at least {least} characters")
+            self._insecure(name, f"needs at least {least} characters")
         elif len(set(secret)) == 1:
-            self._insecure(f"{VARIABLE_PREFIX}{name}", "must not be one repeated character")
+            self._insecure(name, "must not be one repeated character")
 
     def secret_key(self) -> str:
-        given = self.get("SECRET_KEY") or self._generated.get("SECRET_KEY")
-        if given is None:
-            self._problem("SECRET_KEY", "is not set: run `borderpost init`, or set it")
-        else:
+        given = self._generated_secret("SECRET_KEY")
+        if given is not None:
             self._check_strength("SECRET_KEY", given, _MIN_SECRET_CHARS)
         return given or ""
 
-    def encryption_keys(self) -> tuple[str, ...]:
-        given = self.get("ENCRYPTION_KEYS") or self._generated.get("ENCRYPTION_KEYS")
+    def _generated_secret(self, name: str) -> str | None:
+        given = self.get(name) or self._generated.get(name)
         if given is None:
-            self._problem("ENCRYPTION_KEYS", "is not set: run `borderpost init`, or set it")
-            return ()
-        keys = tuple(key.strip() for key in given.split(",") if key.strip())
+            self._problem(name, "is not set: run `borderpost init`, or set it")
+        return given
+
+    def encryption_keys(self) -> tuple[str, ...]:
+        given = self._generated_secret("ENCRYPTION_KEYS")
+        keys = tuple(key.strip() for key in (given or "").split(",") if key.strip())
         for place, key in enumerate(keys, start=1):
             try:
                 Fernet(key)
@@ -260,16 +257,14 @@ class _Reader:
             else:
                 self._check_strength("ENCRYPTION_KEYS", key.rstrip("="), _MIN_SECRET_CHARS)
                 if len(set(urlsafe_b64decode(key))) == 1 < len(set(key.rstrip("="))):
-                    self._insecure(
-                        f"{VARIABLE_PREFIX}ENCRYPTION_KEYS", "must not be one repeated byte"
-                    )
-        if not keys:
+                    self._insecure("ENCRYPTION_KEYS", "must not be one repeated byte")
+        if given is not None and not keys:
             self._problem("ENCRYPTION_KEYS", "names no key")
         return keys
 
     def bind(self) -> str:
         """Read gunicorn's listen address."""
-        port = self._plain_number("PORT", 8000, LARGEST_PORT)
+        port = self._number_of("PORT", self._environ.get("PORT"), 8000, 1, LARGEST_PORT)
         given = self._environ.get(f"{VARIABLE_PREFIX}BIND") or f"127.0.0.1:{port}"
         for one in given.split(","):
             _, mark, of_address = one.rpartition("]")[2].rpartition(":")
@@ -281,31 +276,19 @@ class _Reader:
     def processes(self, database_url: str) -> int:
         """By default one on SQLite, else one per core."""
         cores = 1 if database_url.startswith("sqlite") else os.cpu_count() or 2
-        return self._plain_number("WEB_CONCURRENCY", cores, _MOST_PROCESSES)
+        given = self._environ.get("WEB_CONCURRENCY")
+        return self._number_of("WEB_CONCURRENCY", given, cores, 1, _MOST_PROCESSES)
 
-    def _plain_number(self, name: str, default: int, most: int) -> int:
-        """Read a number from a variable without the prefix."""
-        found = read_whole_number(self._environ.get(name) or str(default), 1, most)
-        if found is None:
-            self.problems.append(f"{name}: must be a whole number from 1 to {most}")
-            return default
-        return found
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        return self._number_of(VARIABLE_PREFIX + name, self.get(name), default, least, most)
 
-    def threads(self) -> int:
-        given = self.get("THREADS") or "32"
-        found = read_whole_number(given, 1, 512)
+    def _number_of(
+        self, variable: str, given: str | None, default: int, least: int, most: int
+    ) -> int:
+        found = read_whole_number(given or str(default), least, most)
         if found is None:
-            self._problem("THREADS", "must be a whole number from 1 to 512")
-            return 32
-        return found
-
-    def message_retention_days(self) -> int:
-        given = self.get("MESSAGE_RETENTION_DAYS") or "400"
-        found = read_whole_number(given, 90, 3650)
-        if found is None:
-            self._problem("MESSAGE_RETENTION_DAYS", "must be a whole number from 90 to 3650")
-            return 400
-        return found
+            self.problems.append(f"{variable}: must be a whole number from {least} to {most}")
+        return default if found is None else found
 
     def flag(self, name: str) -> bool:
         given = (self.get(name) or "false").lower()

@@ -51,7 +51,6 @@ from app.emulator.scenarios import CallbackMode, Scenario
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock, utc_now
 from app.kernel.whole_numbers import LARGEST_PORT, LARGEST_STORED
-from app.prices.price_file import PriceFile
 from app.prices.price_table import day_of
 from app.prices.refresh import fetch_prices
 from app.prices.store import import_prices, load_price_table
@@ -159,7 +158,7 @@ def _take_prices(
     wanted = dict.fromkeys(ALLOWED, asked.account)
     found = fetch_prices(source, wanted, day_of(now))
     with database.writing() as connection:
-        import_prices(connection, PriceFile(tuple(enumerate(found.rows, start=1)), ()), now)
+        import_prices(connection, found.file, now)
 
 
 _EMULATOR_PORT_AFTER = 10  # emulator port minus gateway port

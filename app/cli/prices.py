@@ -85,11 +85,10 @@ def refresh_command(workspace: str | None) -> None:
         if not wanted:
             raise CommandFailure("no workspace with a Twilio account allows any country")
         found = fetch_prices(source, wanted, day_of(now))
-        file = PriceFile(tuple(enumerate(found.rows, start=1)), ())
         try:
-            count = _store(database, file, "prices.refreshed") if found.rows else 0
+            count = _store(database, found.file, "prices.refreshed") if found.file.rows else 0
         except WrongPrices as wrong:
-            raise CommandFailure(*_other_currency(file, wrong)) from wrong
+            raise CommandFailure(*_other_currency(found.file, wrong)) from wrong
     lines = [f"stored {count} {'price' if count == 1 else 'prices'}"]
     if found.without_price:
         lines.append(f"Twilio has no price for {', '.join(found.without_price)}")

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from app.prices.price_file import PriceRow
-from app.providers.port import CountryPrices, PriceSource, ProviderAccount, ProviderUnknown
+from app.prices.price_file import PriceFile, PriceRow
+from app.providers.port import PriceSource, ProviderAccount, ProviderUnknown
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The rows to store, and the countries without a price."""
-
-    rows: Sequence[PriceRow]
+    file: PriceFile
     without_price: Sequence[str]
 
 
@@ -31,18 +29,14 @@ def fetch_prices(
         if found is None or not found.networks:
             without.append(country)
             continue
-        rows += _rows(country, found, day)
-    return Refreshed(rows, without)
-
-
-def _rows(country: str, found: CountryPrices, day: date) -> list[PriceRow]:
-    highest: dict[str, Decimal] = {}
-    for one in found.networks:
-        highest[one.mccmnc] = max(one.price, highest.get(one.mccmnc, one.price))
-    if "" in highest:
-        # A price without network applies to the whole country, so it must not be below the others.
-        highest[""] = max(highest.values())
-    return [
-        PriceRow(country, mccmnc, f"{price:f}", found.currency, day)
-        for mccmnc, price in sorted(highest.items())
-    ]
+        highest: dict[str, Decimal] = {}
+        for one in found.networks:
+            highest[one.mccmnc] = max(one.price, highest.get(one.mccmnc, one.price))
+        if "" in highest:
+            # A price without network applies to the whole country: it is the highest of all.
+            highest[""] = max(highest.values())
+        rows += [
+            PriceRow(country, mccmnc, f"{price:f}", found.currency, day)
+            for mccmnc, price in sorted(highest.items())
+        ]
+    return Refreshed(PriceFile(tuple(enumerate(rows, start=1)), ()), without)
