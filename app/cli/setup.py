@@ -24,7 +24,7 @@ from app.db.schema import current_revision, downgrade, losses, upgrade
 from app.instance import add_encryption_key, create_instance
 from app.kernel.clock import Clock, utc_now
 from app.messages.retention.partitions import CreatePartitions
-from app.provisioning.apply import Result, apply, plan
+from app.provisioning.apply import Plan, apply, plan
 from app.provisioning.file import parse_text
 from app.provisioning.steps import PlannedChange
 from app.settings import Settings, default_instance, load_settings
@@ -217,7 +217,7 @@ def _plan_lines(changes: tuple[PlannedChange, ...]) -> list[str]:
     return [*map(str, changes)] or ["nothing to change"]
 
 
-def _result_lines(result: Result) -> Iterator[str]:
+def _result_lines(result: Plan) -> Iterator[str]:
     yield from _plan_lines(result.changes)
     for workspace in result.document["workspaces"]:
         yield f"workspace {workspace['name']}: {workspace['id']}"

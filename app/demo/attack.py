@@ -65,7 +65,7 @@ def make_attacked_tenant(database: Database, cipher: Cipher, now: datetime) -> A
         "use_cases": [use_case_of_file(f"MG{secrets.token_hex(16)}")],
     }
     wanted = {"organization": {"name": "Attack demo"}, "workspaces": [workspace]}
-    made = apply(database, cipher, wanted, environ={}, now=now).as_json()["workspaces"][0]
+    made = apply(database, cipher, wanted, environ={}, now=now).document["workspaces"][0]
     return AttackedTenant(
         workspace_id=UUID(made["id"]),
         use_case_id=UUID(made["use_cases"][0]["id"]),

@@ -52,7 +52,7 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
     wanted = _wanted(account_sid, auth_token, service_sid, key_name)
     # By id, because names can be changed in the console.
     _set_ids(wanted, known)
-    result = apply(database, cipher, wanted, environ={}, now=utc_now()).as_json()
+    result = apply(database, cipher, wanted, environ={}, now=utc_now()).document
     workspace = result["workspaces"][0]
     access_key = workspace["access_keys"][0]["token"] or access_key
     password = known.get("PASSWORD") or generate_password()

@@ -1,58 +1,283 @@
-"""The operations `apply` and `plan`."""
+"""`apply` and `plan`: steps from the current to the desired state, by the operations of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.access.tables import organizations
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.keys import NewAccessKey, issue_key
+from app.access.principal import KeyLimits, limits_from, limits_text
+from app.access.tables import access_keys, organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
-from app.provisioning.entries import read_entries
+from app.kernel.ids import new_id
+from app.kernel.rates import DEFAULT_RATE, Rate
+from app.provisioning.entries import Entry, organization_of, read_entries
 from app.provisioning.file import THE_FILE, FileProblem, FileProblems, FileRefused
-from app.provisioning.plan import Plan, make_plan
-from app.provisioning.steps import PlannedChange, Step
+from app.provisioning.plan_guards import plan_guards
+from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner
+from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
+from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, added, changed_columns
+
+_IDENTITY = ("organization", "organization.id", "organization.name")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    changes: tuple[PlannedChange, ...]
+class Plan:
+    """The steps, and the document of ``apply --json``, which gets new tokens by them."""
+
+    steps: tuple[Step, ...]
     document: dict[str, Any] = field(repr=False)
+    changes: tuple[PlannedChange, ...]
 
     def new_tokens(self) -> list[tuple[str, str, str]]:
-        scopes = [self.document["organization"], *self.document["workspaces"]]
         return [
             (scope["name"], key["name"], key["token"])
-            for scope in scopes
+            for scope in (self.document["organization"], *self.document["workspaces"])
             for key in scope["access_keys"]
             if key["token"] is not None
         ]
 
-    def as_json(self) -> dict[str, Any]:
-        return self.document
+
+def make_plan(
+    connection: Connection, cipher: Cipher, data: object, environ: Mapping[str, str], now: datetime
+) -> Plan:
+    """Raises `FileRefused`."""
+    problems = FileProblems()
+    file = read_entries(data, environ, problems)
+    organization = organization_of(file)
+    before, organization_id = _find_organization(connection, organization, problems)
+    context = Context(connection, organization_id, now)
+    if problems.has_any(*_IDENTITY):
+        # Without the organization, its workspaces are unknown.
+        problems.refuse()
+    denied = list(before.denied_destinations) if before is not None else []
+    if "denied_destinations" in organization:
+        denied = sorted({one for one in organization["denied_destinations"] if one})
+    found = match_workspaces(context, file.each("workspaces"), problems)
+    planner = WorkspacePlanner(context, cipher, found, denied, problems)
+    of_workspaces = list(planner.steps())
+    use_cases = PlannedUseCases.load(context)
+    of_use_cases = [
+        step
+        for each in found
+        for step in UseCasePlanner(context, each.id, denied, use_cases, problems).steps(each.entry)
+    ]
+    of_guards = [
+        step for each in found for step in plan_guards(context, each, use_cases.ids, problems)
+    ]
+    keys = _KeyPlanner(context, use_cases, problems)
+    document = {
+        "organization": {
+            "id": str(organization_id),
+            "name": organization.get("name") or (before.name if before is not None else ""),
+            "access_keys": keys.plan(organization, None),
+        },
+        "workspaces": [
+            {
+                "id": str(each.id),
+                "name": planner.names.get(each.id, ""),
+                "access_keys": keys.plan(each.entry, each.id),
+                "use_cases": use_cases.shown(each.entry),
+            }
+            for each in found
+        ],
+    }
+    problems.refuse()
+    of_organization = _organization_step(context, organization, before, denied)
+    steps = (of_organization, *of_workspaces, *of_use_cases, *of_guards, *keys.steps)
+    changes = sorted((one for step in steps for one in step.changes), key=PlannedChange.order)
+    return Plan(steps, document, tuple(changes))
+
+
+def _find_organization(
+    connection: Connection, entry: Entry, problems: FileProblems
+) -> tuple[AnyRow | None, UUID]:
+    """Find the organization by id or name; a new one gets an id."""
+    stored = connection.execute(select(organizations)).all()
+    holder = next((row for row in stored if row.name == entry.get("name")), None)
+    before = holder
+    if "id" in entry:
+        before = next((row for row in stored if row.id == entry["id"]), None)
+    organization_id = entry.get("id") or (before.id if before is not None else new_id())
+    if holder is not None and holder.id != organization_id:
+        text = f"Is the name of another organization, whose id is {holder.id}."
+        problems.add(entry.at("name"), text)
+    if before is None:
+        text = "Is needed for an organization that is new."
+        problems.require(entry.get("name"), entry.at("name"), text)
+    return before, organization_id
+
+
+def _organization_step(
+    context: Context, entry: Entry, before: AnyRow | None, denied: list[str]
+) -> Step:
+    table, own = organizations, {"denied_destinations": denied}
+    own = ({"name": entry["name"]} if "name" in entry else {}) | own
+
+    def note(verb: str, reason: str) -> None:
+        target = str(context.organization_id)
+        event = AuditEvent(context.organization_id, None, f"organization.{verb}", target, reason)
+        record_audit_event(context.connection, ACTOR, event, context.now)
+
+    def create() -> None:
+        own_id = {"id": context.organization_id, "created_at": context.now}
+        values = own | own_id | {"updated_at": context.now}
+        context.connection.execute(insert(table).values(**values))
+        note("created", entry["name"])
+
+    def change() -> None:
+        changed = {name: value for name, value in own.items() if value != getattr(before, name)}
+        by_id = update(table).where(table.c.id == context.organization_id)
+        context.connection.execute(by_id.values(**changed, updated_at=context.now))
+        note("changed", ", ".join(sorted(changed)))
+
+    if before is None:
+        return Step(added(entry.place, entry["name"]), create)
+    return Step(changed_columns(entry.place, before._asdict(), own), change)
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyPlanner:
+    """Keys are matched by name among the live keys of their scope."""
+
+    context: Context
+    use_cases: PlannedUseCases
+    problems: FileProblems
+    steps: list[Step] = field(default_factory=list)
+
+    def plan(self, owner: Entry, workspace_id: UUID | None) -> list[dict[str, str | None]]:
+        """Add the steps of the keys of a scope; return the result."""
+        return [
+            self._plan(entry, workspace_id)
+            for entry in owner.each("access_keys")
+            if {"name", "role"} <= entry.keys()
+        ]
+
+    def _plan(self, entry: Entry, workspace_id: UUID | None) -> dict[str, str | None]:
+        shown: dict[str, str | None] = {"name": entry["name"], "token": None}
+        if "expires_at" in entry and entry["expires_at"] <= self.context.now:
+            self.problems.add(entry.at("expires_at"), "Has passed already.")
+        limits = self._limits(entry, workspace_id)
+        live = self._live(entry["name"], workspace_id)
+        if not live:
+            self.steps.append(self._creation(entry, workspace_id, limits, shown))
+            return shown
+        pairs = [(row, _columns(row, entry, limits)) for row in live]
+        same = (pair for pair in pairs if not _differing(*pair))
+        row, after = next(same, pairs[0])
+        if _differing(row, after) and len(live) > 1:
+            self.problems.add(
+                entry.at("name"),
+                "Several live keys have this name and none is as written here: revoke all but one.",
+            )
+        self.steps.append(self._change(entry, row, after))
+        return shown
+
+    def _live(self, name: str, workspace_id: UUID | None) -> list[AnyRow]:
+        keys = access_keys.c
+        query = select(access_keys).where(
+            keys.organization_id == self.context.organization_id,
+            keys.workspace_id == workspace_id,
+            keys.name == name,
+            keys.revoked_at.is_(None),
+            or_(keys.expires_at.is_(None), keys.expires_at > self.context.now),
+        )
+        return list(self.context.connection.execute(query.order_by(keys.id)))
+
+    def _limits(self, entry: Entry, workspace_id: UUID | None) -> KeyLimits:
+        """None keeps a limit, an empty set removes it."""
+        ids: set[UUID] = set()
+        for index, name in enumerate(entry.get("use_cases", ())):
+            found = self.use_cases.find(name, workspace_id)
+            if len(found) != 1:
+                several = "Several use cases have this name: give the id."
+                text = several if found else "There is no such use case."
+                self.problems.add(entry.at("use_cases", index), text)
+            ids.update(found)
+        return KeyLimits(
+            frozenset(ids) if "use_cases" in entry else None,
+            frozenset(entry["countries"]) if "countries" in entry else None,
+            tuple(entry["source_networks"]) if "source_networks" in entry else None,
+        )
+
+    def _creation(
+        self,
+        entry: Entry,
+        workspace_id: UUID | None,
+        limits: KeyLimits,
+        shown: dict[str, str | None],
+    ) -> Step:
+        context = self.context
+        rate, merged = entry.get("rate", DEFAULT_RATE), _merged(KeyLimits(), limits)
+        new = entry["name"], entry["role"], workspace_id, entry.get("expires_at")
+
+        def run() -> None:
+            wanted, owner = NewAccessKey(*new, rate, merged), context.organization_id
+            made = issue_key(context.connection, owner, wanted, ACTOR, context.now)
+            shown["token"] = made.token
+
+        return Step(added(entry.place, entry["name"]), run)
+
+    def _change(self, entry: Entry, row: AnyRow, after: dict[str, Any]) -> Step:
+        def run() -> None:
+            changed, connection = _differing(row, after), self.context.connection
+            by_id = update(access_keys).where(access_keys.c.id == row.id)
+            connection.execute(by_id.values(**changed))
+            reason, owner = ", ".join(sorted(changed)), (row.organization_id, row.workspace_id)
+            event = AuditEvent(*owner, "access_key.changed", str(row.id), reason)
+            record_audit_event(connection, ACTOR, event, self.context.now)
+
+        return Step(changed_columns(entry.place, row._asdict(), after), run)
+
+
+def _columns(row: AnyRow, entry: Entry, given: KeyLimits) -> dict[str, Any]:
+    rate = entry.get("rate")
+    if not isinstance(rate, Rate):
+        rate = Rate(row.rate_per_second, row.rate_burst)
+    return {
+        "role": entry["role"].value,
+        "expires_at": entry.get("expires_at") or row.expires_at,
+        "rate_per_second": rate.per_second,
+        "rate_burst": rate.burst,
+        "limits": limits_text(_merged(limits_from(row.limits), given)),
+    }
+
+
+def _merged(before: KeyLimits, given: KeyLimits) -> KeyLimits:
+    names = ("use_case_ids", "countries", "source_networks")
+    pairs = {name: (getattr(before, name), getattr(given, name)) for name in names}
+    return KeyLimits(**{n: old if new is None else new or None for n, (old, new) in pairs.items()})
+
+
+def _differing(row: AnyRow, after: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in after.items() if value != getattr(row, name)}
 
 
 def apply(
     database: Database, cipher: Cipher, data: object, *, environ: Mapping[str, str], now: datetime
-) -> Result:
+) -> Plan:
     """Make the database match parsed data in one transaction; raises `FileRefused`."""
     try:
         with database.writing() as connection:
             # Serialize applies until the end of the transaction.
             query = select(organizations.c.id).order_by(organizations.c.id)
             connection.execute(query.with_for_update(key_share=True)).all()
-            planned = _planned(connection, cipher, data, environ, now)
+            planned = make_plan(connection, cipher, data, environ, now)
             for step in planned.steps:
                 if step.changes or step.always:
                     _run(step)
     except IntegrityError as problem:
         text = "Another process has changed the database: apply the file again."
         raise FileRefused(FileProblem(THE_FILE, text)) from problem
-    return Result(planned.changes, planned.result)
+    return planned
 
 
 def _run(step: Step) -> None:
@@ -71,11 +296,4 @@ def plan(
 ) -> tuple[PlannedChange, ...]:
     """List the changes of `apply`; raises `FileRefused`."""
     with database.reading() as connection:
-        return _planned(connection, cipher, data, environ, now).changes
-
-
-def _planned(
-    connection: Connection, cipher: Cipher, data: object, environ: Mapping[str, str], now: datetime
-) -> Plan:
-    problems = FileProblems()
-    return make_plan(connection, cipher, read_entries(data, environ, problems), problems, now)
+        return make_plan(connection, cipher, data, environ, now).changes

@@ -14,7 +14,7 @@ import app.use_cases.tables  # noqa: F401
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.metadata import metadata
-from app.provisioning.apply import Result, apply
+from app.provisioning.apply import Plan, apply
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -74,14 +74,14 @@ def now() -> datetime:
     return NOW
 
 
-Apply = Callable[..., Result]
+Apply = Callable[..., Plan]
 
 
 @pytest.fixture
 def applied(database: Database, cipher: Cipher) -> Apply:
     """Applies data to this test's database."""
 
-    def run(data: object, at: datetime = NOW, **environ: str) -> Result:
+    def run(data: object, at: datetime = NOW, **environ: str) -> Plan:
         return apply(database, cipher, data, environ=ENVIRON | environ, now=at)
 
     return run

@@ -88,7 +88,7 @@ def test_a_name_of_another_id_is_refused(file: File, applied: Apply) -> None:
 
 
 def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(file: File, applied: Apply) -> None:
-    outlet = applied(file).as_json()["workspaces"][1]["id"]
+    outlet = applied(file).document["workspaces"][1]["id"]
     file["workspaces"] = [{"id": file["workspaces"][0]["id"], "name": "Outlet"}]
     assert refusal(applied, file) == [
         f"workspaces[0].name: Is the name of another workspace, whose id is {outlet}."
@@ -96,12 +96,12 @@ def test_a_workspace_may_not_be_renamed_to_a_name_that_is_taken(file: File, appl
 
 
 def test_an_object_found_by_id_is_renamed(file: File, applied: Apply) -> None:
-    first = applied(file).as_json()
+    first = applied(file).document
     file["organization"]["name"] = "Acme Inc"
     file["workspaces"][0]["name"] = "Shop"
     file["workspaces"][0]["use_cases"][0]["name"] = "codes"
     file["workspaces"][1]["parent"] = "Shop"
-    second = applied(file).as_json()
+    second = applied(file).document
     assert second["organization"]["id"] == first["organization"]["id"]
     assert (second["organization"]["name"], second["workspaces"][0]["name"]) == ("Acme Inc", "Shop")
     assert second["workspaces"][0]["use_cases"] == [
@@ -110,7 +110,7 @@ def test_an_object_found_by_id_is_renamed(file: File, applied: Apply) -> None:
 
 
 def test_without_ids_everything_is_found_by_name(file: File, applied: Apply) -> None:
-    first = applied(file).as_json()
+    first = applied(file).document
     for part in (
         file["organization"],
         file["workspaces"][0],
@@ -119,8 +119,8 @@ def test_without_ids_everything_is_found_by_name(file: File, applied: Apply) -> 
         del part["id"]
     second = applied(file)
     assert second.changes == ()
-    assert second.as_json()["workspaces"][0]["id"] == first["workspaces"][0]["id"]
-    assert second.as_json()["workspaces"][0]["use_cases"] == first["workspaces"][0]["use_cases"]
+    assert second.document["workspaces"][0]["id"] == first["workspaces"][0]["id"]
+    assert second.document["workspaces"][0]["use_cases"] == first["workspaces"][0]["use_cases"]
 
 
 def test_a_parent_may_be_stored_already(file: File, applied: Apply, rows: Any) -> None:
@@ -247,7 +247,7 @@ def test_two_stored_use_cases_of_one_name_need_the_id(
 def test_an_expired_key_is_recreated(file: File, applied: Apply, rows: Any) -> None:
     applied(file)
     file["workspaces"][0]["access_keys"] = [{"name": "backend", "role": "sender"}]
-    again = applied(file, at=NOW.replace(year=2032)).as_json()
+    again = applied(file, at=NOW.replace(year=2032)).document
     assert again["workspaces"][0]["access_keys"][0]["token"] is not None
     assert [row["name"] for row in rows("access_keys")].count("backend") == 2
 
@@ -256,7 +256,7 @@ def test_a_revoked_key_is_recreated(file: File, applied: Apply, database: Any) -
     applied(file)
     with database.writing() as connection:
         connection.execute(update(access_keys).values(revoked_at=NOW))
-    (platform,) = applied(file).as_json()["organization"]["access_keys"]
+    (platform,) = applied(file).document["organization"]["access_keys"]
     assert platform["token"] is not None
 
 
@@ -330,7 +330,7 @@ def test_wrong_limits_of_a_key_are_named(file: File, applied: Apply) -> None:
 def test_of_several_live_keys_with_a_name_one_must_be_as_written(
     file: File, applied: Apply, database: Any
 ) -> None:
-    organization = uuid.UUID(applied(file).as_json()["organization"]["id"])
+    organization = uuid.UUID(applied(file).document["organization"]["id"])
     with database.writing() as connection:
         create_key(connection, organization, NewAccessKey("platform", Role.VIEWER), NOW)
     assert applied(file).changes == ()

@@ -14,7 +14,7 @@ from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.errors import ServiceUnavailable
-from app.provisioning import plan as planning
+from app.provisioning import apply as planning
 from app.provisioning.apply import plan
 from app.provisioning.file import FileRefused, parse_text
 from support.provisioning import Apply, File, Rows
@@ -93,7 +93,7 @@ def test_a_second_apply_writes_nothing(file: File, applied: Apply, rows: Rows) -
     again = applied(file, at=LATER)
     assert again.changes == ()
     assert rows() == before
-    assert all(key["token"] is None for key in again.as_json()["workspaces"][0]["access_keys"])
+    assert all(key["token"] is None for key in again.document["workspaces"][0]["access_keys"])
 
 
 def test_another_case_of_a_sid_changes_nothing(file: File, applied: Apply, rows: Rows) -> None:
@@ -116,7 +116,7 @@ def test_another_case_of_a_sid_changes_nothing(file: File, applied: Apply, rows:
 def test_the_result_has_ids_and_the_new_tokens(
     file: File, applied: Apply, database: Database
 ) -> None:
-    result = applied(file).as_json()
+    result = applied(file).document
     (platform,) = result["organization"].pop("access_keys")
     (backend,) = result["workspaces"][0].pop("access_keys")
     assert result == {
@@ -288,7 +288,7 @@ def test_a_deleted_use_case_keeps_its_row(file: File, applied: Apply, rows: Rows
     (row,) = rows("use_cases")
     assert row["deleted_at"] == LATER
     assert len(rows("senders")) == 2
-    assert result.as_json()["workspaces"][0]["use_cases"] == []
+    assert result.document["workspaces"][0]["use_cases"] == []
     assert applied(gone).changes == ()
 
 
