@@ -15,6 +15,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from app.emulator.config import EmulatorConfig
+from app.emulator.emulator import Emulator
 from app.emulator.server import EmulatorServer
 from support.polling import PATIENCE_SECONDS
 
@@ -171,22 +172,6 @@ def client(sdk: Callable[..., Client]) -> Client:
 
 
 @pytest.fixture
-def send(client: Client, receiver: Receiver) -> Callable[..., Any]:
-    """Sends a message through the Messaging Service with a callback to the receiver."""
-
-    def make(**kwargs: Any) -> Any:
-        order = {
-            "to": "+12025550143",
-            "body": "Hello",
-            "messaging_service_sid": SERVICE,
-            "status_callback": f"{receiver.url}?message_id=m-1",
-        }
-        return client.messages.create(**{**order, **kwargs})
-
-    return make
-
-
-@pytest.fixture
 def http(server: EmulatorServer) -> Iterator[Callable[..., requests.Response]]:
     """Calls the emulator without an SDK, by default with the account's credentials."""
     with requests.Session() as session:
@@ -198,11 +183,50 @@ def http(server: EmulatorServer) -> Iterator[Callable[..., requests.Response]]:
         yield call
 
 
+@dataclass
+class Emulated:
+    """A running emulator, its callers, and the receiver of its callbacks."""
+
+    server: EmulatorServer
+    receiver: Receiver
+    sdk: Callable[..., Client]
+    http: Callable[..., requests.Response]
+    client: Client
+
+    @property
+    def emulator(self) -> Emulator:
+        return self.server.emulator
+
+    def send(self, **kwargs: Any) -> Any:
+        """Send a message through the Messaging Service with a callback to the receiver."""
+        order = {
+            "to": "+12025550143",
+            "body": "Hello",
+            "messaging_service_sid": SERVICE,
+            "status_callback": f"{self.receiver.url}?message_id=m-1",
+        }
+        return self.client.messages.create(**{**order, **kwargs})
+
+    def quiet(self) -> None:
+        """Wait until every status and callback that was planned is done."""
+        assert self.emulator.wait_until_quiet(PATIENCE_SECONDS)
+
+    def deliver(self, **kwargs: Any) -> Any:
+        """Send a message, and wait until its life is over."""
+        message = self.send(**kwargs)
+        self.quiet()
+        return message
+
+    def control(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Call a control without credentials."""
+        return self.http(method, f"/emulator/{path}", json=body, auth=None)
+
+
 @pytest.fixture
-def quiet(server: EmulatorServer) -> Callable[[], None]:
-    """Waits until every status and callback that was planned is done."""
-
-    def wait() -> None:
-        assert server.emulator.wait_until_quiet(PATIENCE_SECONDS)
-
-    return wait
+def twilio(
+    server: EmulatorServer,
+    receiver: Receiver,
+    sdk: Callable[..., Client],
+    http: Callable[..., requests.Response],
+) -> Emulated:
+    return Emulated(server, receiver, sdk, http, sdk())

@@ -1,6 +1,7 @@
 """Who may call: Basic credentials, accounts learnt at first use, API keys."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from requests import Response
@@ -27,9 +28,9 @@ def _path(sid: str) -> str:
 )
 @each("path", [_path(ONE), "/v1/Messaging/GeoPermissions"])
 def test_request_without_basic_credentials_is_refused(
-    http: Callable[..., Response], auth: tuple[str, str] | None, path: str
+    twilio: Any, auth: tuple[str, str] | None, path: str
 ) -> None:
-    answer = http("GET", path, auth=auth)
+    answer = twilio.http("GET", path, auth=auth)
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
@@ -101,10 +102,8 @@ def test_an_api_key_belongs_to_the_account_it_first_came_with(sdk: Callable[...,
     assert (elsewhere.value.code, wrong_secret.value.code) == (20404, 20003)
 
 
-def test_unknown_api_key_is_refused_without_an_account_in_the_path(
-    http: Callable[..., Response],
-) -> None:
-    answer = http("GET", "/v1/Messaging/GeoPermissions", auth=(KEY, "secret"))
+def test_unknown_api_key_is_refused_without_an_account_in_the_path(twilio: Any) -> None:
+    answer = twilio.http("GET", "/v1/Messaging/GeoPermissions", auth=(KEY, "secret"))
 
     assert answer.status_code == 401
 

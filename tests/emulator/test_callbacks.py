@@ -5,23 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twilio.rest import Client
 
 from app.emulator.emulator import Emulator
 from app.emulator.records import Stage, TwilioStatus
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
-from app.emulator.server import EmulatorServer
 
 SERVICE = "MG" + "2" * 32
 
 
-def test_callback_has_twilios_fields_and_a_signature(
-    send: Callable[..., Any], quiet: Callable[[], None], receiver: Any
-) -> None:
-    message = send()
-    quiet()
+def test_callback_has_twilios_fields_and_a_signature(twilio: Any) -> None:
+    message = twilio.deliver()
 
-    queued, sent, delivered = receiver.received
+    queued, sent, delivered = twilio.receiver.received
     sender = message.fetch().from_
     assert delivered.form == {
         "AccountSid": message.account_sid,
@@ -40,19 +35,17 @@ def test_callback_has_twilios_fields_and_a_signature(
     assert delivered.headers["User-Agent"] == "TwilioProxy/1.1"
     assert delivered.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
     assert delivered.path == "/status?message_id=m-1"
-    assert all(receiver.is_genuine(received) for received in receiver.received)
+    assert all(twilio.receiver.is_genuine(received) for received in twilio.receiver.received)
 
 
-def test_a_sender_chosen_by_the_caller_skips_queued_and_the_service(
-    client: Client, quiet: Callable[[], None], receiver: Any
-) -> None:
-    client.messages.create(
-        to="+12025550143", from_="+12025550199", body="Hi", status_callback=receiver.url
+def test_a_sender_chosen_by_the_caller_skips_queued_and_the_service(twilio: Any) -> None:
+    twilio.client.messages.create(
+        to="+12025550143", from_="+12025550199", body="Hi", status_callback=twilio.receiver.url
     )
-    quiet()
+    twilio.quiet()
 
-    assert receiver.statuses == ["sent", "delivered"]
-    assert all("MessagingServiceSid" not in received.form for received in receiver.received)
+    assert twilio.receiver.statuses == ["sent", "delivered"]
+    assert all("MessagingServiceSid" not in received.form for received in twilio.receiver.received)
 
 
 @pytest.mark.parametrize(
@@ -75,87 +68,63 @@ def test_a_sender_chosen_by_the_caller_skips_queued_and_the_service(
     ],
 )
 def test_each_scenario_brings_its_callbacks(
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-    *,
-    server: EmulatorServer,
-    scenario: Scenario,
-    statuses: list[str],
+    twilio: Any, scenario: Scenario, statuses: list[str]
 ) -> None:
-    server.emulator.scenarios.queue(scenario)
-    message = send()
-    quiet()
+    twilio.emulator.scenarios.queue(scenario)
+    message = twilio.deliver()
 
-    assert receiver.statuses == statuses
+    assert twilio.receiver.statuses == statuses
     final = "sent" if scenario.final is FinalStatus.SENT_ONLY else scenario.final.value
     assert message.fetch().status == final
 
 
 @pytest.mark.parametrize("final", [FinalStatus.UNDELIVERED, FinalStatus.FAILED])
-def test_only_a_failure_carries_an_error_code(
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-    server: EmulatorServer,
-    final: FinalStatus,
-) -> None:
-    server.emulator.scenarios.queue(Scenario(final=final, error_code=30007))
-    message = send()
-    quiet()
+def test_only_a_failure_carries_an_error_code(twilio: Any, final: FinalStatus) -> None:
+    twilio.emulator.scenarios.queue(Scenario(final=final, error_code=30007))
+    message = twilio.deliver()
 
-    *others, last = receiver.received
+    *others, last = twilio.receiver.received
     assert last.form["ErrorCode"] == "30007"
     assert all("ErrorCode" not in other.form for other in others)
     assert message.fetch().error_code == 30007
 
 
-def test_a_wrongly_signed_callback_fails_twilios_own_check(
-    send: Callable[..., Any], quiet: Callable[[], None], receiver: Any, server: EmulatorServer
-) -> None:
-    server.emulator.scenarios.queue(Scenario(callbacks=CallbackMode.WRONGLY_SIGNED))
-    send()
-    quiet()
+def test_a_wrongly_signed_callback_fails_twilios_own_check(twilio: Any) -> None:
+    twilio.emulator.scenarios.queue(Scenario(callbacks=CallbackMode.WRONGLY_SIGNED))
+    twilio.deliver()
 
-    assert receiver.statuses == ["queued", "sent", "delivered"]
-    assert not any(receiver.is_genuine(received) for received in receiver.received)
+    assert twilio.receiver.statuses == ["queued", "sent", "delivered"]
+    assert not any(twilio.receiver.is_genuine(received) for received in twilio.receiver.received)
 
 
-def test_query_with_special_characters_is_signed_unchanged(
-    send: Callable[..., Any], quiet: Callable[[], None], receiver: Any
-) -> None:
-    send(status_callback=f"{receiver.url}?note=it%27s%20%C3%A9&empty=&x=1+2")
-    quiet()
+def test_query_with_special_characters_is_signed_unchanged(twilio: Any) -> None:
+    twilio.deliver(status_callback=f"{twilio.receiver.url}?note=it%27s%20%C3%A9&empty=&x=1+2")
 
-    assert receiver.received[0].path == "/status?note=it%27s%20%C3%A9&empty=&x=1+2"
-    assert all(receiver.is_genuine(received) for received in receiver.received)
+    assert twilio.receiver.received[0].path == "/status?note=it%27s%20%C3%A9&empty=&x=1+2"
+    assert all(twilio.receiver.is_genuine(received) for received in twilio.receiver.received)
 
 
-def test_by_default_neither_an_error_nor_a_rejection_is_tried_again(
-    send: Callable[..., Any], quiet: Callable[[], None], receiver: Any, server: EmulatorServer
-) -> None:
-    receiver.plan = [500, 403]
-    send()
-    quiet()
+def test_by_default_neither_an_error_nor_a_rejection_is_tried_again(twilio: Any) -> None:
+    twilio.receiver.plan = [500, 403]
+    twilio.deliver()
 
-    assert receiver.statuses == ["queued", "sent", "delivered"]
-    attempts = server.emulator.callbacks
+    assert twilio.receiver.statuses == ["queued", "sent", "delivered"]
+    attempts = twilio.emulator.callbacks
     assert [attempt.http_status for attempt in attempts] == [500, 403, 204]
 
 
-def test_retries_keep_the_idempotency_token_and_each_callback_has_its_own(
-    send: Callable[..., Any], quiet: Callable[[], None], receiver: Any
-) -> None:
-    receiver.plan = [500, 503]
-    send(status_callback=f"{receiver.url}#rc=5&rp=5xx,ct,rt")
-    quiet()
+def test_retries_keep_the_idempotency_token_and_each_callback_has_its_own(twilio: Any) -> None:
+    twilio.receiver.plan = [500, 503]
+    twilio.deliver(status_callback=f"{twilio.receiver.url}#rc=5&rp=5xx,ct,rt")
 
-    assert receiver.statuses == ["queued", "queued", "queued", "sent", "delivered"]
-    tokens = [received.headers["I-Twilio-Idempotency-Token"] for received in receiver.received]
+    assert twilio.receiver.statuses == ["queued", "queued", "queued", "sent", "delivered"]
+    tokens = [
+        received.headers["I-Twilio-Idempotency-Token"] for received in twilio.receiver.received
+    ]
     assert len(set(tokens[:3])) == 1
     assert len(set(tokens)) == 3
-    assert all(receiver.is_genuine(received) for received in receiver.received)
-    assert receiver.received[0].path == "/status"
+    assert all(twilio.receiver.is_genuine(received) for received in twilio.receiver.received)
+    assert twilio.receiver.received[0].path == "/status"
 
 
 @pytest.mark.parametrize(
@@ -173,39 +142,29 @@ def test_retries_keep_the_idempotency_token_and_each_callback_has_its_own(
     ],
 )
 def test_the_fragment_rules_which_failures_are_tried_again(
-    client: Client,
-    quiet: Callable[[], None],
-    receiver: Any,
-    *,
-    server: EmulatorServer,
-    fragment: str,
-    answers: list[int | str],
-    tries: int,
+    twilio: Any, fragment: str, answers: list[int | str], tries: int
 ) -> None:
-    server.emulator.scenarios.queue(Scenario(final=FinalStatus.FAILED))
-    receiver.plan = list(answers)
-    client.messages.create(
+    twilio.emulator.scenarios.queue(Scenario(final=FinalStatus.FAILED))
+    twilio.receiver.plan = list(answers)
+    twilio.client.messages.create(
         to="+12025550143",
         from_="+12025550199",
         body="Hi",
-        status_callback=f"{receiver.url}#{fragment}",
+        status_callback=f"{twilio.receiver.url}#{fragment}",
     )
-    quiet()
+    twilio.quiet()
 
-    assert receiver.statuses == ["failed"] * tries
-    attempts = server.emulator.callbacks
+    assert twilio.receiver.statuses == ["failed"] * tries
+    attempts = twilio.emulator.callbacks
     assert [attempt.attempt for attempt in attempts] == list(range(1, tries + 1))
 
 
-def test_a_refused_connection_is_tried_again_once_by_default(
-    send: Callable[..., Any], quiet: Callable[[], None], server: EmulatorServer
-) -> None:
+def test_a_refused_connection_is_tried_again_once_by_default(twilio: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_later:
         port = closed_later.getsockname()[1]
-    send(status_callback=f"http://127.0.0.1:{port}/status")
-    quiet()
+    twilio.deliver(status_callback=f"http://127.0.0.1:{port}/status")
 
-    attempts = server.emulator.callbacks
+    attempts = twilio.emulator.callbacks
     assert [(attempt.status, attempt.attempt) for attempt in attempts[:2]] == [
         ("queued", 1),
         ("queued", 2),
@@ -218,36 +177,30 @@ def test_a_refused_connection_is_tried_again_once_by_default(
     ["http://example.com/status", "https://10.0.0.1/status", "http://127.0.0.1.example.com/x"],
 )
 def test_no_other_host_than_loopback_is_called(
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    server: EmulatorServer,
-    monkeypatch: pytest.MonkeyPatch,
-    url: str,
+    twilio: Any, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     opened: list[object] = []
-    send(status_callback=f"{url}?message_id=m-7")
+    twilio.send(status_callback=f"{url}?message_id=m-7")
     monkeypatch.setattr(socket, "create_connection", lambda *args, **kw: opened.append(args))
-    quiet()
+    twilio.quiet()
 
-    attempts = server.emulator.callbacks
+    attempts = twilio.emulator.callbacks
     assert [attempt.status for attempt in attempts] == ["queued", "sent", "delivered"]
     assert {attempt.message_id for attempt in attempts} == {"m-7"}
     assert all("not loopback" in (attempt.failure or "") for attempt in attempts)
     assert opened == []
 
 
-def test_an_account_known_by_api_key_alone_cannot_sign_a_callback(
-    sdk: Callable[..., Client], receiver: Any, quiet: Callable[[], None], server: EmulatorServer
-) -> None:
-    client = sdk("SK" + "3" * 32, "key-secret", account_sid="AC" + "4" * 32)
+def test_an_account_known_by_api_key_alone_cannot_sign_a_callback(twilio: Any) -> None:
+    client = twilio.sdk("SK" + "3" * 32, "key-secret", account_sid="AC" + "4" * 32)
     client.messages.create(
-        to="+12025550143", from_="+12025550199", body="Hi", status_callback=receiver.url
+        to="+12025550143", from_="+12025550199", body="Hi", status_callback=twilio.receiver.url
     )
-    quiet()
+    twilio.quiet()
 
-    failures = {attempt.failure for attempt in server.emulator.callbacks}
+    failures = {attempt.failure for attempt in twilio.emulator.callbacks}
     assert failures == {"the account's auth token is not known"}
-    assert receiver.received == []
+    assert twilio.receiver.received == []
 
 
 @pytest.mark.parametrize(
@@ -259,18 +212,13 @@ def test_an_account_known_by_api_key_alone_cannot_sign_a_callback(
     ids=["deleted", "forced"],
 )
 def test_no_callback_follows_once_a_message_is_gone_or_forced(
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-    server: EmulatorServer,
-    interfere: Callable[[Emulator, str], object],
+    twilio: Any, interfere: Callable[[Emulator, str], object]
 ) -> None:
     def on_receive(received: Any) -> None:
         if received.status == "sent":
-            interfere(server.emulator, received.form["MessageSid"])
+            interfere(twilio.emulator, received.form["MessageSid"])
 
-    receiver.on_receive = on_receive
-    send()
-    quiet()
+    twilio.receiver.on_receive = on_receive
+    twilio.deliver()
 
-    assert receiver.statuses == ["queued", "sent"]
+    assert twilio.receiver.statuses == ["queued", "sent"]

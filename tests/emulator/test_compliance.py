@@ -9,7 +9,6 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from app.emulator.accounts import BrandStatus
-from app.emulator.server import EmulatorServer
 
 ACCOUNT = "AC" + "1" * 32
 SERVICE = "MG" + "2" * 32
@@ -29,21 +28,21 @@ def test_brand_and_campaign_are_in_order_by_default(client: Client) -> None:
     assert _service(client).fetch().us_app_to_person_registered is True
 
 
-def test_their_statuses_are_the_accounts(client: Client, server: EmulatorServer) -> None:
-    server.emulator.accounts.change(
+def test_their_statuses_are_the_accounts(twilio: Any) -> None:
+    twilio.emulator.accounts.change(
         ACCOUNT,
         lambda now: replace(now, brand_status=BrandStatus.SUSPENDED, campaign_status="FAILED"),
     )
 
-    assert client.messaging.v1.brand_registrations(BRAND).fetch().status == "SUSPENDED"
-    assert _service(client).us_app_to_person.list()[0].campaign_status == "FAILED"
-    assert _service(client).fetch().us_app_to_person_registered is False
+    assert twilio.client.messaging.v1.brand_registrations(BRAND).fetch().status == "SUSPENDED"
+    assert _service(twilio.client).us_app_to_person.list()[0].campaign_status == "FAILED"
+    assert _service(twilio.client).fetch().us_app_to_person_registered is False
 
 
-def test_an_account_may_have_no_campaign(client: Client, server: EmulatorServer) -> None:
-    server.emulator.accounts.change(ACCOUNT, lambda now: replace(now, campaign_status=None))
+def test_an_account_may_have_no_campaign(twilio: Any) -> None:
+    twilio.emulator.accounts.change(ACCOUNT, lambda now: replace(now, campaign_status=None))
 
-    assert _service(client).us_app_to_person.list() == []
+    assert _service(twilio.client).us_app_to_person.list() == []
 
 
 def test_a_service_and_its_pool_can_be_read(client: Client) -> None:

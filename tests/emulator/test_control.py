@@ -1,33 +1,16 @@
 """The control API: steering an emulator over HTTP, and looking into it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from requests import Response
 from twilio.base.exceptions import TwilioRestException
-from twilio.rest import Client
-
-from app.emulator.server import EmulatorServer
 
 ACCOUNT = "AC" + "1" * 32
 TOKEN = "an-auth-token"
 
 
-@pytest.fixture
-def control(http: Callable[..., Response]) -> Callable[..., Response]:
-    """Calls a control without credentials."""
-
-    def call(method: str, path: str, body: Any = None) -> Response:
-        return http(method, f"/emulator/{path}", json=body, auth=None)
-
-    return call
-
-
-def test_scenarios_are_set_for_the_next_creates_for_numbers_and_for_all(
-    control: Callable[..., Response], send: Callable[..., Any], quiet: Callable[[], None]
-) -> None:
-    answer = control(
+def test_scenarios_are_set_for_the_next_creates_for_numbers_and_for_all(twilio: Any) -> None:
+    answer = twilio.control(
         "POST",
         "scenarios",
         {
@@ -38,8 +21,8 @@ def test_scenarios_are_set_for_the_next_creates_for_numbers_and_for_all(
     )
     assert answer.json() == {"queued": 2, "numbers": ["+12025550144"]}
 
-    messages = [send(), send(), send(to="+12025550144"), send()]
-    quiet()
+    messages = [twilio.send(), twilio.send(), twilio.send(to="+12025550144"), twilio.send()]
+    twilio.quiet()
     assert [message.fetch().status for message in messages] == [
         "failed",
         "failed",
@@ -48,14 +31,13 @@ def test_scenarios_are_set_for_the_next_creates_for_numbers_and_for_all(
     ]
 
 
-def test_cleared_scenarios_no_longer_count(
-    control: Callable[..., Response], send: Callable[..., Any], quiet: Callable[[], None]
-) -> None:
-    control("POST", "scenarios", {"default": {"final": "failed"}, "next": [{"final": "failed"}]})
+def test_cleared_scenarios_no_longer_count(twilio: Any) -> None:
+    twilio.control(
+        "POST", "scenarios", {"default": {"final": "failed"}, "next": [{"final": "failed"}]}
+    )
 
-    assert control("DELETE", "scenarios").status_code == 204
-    message = send()
-    quiet()
+    assert twilio.control("DELETE", "scenarios").status_code == 204
+    message = twilio.deliver()
     assert message.fetch().status == "delivered"
 
 
@@ -84,28 +66,25 @@ def test_cleared_scenarios_no_longer_count(
     ],
 )
 def test_a_wrong_scenario_is_refused_with_every_place_named(
-    control: Callable[..., Response], server: EmulatorServer, body: Any, paths: list[str]
+    twilio: Any, body: Any, paths: list[str]
 ) -> None:
-    answer = control("POST", "scenarios", body)
+    answer = twilio.control("POST", "scenarios", body)
 
     assert answer.status_code == 400
     assert sorted(answer.json()["errors"]) == paths
-    assert not server.emulator.scenarios.queued
+    assert not twilio.emulator.scenarios.queued
 
 
-def test_a_body_that_is_no_json_is_refused(http: Callable[..., Response]) -> None:
-    answer = http("POST", "/emulator/scenarios", data="{", auth=None)
+def test_a_body_that_is_no_json_is_refused(twilio: Any) -> None:
+    answer = twilio.http("POST", "/emulator/scenarios", data="{", auth=None)
 
     assert (answer.status_code, answer.json()) == (400, {"errors": {"$": ["must be an object"]}})
 
 
-def test_messages_are_shown_with_our_id_and_without_their_body(
-    control: Callable[..., Response], send: Callable[..., Any], quiet: Callable[[], None]
-) -> None:
-    message = send(body="a secret")
-    quiet()
+def test_messages_are_shown_with_our_id_and_without_their_body(twilio: Any) -> None:
+    message = twilio.deliver(body="a secret")
 
-    body = control("GET", "messages").json()
+    body = twilio.control("GET", "messages").json()
     assert body == {
         "created": 1,
         "attempted": 1,
@@ -126,17 +105,11 @@ def test_messages_are_shown_with_our_id_and_without_their_body(
     }
 
 
-def test_callbacks_are_shown_with_each_attempt_and_its_answer(
-    control: Callable[..., Response],
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-) -> None:
-    receiver.plan = [503]
-    message = send(status_callback=f"{receiver.url}?message_id=m-2#rc=1&rp=5xx")
-    quiet()
+def test_callbacks_are_shown_with_each_attempt_and_its_answer(twilio: Any) -> None:
+    twilio.receiver.plan = [503]
+    message = twilio.deliver(status_callback=f"{twilio.receiver.url}?message_id=m-2#rc=1&rp=5xx")
 
-    first, second, *_ = control("GET", "callbacks").json()["callbacks"]
+    first, second, *_ = twilio.control("GET", "callbacks").json()["callbacks"]
     expected = {
         "at": "2026-11-22T12:30:00+00:00",
         "message_sid": message.sid,
@@ -148,57 +121,45 @@ def test_callbacks_are_shown_with_each_attempt_and_its_answer(
     assert second == {**expected, "attempt": 2, "http_status": 204}
 
 
-def test_a_forced_status_is_called_back_and_ends_what_was_planned(
-    control: Callable[..., Response],
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-    server: EmulatorServer,
-) -> None:
-    control("POST", "scenarios", {"default": {"pace_seconds": 300}})
-    message = send()
+def test_a_forced_status_is_called_back_and_ends_what_was_planned(twilio: Any) -> None:
+    twilio.control("POST", "scenarios", {"default": {"pace_seconds": 300}})
+    message = twilio.send()
 
-    answer = control(
+    answer = twilio.control(
         "POST", f"messages/{message.sid}/status", {"status": "undelivered", "error_code": 30003}
     )
     assert answer.json()["callback"]["http_status"] == 204
-    assert receiver.received[0].form["ErrorCode"] == "30003"
-    assert receiver.is_genuine(receiver.received[0])
+    assert twilio.receiver.received[0].form["ErrorCode"] == "30003"
+    assert twilio.receiver.is_genuine(twilio.receiver.received[0])
     assert (message.fetch().status, message.fetch().error_code) == ("undelivered", 30003)
 
 
-def test_forced_statuses_may_contradict_each_other(
-    control: Callable[..., Response],
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    receiver: Any,
-) -> None:
-    message = send()
-    quiet()
-    control("POST", f"messages/{message.sid}/status", {"status": "failed", "error_code": 30001})
-    silent = control("POST", f"messages/{message.sid}/status", {"status": "read", "notify": False})
+def test_forced_statuses_may_contradict_each_other(twilio: Any) -> None:
+    message = twilio.deliver()
+    twilio.control(
+        "POST", f"messages/{message.sid}/status", {"status": "failed", "error_code": 30001}
+    )
+    silent = twilio.control(
+        "POST", f"messages/{message.sid}/status", {"status": "read", "notify": False}
+    )
 
-    assert receiver.statuses == ["queued", "sent", "delivered", "failed"]
+    assert twilio.receiver.statuses == ["queued", "sent", "delivered", "failed"]
     assert silent.json() == {"sid": message.sid, "status": "read", "callback": None}
     assert message.fetch().status == "read"
 
 
-def test_a_status_cannot_be_forced_on_what_is_not_there(
-    control: Callable[..., Response], send: Callable[..., Any]
-) -> None:
-    message = send()
+def test_a_status_cannot_be_forced_on_what_is_not_there(twilio: Any) -> None:
+    message = twilio.send()
 
-    assert control("POST", "messages/SM1/status", {"status": "sent"}).status_code == 404
-    unknown = control("POST", f"messages/{message.sid}/status", {"status": "lost"})
-    missing = control("POST", f"messages/{message.sid}/status", {})
+    assert twilio.control("POST", "messages/SM1/status", {"status": "sent"}).status_code == 404
+    unknown = twilio.control("POST", f"messages/{message.sid}/status", {"status": "lost"})
+    missing = twilio.control("POST", f"messages/{message.sid}/status", {})
     assert list(unknown.json()["errors"]) == ["$.status"]
     assert missing.json() == {"errors": {"$.status": ["is required"]}}
 
 
-def test_an_account_can_be_declared_and_changed(
-    control: Callable[..., Response], sdk: Callable[..., Client], send: Callable[..., Any]
-) -> None:
-    answer = control(
+def test_an_account_can_be_declared_and_changed(twilio: Any) -> None:
+    answer = twilio.control(
         "PUT",
         f"accounts/{ACCOUNT}",
         {
@@ -218,32 +179,25 @@ def test_an_account_can_be_declared_and_changed(
     assert "PK" not in body["closed_regions"]
     assert TOKEN not in answer.text
 
-    assert send(to="+923012345678").status == "accepted"
+    assert twilio.send(to="+923012345678").status == "accepted"
     with pytest.raises(TwilioRestException) as closed:
-        send(to="+5511987654321")
+        twilio.send(to="+5511987654321")
     assert closed.value.code == 21408
     with pytest.raises(TwilioRestException) as wrong:
-        sdk(ACCOUNT, "another").messages.create(to="+12025550143", from_="72345", body="Hi")
+        twilio.sdk(ACCOUNT, "another").messages.create(to="+12025550143", from_="72345", body="Hi")
     assert wrong.value.code == 20003
 
 
-def test_a_rotated_token_is_the_one_that_signs(
-    control: Callable[..., Response],
-    send: Callable[..., Any],
-    sdk: Callable[..., Client],
-    quiet: Callable[[], None],
-    receiver: Any,
-) -> None:
-    send()
-    quiet()
-    control("PUT", f"accounts/{ACCOUNT}", {"auth_token": "rotated"})
-    sdk(ACCOUNT, "rotated").messages.create(
-        to="+12025550143", from_="72345", body="Hi", status_callback=receiver.url
+def test_a_rotated_token_is_the_one_that_signs(twilio: Any) -> None:
+    twilio.deliver()
+    twilio.control("PUT", f"accounts/{ACCOUNT}", {"auth_token": "rotated"})
+    twilio.sdk(ACCOUNT, "rotated").messages.create(
+        to="+12025550143", from_="72345", body="Hi", status_callback=twilio.receiver.url
     )
-    quiet()
+    twilio.quiet()
 
-    assert receiver.is_genuine(receiver.received[0])
-    assert receiver.is_genuine(receiver.received[-1], token="rotated")
+    assert twilio.receiver.is_genuine(twilio.receiver.received[0])
+    assert twilio.receiver.is_genuine(twilio.receiver.received[-1], token="rotated")
 
 
 @pytest.mark.parametrize(
@@ -257,30 +211,26 @@ def test_a_rotated_token_is_the_one_that_signs(
         ({"api_keys": {"SK1": "x"}}, "$.api_keys.SK1"),
     ],
 )
-def test_a_wrong_account_is_refused(
-    control: Callable[..., Response], server: EmulatorServer, body: Any, path: str
-) -> None:
-    answer = control("PUT", f"accounts/{ACCOUNT}", body)
+def test_a_wrong_account_is_refused(twilio: Any, body: Any, path: str) -> None:
+    answer = twilio.control("PUT", f"accounts/{ACCOUNT}", body)
 
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [path])
-    assert server.emulator.accounts.find(ACCOUNT) is None
+    assert twilio.emulator.accounts.find(ACCOUNT) is None
 
 
-def test_an_account_needs_a_sid_of_the_right_kind(control: Callable[..., Response]) -> None:
-    assert control("PUT", "accounts/AC1", {"auth_token": "x"}).status_code == 400
+def test_an_account_needs_a_sid_of_the_right_kind(twilio: Any) -> None:
+    assert twilio.control("PUT", "accounts/AC1", {"auth_token": "x"}).status_code == 400
 
 
-def test_an_inbound_message_is_posted_signed_and_the_answer_shown(
-    control: Callable[..., Response], client: Client, receiver: Any
-) -> None:
-    client.messages.list()  # teaches the account's token
-    receiver.plan = [202]
-    answer = control(
+def test_an_inbound_message_is_posted_signed_and_the_answer_shown(twilio: Any) -> None:
+    twilio.client.messages.list()  # teaches the account's token
+    twilio.receiver.plan = [202]
+    answer = twilio.control(
         "POST",
         "inbound",
         {
             "account_sid": ACCOUNT,
-            "url": receiver.url,
+            "url": twilio.receiver.url,
             "from": "+12025550143",
             "to": "+12025550199",
             "body": "STOP",
@@ -290,8 +240,8 @@ def test_an_inbound_message_is_posted_signed_and_the_answer_shown(
     )
 
     assert answer.json() == {"http_status": 202, "content_type": "", "body": "", "failure": None}
-    (received,) = receiver.received
-    assert receiver.is_genuine(received)
+    (received,) = twilio.receiver.received
+    assert twilio.receiver.is_genuine(received)
     assert received.form["OptOutType"] == "STOP"
     assert received.form["SmsStatus"] == "received"
     assert (received.form["FromCountry"], received.form["NumSegments"]) == ("US", "1")
@@ -299,40 +249,39 @@ def test_an_inbound_message_is_posted_signed_and_the_answer_shown(
 
 
 def test_inbound_message_to_an_unknown_account_or_another_host_is_not_sent(
-    control: Callable[..., Response], client: Client, receiver: Any
+    twilio: Any,
 ) -> None:
     order = {
         "account_sid": ACCOUNT,
-        "url": receiver.url,
+        "url": twilio.receiver.url,
         "from": "+12025550143",
         "to": "72345",
         "body": "",
     }
-    unknown = control("POST", "inbound", order)
-    client.messages.list()
-    abroad = control("POST", "inbound", {**order, "url": "http://example.com/in"})
-    malformed = control("POST", "inbound", {**order, "url": "http:// x"})
+    unknown = twilio.control("POST", "inbound", order)
+    twilio.client.messages.list()
+    abroad = twilio.control("POST", "inbound", {**order, "url": "http://example.com/in"})
+    malformed = twilio.control("POST", "inbound", {**order, "url": "http:// x"})
 
     assert list(unknown.json()["errors"]) == ["$.account_sid"]
     assert abroad.json()["http_status"] is None
     assert "not loopback" in abroad.json()["failure"]
     assert list(malformed.json()["errors"]) == ["$.url"]
-    assert receiver.received == []
+    assert twilio.receiver.received == []
 
 
-def test_reset_deletes_everything_undeclared(
-    control: Callable[..., Response],
-    send: Callable[..., Any],
-    quiet: Callable[[], None],
-    server: EmulatorServer,
-) -> None:
-    control("POST", "scenarios", {"default": {"pace_seconds": 300}})
-    send()
+def test_reset_deletes_everything_undeclared(twilio: Any) -> None:
+    twilio.control("POST", "scenarios", {"default": {"pace_seconds": 300}})
+    twilio.send()
 
-    assert control("POST", "reset").status_code == 204
-    quiet()
-    assert control("GET", "messages").json() == {"created": 0, "attempted": 0, "messages": []}
-    assert control("GET", "callbacks").json() == {"callbacks": []}
-    assert server.emulator.accounts.find(ACCOUNT) is None
-    assert send().status == "accepted"
-    quiet()
+    assert twilio.control("POST", "reset").status_code == 204
+    twilio.quiet()
+    assert twilio.control("GET", "messages").json() == {
+        "created": 0,
+        "attempted": 0,
+        "messages": [],
+    }
+    assert twilio.control("GET", "callbacks").json() == {"callbacks": []}
+    assert twilio.emulator.accounts.find(ACCOUNT) is None
+    assert twilio.send().status == "accepted"
+    twilio.quiet()

@@ -1,10 +1,8 @@
 """Geo permissions through the SDK, and what they do to sending."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from requests import Response
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
@@ -45,9 +43,7 @@ def test_entries_have_twilios_shape_and_can_be_narrowed(geo: Any) -> None:
     ]
 
 
-def test_change_applies_immediately_and_to_this_account_only(
-    geo: Any, sdk: Callable[..., Client], send: Callable[..., Any]
-) -> None:
+def test_change_applies_immediately_and_to_this_account_only(twilio: Any, geo: Any) -> None:
     result = geo.update(permissions=[_wish("BR", enabled=False), _wish("US", enabled=True)])
 
     assert result.permissions == [
@@ -55,15 +51,15 @@ def test_change_applies_immediately_and_to_this_account_only(
         {**_wish("US", enabled=True), "error_code": 0, "error_messages": []},
     ]
     assert geo.fetch(country_code="BR").permissions[0]["enabled"] is False
-    other = sdk("AC" + "9" * 32, "another").accounts.v1.messaging_geopermissions
+    other = twilio.sdk("AC" + "9" * 32, "another").accounts.v1.messaging_geopermissions
     assert other.fetch(country_code="BR").permissions[0]["enabled"] is True
 
     with pytest.raises(TwilioRestException) as closed:
-        send(to="+5511987654321")
+        twilio.send(to="+5511987654321")
     assert (closed.value.status, closed.value.code) == (400, 21408)
 
     geo.update(permissions=[_wish("BR", enabled=True)])
-    assert send(to="+5511987654321").status == "accepted"
+    assert twilio.send(to="+5511987654321").status == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -99,9 +95,9 @@ def test_a_change_that_is_refused_is_refused_item_by_item_in_a_200(
     ],
 )
 def test_a_change_that_is_no_list_of_permissions_is_refused(
-    http: Callable[..., Response], permissions: list[str]
+    twilio: Any, permissions: list[str]
 ) -> None:
-    answer = http("PATCH", "/v1/Messaging/GeoPermissions", data={"Permissions": permissions})
+    answer = twilio.http("PATCH", "/v1/Messaging/GeoPermissions", data={"Permissions": permissions})
 
     assert (answer.status_code, answer.json()["code"]) == (400, 20001)
 
@@ -110,11 +106,11 @@ def test_a_change_that_is_no_list_of_permissions_is_refused(
     ("closed", "number"), [("PR", "+17875550123"), ("GG", "+447911123456"), ("KZ", "+77011234567")]
 )
 def test_the_region_is_the_numbers_and_not_its_calling_codes(
-    geo: Any, send: Callable[..., Any], closed: str, number: str
+    twilio: Any, geo: Any, closed: str, number: str
 ) -> None:
     geo.update(permissions=[_wish(closed, enabled=False)])
 
     with pytest.raises(TwilioRestException) as refused:
-        send(to=number)
+        twilio.send(to=number)
     assert refused.value.code == 21408
-    assert send(to="+12025550143").sid
+    assert twilio.send(to="+12025550143").sid

@@ -10,22 +10,20 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from app.emulator.scenarios import Scenario
-from app.emulator.server import EmulatorServer
 
 FROM = "+12025550199"
 PATH = "/2010-04-01/Accounts/AC" + "1" * 32 + "/Messages.json"
 
 
 @pytest.fixture
-def sent(client: Client, quiet: Callable[[], None], clock: Any) -> list[Any]:
+def sent(twilio: Any, clock: Any) -> list[Any]:
     """Five messages, sent a day apart, to two numbers in turn."""
     made = []
     for day in range(5):
         clock.at = datetime(2026, 11, 20, 23, 59, tzinfo=UTC) + timedelta(days=day)
-        made.append(
-            client.messages.create(to=f"+1202555014{day % 2}", from_=FROM, body=f"day {day}")
-        )
-        quiet()
+        order = {"to": f"+1202555014{day % 2}", "from_": FROM, "body": f"day {day}"}
+        made.append(twilio.client.messages.create(**order))
+        twilio.quiet()
     return made
 
 
@@ -55,17 +53,17 @@ def test_a_list_can_be_narrowed_to_a_recipient_and_a_sender(client: Client, sent
     ],
 )
 def test_a_list_can_be_narrowed_to_days_and_moments(
-    client: Client, sent: Any, filters: dict[str, Any], bodies: list[str]
+    twilio: Any, sent: Any, filters: dict[str, Any], bodies: list[str]
 ) -> None:
-    assert _bodies(client.messages.list(**filters)) == bodies
+    assert _bodies(twilio.client.messages.list(**filters)) == bodies
 
 
-def test_unsent_message_matches_no_day(client: Client, server: EmulatorServer) -> None:
-    server.emulator.scenarios.set_default(Scenario(pace_seconds=300))
-    client.messages.create(to="+12025550143", from_=FROM, body="waits")
+def test_unsent_message_matches_no_day(twilio: Any) -> None:
+    twilio.emulator.scenarios.set_default(Scenario(pace_seconds=300))
+    twilio.client.messages.create(to="+12025550143", from_=FROM, body="waits")
 
-    assert client.messages.list(date_sent_after="2000-01-01") == []
-    assert len(client.messages.list()) == 1
+    assert twilio.client.messages.list(date_sent_after="2000-01-01") == []
+    assert len(twilio.client.messages.list()) == 1
 
 
 def test_pages_follow_each_other_although_messages_are_added(client: Client, sent: Any) -> None:
@@ -110,10 +108,8 @@ def test_an_account_sees_only_its_own_messages(sdk: Callable[..., Client], sent:
         {"DateSent": "yesterday"},
     ],
 )
-def test_a_wrong_query_is_refused(
-    http: Callable[..., Response], sent: Any, query: dict[str, object]
-) -> None:
-    answer = http("GET", PATH, params=query)
+def test_a_wrong_query_is_refused(twilio: Any, sent: Any, query: dict[str, object]) -> None:
+    answer = twilio.http("GET", PATH, params=query)
 
     assert (answer.status_code, answer.json()["code"]) == (400, 20001)
 

@@ -66,33 +66,31 @@ def _check(name: str, path: str, method: str, answer: Any) -> None:
 
 
 @pytest.fixture
-def sid(http: Callable[..., Response], quiet: Callable[[], None]) -> str:
+def sid(twilio: Any) -> str:
     form = {"To": "+12025550143", "MessagingServiceSid": f"MG{SID}", "Body": "Hello"}
-    answer = http("POST", f"{BASE}.json", data=form)
+    answer = twilio.http("POST", f"{BASE}.json", data=form)
     _check("api_v2010", "/2010-04-01/Accounts/{AccountSid}/Messages.json", "post", answer)
-    quiet()
+    twilio.quiet()
     return answer.json()["sid"]
 
 
 def test_messages_are_created_read_redacted_and_listed_in_twilios_shape(
-    http: Callable[..., Response], sid: str
+    twilio: Any, sid: str
 ) -> None:
     one = "/2010-04-01/Accounts/{AccountSid}/Messages/{Sid}.json"
     many = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
 
-    _check("api_v2010", one, "get", http("GET", f"{BASE}/{sid}.json"))
-    _check("api_v2010", one, "post", http("POST", f"{BASE}/{sid}.json", data={"Body": ""}))
-    _check("api_v2010", many, "get", http("GET", f"{BASE}.json"))
-    assert http("DELETE", f"{BASE}/{sid}.json").status_code == 204
+    _check("api_v2010", one, "get", twilio.http("GET", f"{BASE}/{sid}.json"))
+    _check("api_v2010", one, "post", twilio.http("POST", f"{BASE}/{sid}.json", data={"Body": ""}))
+    _check("api_v2010", many, "get", twilio.http("GET", f"{BASE}.json"))
+    assert twilio.http("DELETE", f"{BASE}/{sid}.json").status_code == 204
 
 
-def test_listed_messages_have_every_property_of_the_resource(
-    http: Callable[..., Response], sid: str
-) -> None:
+def test_listed_messages_have_every_property_of_the_resource(twilio: Any, sid: str) -> None:
     description = json.loads((REFERENCE / "twilio_api_v2010.json").read_text())
     declared = description["components"]["schemas"]["api.v2010.account.message"]["properties"]
 
-    (message,) = http("GET", f"{BASE}.json").json()["messages"]
+    (message,) = twilio.http("GET", f"{BASE}.json").json()["messages"]
     assert set(message) == set(declared)
 
 
@@ -134,6 +132,6 @@ def test_lookups_have_twilios_shape(http: Callable[..., Response], number: str) 
     ],
 )
 def test_services_brands_and_campaigns_have_twilios_shape(
-    http: Callable[..., Response], template: str, path: str
+    twilio: Any, template: str, path: str
 ) -> None:
-    _check("messaging_v1", template, "get", http("GET", path))
+    _check("messaging_v1", template, "get", twilio.http("GET", path))

@@ -7,7 +7,6 @@ import pytest
 from requests import Response
 from twilio.base.exceptions import TwilioRestException
 
-from app.emulator.server import EmulatorServer
 from support.each import each
 
 SERVICE = "MG" + "2" * 32
@@ -49,10 +48,10 @@ def _refused(http: Callable[..., Response], form: dict[str, str]) -> tuple[int, 
     ],
 )
 def test_wrong_form_answers_400_with_its_code(
-    http: Callable[..., Response], server: EmulatorServer, change: dict[str, str], code: int
+    twilio: Any, change: dict[str, str], code: int
 ) -> None:
-    assert _refused(http, {**GOOD, **change}) == (400, code)
-    assert server.emulator.messages.created == 0
+    assert _refused(twilio.http, {**GOOD, **change}) == (400, code)
+    assert twilio.emulator.messages.created == 0
 
 
 @pytest.mark.parametrize("sender", [{"MessagingServiceSid": SERVICE}, {"From": FROM}])
@@ -67,9 +66,9 @@ def test_wrong_form_answers_400_with_its_code(
     ],
 )
 def test_magic_recipients_are_refused_with_and_without_a_service(
-    http: Callable[..., Response], sender: dict[str, str], to: str, code: int
+    twilio: Any, sender: dict[str, str], to: str, code: int
 ) -> None:
-    assert _refused(http, {"To": to, "Body": "Hello", **sender}) == (400, code)
+    assert _refused(twilio.http, {"To": to, "Body": "Hello", **sender}) == (400, code)
 
 
 @pytest.mark.parametrize("service", [{}, {"MessagingServiceSid": SERVICE}])
@@ -78,11 +77,11 @@ def test_magic_recipients_are_refused_with_and_without_a_service(
     [("+15005550001", 400, 21212), ("+15005550007", 400, 21606), ("+15005550008", 429, 21611)],
 )
 def test_magic_senders_are_refused_with_and_without_a_service(
-    http: Callable[..., Response], service: dict[str, str], sender: str, status: int, code: int
+    twilio: Any, service: dict[str, str], sender: str, status: int, code: int
 ) -> None:
     form = {"To": TO, "From": sender, "Body": "Hello", **service}
 
-    assert _refused(http, form) == (status, code)
+    assert _refused(twilio.http, form) == (status, code)
 
 
 @pytest.mark.parametrize("sender", [FROM, "+15005550006", "72345", "Borderpost"])
@@ -109,9 +108,9 @@ def test_error_body_has_twilios_form(http: Callable[..., Response]) -> None:
     }
 
 
-def test_the_sdk_raises_its_own_exception_with_the_code(send: Callable[..., Any]) -> None:
+def test_the_sdk_raises_its_own_exception_with_the_code(twilio: Any) -> None:
     with pytest.raises(TwilioRestException) as refused:
-        send(to="+15005550004")
+        twilio.send(to="+15005550004")
 
     assert (refused.value.status, refused.value.code) == (400, 21610)
 
@@ -126,8 +125,8 @@ def test_the_sdk_raises_its_own_exception_with_the_code(send: Callable[..., Any]
     ],
 )
 def test_missing_resource_answers_with_twilios_error(
-    http: Callable[..., Response], method: str, path: str, status: int, code: int
+    twilio: Any, method: str, path: str, status: int, code: int
 ) -> None:
-    answer = http(method, path)
+    answer = twilio.http(method, path)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -122,25 +121,22 @@ def test_the_application_also_runs_without_its_server() -> None:
 
 
 def test_a_defect_of_the_emulator_is_a_500_in_twilios_words(
-    server: EmulatorServer,
-    http: Callable[..., Response],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    twilio: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(server.emulator.messages, "newest_first", fail)
-    answer = http("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json")
+    monkeypatch.setattr(twilio.emulator.messages, "newest_first", fail)
+    answer = twilio.http("GET", f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json")
 
     assert (answer.status_code, answer.json()["code"]) == (500, 20500)
 
 
 def test_requests_leave_no_numbers_in_the_log(
-    server: EmulatorServer, http: Callable[..., Response], caplog: pytest.LogCaptureFixture
+    twilio: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG"):
-        http("GET", "/v2/PhoneNumbers/+12025550143")
+        twilio.http("GET", "/v2/PhoneNumbers/+12025550143")
 
     assert "2025550143" not in "".join(
         record.getMessage() for record in caplog.records if not record.name.startswith("urllib3")
