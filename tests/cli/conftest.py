@@ -11,6 +11,7 @@ from app.db.encryption import Cipher
 from app.instance import create_instance, load_secrets
 from app.kernel.clock import parse_rfc3339
 from support.commands import Commands, Run
+from support.factories import Tenant
 
 ACME = """
 [organization]
@@ -80,8 +81,8 @@ def acme(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def destinations(run: Run) -> Commands:
-    """The commands under `destinations`."""
+def destinations(run: Run, tenant: Tenant) -> Commands:
+    """The commands under `destinations`, in an installation with one workspace."""
     return Commands(run)
 
 

@@ -64,18 +64,6 @@ def test_list_shows_contradicting_rules_and_denied_countries(
     assert found["destinations"] == {"CA": "allowed", "MX": "allowed", "US": "allowed"}
 
 
-def test_a_rule_for_a_whole_calling_code_opens_its_countries(
-    destinations: Commands, tenant: Tenant
-) -> None:
-    destinations("rule", "add", "prefix", "+31", "allowed")
-    destinations("rule", "add", "prefix", "+4479", "allowed")
-    assert destinations.lines("list")[1:3] == [
-        "NL Netherlands    allowed  by a rule",
-        "US United States  allowed",
-    ]
-    assert destinations.json("list")["reachable"] == ["NL", "US"]
-
-
 def test_programs_see_the_same(destinations: Commands, tenant: Tenant) -> None:
     found = destinations.json("list")
     assert found.pop("updated_at").endswith("Z")
@@ -93,13 +81,13 @@ def test_programs_see_the_same(destinations: Commands, tenant: Tenant) -> None:
     }
 
 
-def test_policy_that_allows_nothing_is_reported(destinations: Commands, tenant: Tenant) -> None:
+def test_policy_that_allows_nothing_is_reported(destinations: Commands) -> None:
     destinations("set", "-", stdin="code,status\n")
     assert destinations.lines("list")[1:] == ["every country: blocked"]
 
 
 @pytest.fixture
-def changed(destinations: Commands, tenant: Tenant, at: Callable[[str], None]) -> Commands:
+def changed(destinations: Commands, at: Callable[[str], None]) -> Commands:
     """A workspace at revision 4."""
     at(NOW)
     destinations("allow", "CA", "--reason", "=launch")
@@ -145,7 +133,7 @@ def test_truncated_history_is_marked(changed: Commands) -> None:
     assert changed.lines("history", "--limit", "1") == changed.lines("history")[:3]
 
 
-def test_without_a_change_the_history_is_empty(destinations: Commands, tenant: Tenant) -> None:
+def test_without_a_change_the_history_is_empty(destinations: Commands) -> None:
     assert destinations.lines("history") == ["no changes yet"]
     assert destinations.json("history") == {"items": []}
 
@@ -153,9 +141,7 @@ def test_without_a_change_the_history_is_empty(destinations: Commands, tenant: T
 NUMBERS = [US_NUMBER, BR_NUMBER, "+12045550123", "+870773111632", "nonsense"]
 
 
-def test_check_shows_the_verdict_and_the_rule(
-    destinations: Commands, tenant: Tenant, database: Database
-) -> None:
+def test_check_shows_the_verdict_and_the_rule(destinations: Commands, database: Database) -> None:
     destinations("allow", "CA")
     destinations("rule", "add", "prefix", "+1204", "blocked")
     before = snapshot(database)
@@ -178,7 +164,7 @@ def test_a_check_agrees_with_the_api(
     assert destinations.json("check", *NUMBERS) == answer.json
 
 
-def test_numbers_are_read_from_standard_input(destinations: Commands, tenant: Tenant) -> None:
+def test_numbers_are_read_from_standard_input(destinations: Commands) -> None:
     stdin = f"\n{US_NUMBER} \r\n\n{BR_NUMBER}\n"
     found = destinations.json("check", "nonsense", "-", stdin=stdin)["verdicts"]
     assert [verdict["number"] for verdict in found] == ["nonsense", US_NUMBER, BR_NUMBER]
@@ -199,7 +185,7 @@ def test_a_check_can_be_made_for_a_use_case(
     ]
 
 
-def test_unprintable_text_is_not_a_number(destinations: Commands, tenant: Tenant) -> None:
+def test_unprintable_text_is_not_a_number(destinations: Commands) -> None:
     (line,) = destinations.lines("check", "+1202\x1b[2J\udcff")
     assert line.startswith("+1202?[2J?  InvalidDestination")
 

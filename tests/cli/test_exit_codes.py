@@ -1,13 +1,17 @@
-"""0 done, 1 failed, 64 wrong usage; the same under `borderpost` and under `flask`."""
+"""Exit codes, under `borderpost` and under `flask`; the help, the page and the numbers of every command."""
 
+import shlex
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import Result
 from flask import Flask
 
 from app.cli import COMMANDS, borderpost
-from app.cli.group import Command, Group
+from app.cli.group import Command, Group, IdParam, WholeNumberParam
 from app.kernel.errors import WorkspaceSuspended
 from support.commands import Run
 from support.each import each
@@ -15,80 +19,112 @@ from support.each import each
 pytestmark = pytest.mark.one_engine
 
 
-WRONG_USAGE = [
-    [],
-    ["nonsense"],
-    ["--nonsense"],
-    ["apply"],
-    ["apply", "a", "b"],
-    ["apply", "a", "--nonsense"],
-    ["init", "now"],
-    ["db"],
-    ["db", "downgrade"],
-    ["db", "--nonsense"],
-    ["keys"],
-    ["keys", "forget"],
-    ["keys", "create"],
-    ["keys", "create", "--name", "x"],
-    ["keys", "create", "--name", "x", "--role", "root"],
-    ["keys", "create", "--name", "", "--role", "viewer"],
-    ["keys", "create", "--name", "x", "--role", "viewer", "--expires-in", "soon"],
-    ["keys", "create", "--name", "x", "--role", "viewer", "--expires-at", "2031-01-01"],
-    ["keys", "create", "--name", "x", "--role", "viewer", "--expires-at", "2001-01-01T00:00:00Z"],
-    [
-        "keys",
-        "create",
-        "--name",
-        "x",
-        "--role",
-        "viewer",
-        "--expires-in",
-        "1d",
-        "--expires-at",
-        "2099-01-01T00:00:00Z",
+DOCS = Path(__file__).parents[2] / "docs"
+NOT_NUMBERS = ("1_0", "\u0661\u0660", "\uff11", "+5", " 5", "5 ", "1e3", "0x10", "5.0", "9" * 5000)
+NOT_IDS = (
+    "0b9e7f6e6f0e4c538a431f7f1c1ad001",
+    "{0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001}",
+    "urn:uuid:0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001",
+    " 0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001",
+)
+# Each command with the arguments that it does not take.
+WRONG_USAGE = {
+    "": ["", "nonsense", "--nonsense"],
+    "apply": ["", "a b", "a --nonsense"],
+    "init": ["now"],
+    "db": ["", "downgrade", "--nonsense"],
+    "keys": ["", "forget", "create", "create --name x", "create --name x --role root", "revoke"],
+    "keys create --name '' --role viewer": [""],
+    "keys create --name x --role viewer --expires-in": [
+        "soon",
+        "1d --expires-at 2099-01-01T00:00:00Z",
     ],
-    ["keys", "revoke"],
-    ["emulator", "--port", "70000"],
-]
+    "keys create --name x --role viewer --expires-at": ["2031-01-01", "2001-01-01T00:00:00Z"],
+    "emulator": ["--port 70000"],
+}
+LINES = [f"{command} {wrong}" for command, all_wrong in WRONG_USAGE.items() for wrong in all_wrong]
 
 
-@each("arguments", WRONG_USAGE, ids=" ".join)
-def test_wrong_usage_exits_64(run: Run, arguments: list[str]) -> None:
-    result = run(*arguments)
-    assert result.exit_code == 64
+@each("line", LINES)
+def test_wrong_usage_exits_64(run: Run, line: str) -> None:
+    result = run(*shlex.split(line))
+    assert (result.exit_code, result.stdout) == (64, "")
     assert "Usage:" in result.stderr
-    assert result.stdout == ""
 
 
-@each("arguments", [a for a in WRONG_USAGE if len(a) > 1], ids=" ".join)
-def test_wrong_usage_exits_64_under_flask_too(run: Run, arguments: list[str]) -> None:
+def under_flask(environ: dict[str, str | None], *arguments: str) -> Result:
     app = Flask(__name__)
     for command in COMMANDS:
         app.cli.add_command(command)
-    assert app.test_cli_runner().invoke(args=arguments).exit_code in (
-        {2} if arguments[0].startswith("-") else {64}
-    )
+    return app.test_cli_runner(env=environ).invoke(args=arguments)
 
 
-def _all(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    found = [path]
+@each("line", [line for line in LINES if len(line.split()) > 1])
+def test_wrong_usage_exits_64_under_flask_too(environ: dict[str, str | None], line: str) -> None:
+    assert under_flask(environ, *shlex.split(line)).exit_code == 64
+
+
+def commands(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """A group, and every command and group below it, with its path."""
+    yield path, group
     for name, command in group.commands.items():
         inside = (*path, name)
-        found += _all(command, inside) if isinstance(command, click.Group) else [inside]
-    return found
+        if isinstance(command, click.Group):
+            yield from commands(command, inside)
+        else:
+            yield inside, command
 
 
-@each("path", _all(borderpost), ids=" ".join)
+ALL = dict(commands(borderpost))
+
+
+@each("path", ALL, ids=" ".join)
 def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     result = run(*path, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
-    command: click.Command = borderpost
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
-    assert isinstance(command, Command | Group)
-    assert command.help
+    assert isinstance(ALL[path], Command | Group)
+    assert ALL[path].help
+
+
+def test_the_pages_name_every_command() -> None:
+    paths = [" ".join(path) for path, one in ALL.items() if not isinstance(one, click.Group)]
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert "keys create" in paths
+    assert [path for path in paths if f"| `{path}" not in page] == []
+    page = (DOCS / "destinations.md").read_text(encoding="utf-8")
+    of_destinations = [path for path in paths if path.startswith("destinations ")]
+    assert "destinations rule add" in of_destinations
+    assert [path for path in of_destinations if f"borderpost {path}" not in page] == []
+
+
+def test_every_number_and_id_of_a_command_has_its_one_form() -> None:
+    """Breaks when click reads one by itself: make `--limit` a `click.IntRange`."""
+    of_click = (
+        *(type(click.INT), type(click.FLOAT), type(click.UUID)),
+        *(click.IntRange, click.FloatRange),
+    )
+    kinds = {(path, of.name): of.type for path, one in ALL.items() for of in one.params}
+    plain = {
+        path
+        for path, kind in kinds.items()
+        if isinstance(kind, of_click) and not isinstance(kind, WholeNumberParam)
+    }
+    assert plain == set()
+    assert sum(isinstance(kind, WholeNumberParam) for kind in kinds.values()) > 4
+    wrong = [(WholeNumberParam(0), text) for text in NOT_NUMBERS]
+    for kind, text in [*wrong, *((IdParam(), text) for text in NOT_IDS)]:
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+    assert WholeNumberParam(0, 9).convert("007", None, None) == 7
+
+
+@each("text", NOT_NUMBERS)
+def test_a_wrong_number_is_wrong_usage_and_named(run: Run, text: str) -> None:
+    done = run("destinations", "history", "--limit", text)
+    assert (done.exit_code, "--limit" in done.stderr) == (64, True)
 
 
 def test_a_failure_prints_error_lines_and_exits_1(run: Run) -> None:
@@ -98,13 +134,8 @@ def test_a_failure_prints_error_lines_and_exits_1(run: Run) -> None:
     assert result.stdout == ""
 
 
-def test_a_failure_exits_1_under_flask_too(
-    environ: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = Flask(__name__)
-    for command in COMMANDS:
-        app.cli.add_command(command)
-    result = app.test_cli_runner(env=environ).invoke(args=["keys", "revoke", "nobody"])
+def test_a_failure_exits_1_under_flask_too(environ: dict[str, str | None]) -> None:
+    result = under_flask(environ, "keys", "revoke", "nobody")
     assert (result.exit_code, result.stderr) == (1, "error: there is no access key nobody\n")
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
 from app.access.tables import audit_events
 from app.db.engine import Database
+from app.db.metadata import metadata
 from app.kernel.clock import parse_rfc3339
 from support.commands import Run
 from support.each import each
@@ -114,18 +115,8 @@ def test_unknown_scope_is_reported(run: Run, option: str) -> None:
 
 def test_before_the_first_apply_there_is_no_organization(run: Run, database: Database) -> None:
     with database.writing() as connection:
-        for table in (
-            "audit_events",
-            "senders",
-            "use_cases",
-            "destination_revisions",
-            "destination_policies",
-            "access_keys",
-            "workspaces",
-            "provider_accounts",
-            "organizations",
-        ):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(delete(table))
     assert run("keys", "create", "--name", "x", "--role", "owner").stderr == (
         "error: there is no organization yet: make one with `borderpost apply`\n"
     )
@@ -188,9 +179,9 @@ def test_the_audit_names_the_user_who_made_and_revoked_a_key(run: Run, database:
     ]
 
 
-def test_a_key_is_made_with_a_rate_and_limits(run: Run) -> None:
-    use_case = json.loads(run("apply", "-", "--json", stdin=json.dumps(USE_CASE)).stdout)
-    use_case_id = use_case["workspaces"][0]["use_cases"][0]["id"]
+def test_a_key_is_made_with_a_rate_and_limits(run: Run, acme: Path) -> None:
+    applied = json.loads(run("apply", str(acme), "--json").stdout)
+    use_case_id = applied["workspaces"][0]["use_cases"][0]["id"]
     limits = ("--use-case", use_case_id, "--country", "US", "--country", "CA")
     made = create(
         run,
@@ -208,17 +199,6 @@ def test_a_key_is_made_with_a_rate_and_limits(run: Run) -> None:
         "networks: 203.0.113.0/24"
     )
     assert create(run, "--role", "sender", "--rate", "7")["rate"] == {"per_second": 7, "burst": 14}
-
-
-USE_CASE = {
-    "organization": {"name": "Acme"},
-    "workspaces": [
-        {
-            "name": "Retail",
-            "use_cases": [{"name": "codes", "messaging_service_sid": "MG" + "a" * 32}],
-        }
-    ],
-}
 
 
 @each(
