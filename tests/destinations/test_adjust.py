@@ -9,10 +9,10 @@ from app.destinations.changes import HIGH_RISK, Adjust, Adjustment
 from app.destinations.manage import ChangeRequest
 from app.destinations.policy.state import DENIED, NOT_A_COUNTRY, country_allowances
 from app.destinations.storage.policies import load_effective
-from app.destinations.tables import provider_permissions
 from app.kernel.clock import utc_now
 from app.kernel.errors import ValidationFailed
 from support.destinations import PolicyClient
+from support.geo import store
 
 pytestmark = pytest.mark.one_engine
 
@@ -93,17 +93,7 @@ def test_every_problem_is_named_by_its_country_and_nothing_changes(policy: Polic
 
 
 def test_a_person_is_asked_about_high_risk_in_every_workspace(policy: PolicyClient) -> None:
-    with policy.factory.database.writing() as connection:
-        connection.execute(provider_permissions.delete())
-        row = {
-            "account_sid": policy.tenant.account_sid,
-            "country": "PK",
-            "is_open": True,
-            "is_high_risk": True,
-        }
-        connection.execute(
-            provider_permissions.insert().values(**row, noted_at=NOW, noted_by="check")
-        )
+    store(policy.factory.database, policy.tenant.account_sid, high_risk=("PK",), PK=True)
     wanted = Adjustment(allow=("PK", "FR"))
     with pytest.raises(ValidationFailed) as problem:
         make(policy, wanted, acknowledged=("FR",))

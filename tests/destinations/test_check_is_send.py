@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
-from sqlalchemy import insert
 
-from app.destinations.tables import provider_permissions
 from app.kernel.ids import new_id
 from app.kernel.phone import NumberKind, is_e164
 from app.use_cases.tables import use_cases
 from support.destinations import PolicyClient
 from support.factories import US_NUMBER
+from support.geo import store
 from support.layers import NUMBERS, Stack, bounded, lay, stacks
 from support.served import Served
 from support.tables import unchanged
@@ -192,18 +191,7 @@ def test_a_use_case_without_a_subset_adds_nothing_and_an_empty_one_blocks_all(
 def test_a_check_shows_a_known_block_by_the_provider(policy: PolicyClient) -> None:
     sid = "AC" + new_id().hex
     found = policy.a_colleague(account_sid=sid, destinations={"US": "allowed", "BR": "blocked"})
-    with policy.factory.database.writing() as c:
-        for country, is_open in (("US", False), ("BR", True)):
-            c.execute(
-                insert(provider_permissions).values(
-                    account_sid=sid,
-                    country=country,
-                    is_open=is_open,
-                    is_high_risk=False,
-                    noted_at=policy.factory.now,
-                    noted_by="check",
-                )
-            )
+    store(policy.factory.database, sid, US=False, BR=True)
     verdicts = found.check(US_NUMBER, NUMBERS["BR"], NUMBERS["GG"], "+881612345678", "junk")
     assert [v["provider_closed"] for v in verdicts] == [True, False, None, None, None]
     assert [v["allowed"] for v in verdicts] == [True, False, False, False, False]

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
 
 from app.access.principal import Actor, ActorKind
 from app.db.encryption import Cipher
@@ -16,12 +15,12 @@ from app.db.engine import Database
 from app.destinations import changes
 from app.destinations.manage import ChangeRequest, ManageDestinations
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
-from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.ids import new_id
 from app.messages.queries.traffic import MessageTraffic
 from app.provisioning.apply import plan
+from support.geo import store
 from support.provisioning import Apply, File, Rows
 
 pytestmark = pytest.mark.one_engine
@@ -263,17 +262,7 @@ def test_a_rule_made_while_a_file_is_applied_is_not_lost(
 def test_acknowledgement_is_required_if_the_file_requires_it(
     ids: dict[str, UUID], manage: Any, planned: Any, applied: Apply, database: Database
 ) -> None:
-    with database.writing() as connection:
-        connection.execute(
-            insert(provider_permissions).values(
-                account_sid="AC" + "a" * 32,
-                country="PK",
-                is_open=False,
-                is_high_risk=True,
-                noted_at=NOW,
-                noted_by="check",
-            )
-        )
+    store(database, high_risk=("PK",), PK=False)
     asking = retail(acknowledge_high_risk=True)
     assert planned(asking) == ["~ workspaces[0].acknowledge_high_risk: false -> true"]
     applied(asking)

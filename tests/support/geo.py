@@ -1,7 +1,7 @@
 """Twilio's geo permissions as tests tell them: over the wire, and as a source of their own."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -85,10 +85,17 @@ def permissions_at_twilio(permissions: Iterable[GeoPermission]) -> GeoPermission
     return geo_permissions_from(permissions, TwilioGeoPermissions.facts)
 
 
-def store(database: Database, account_sid: str = ACCOUNT, **states: bool) -> None:
+def store(
+    database: Database,
+    account_sid: str = ACCOUNT,
+    *,
+    high_risk: Collection[str] = (),
+    **states: bool,
+) -> None:
     """Write what an account permits, as a check does."""
+    found = [replace(one, is_high_risk=one.country in high_risk) for one in permits(**states)]
     with database.writing() as c:
-        replace_permissions(c, account_sid, permissions_at_twilio(permits(**states)), utc_now())
+        replace_permissions(c, account_sid, permissions_at_twilio(found), utc_now())
 
 
 def ask_through_twilio(

@@ -6,13 +6,11 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import workspaces
-from app.destinations.geo_permissions.store import replace_permissions
-from app.providers.port import GeoPermission
 from support.console import Console, signed_in
 from support.destinations import PolicyClient
-from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.forms import form_of
-from support.geo import permissions_at_twilio
+from support.geo import store
 
 pytestmark = pytest.mark.one_engine
 
@@ -106,9 +104,7 @@ def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks
     policy: PolicyClient, console: Console, factory: Factory
 ) -> None:
     factory.set(workspaces, policy.tenant.workspace_id, acknowledges_high_risk=True)
-    with factory.database.writing() as connection:
-        gates = permissions_at_twilio([GeoPermission("PK", True, is_high_risk=True)])
-        replace_permissions(connection, ACCOUNT, gates, factory.now)
+    store(factory.database, high_risk=("PK",), PK=True)
     wanted = {"kind": "country", "value": "PK", "action": "allowed"}
     status, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
     assert (status, "Confirm below to allow it" in html) == (422, True)
@@ -133,12 +129,11 @@ def test_a_rule_is_taken_away_after_a_look_at_the_effect(
     assert console.post(remove, on=RULES).status_code == 404
 
 
-def test_a_viewer_sees_rules_with_masked_numbers_and_no_buttons(policy: PolicyClient) -> None:
+def test_a_viewer_sees_rules_with_masked_numbers(policy: PolicyClient) -> None:
     policy.add_rule("number", BR_NUMBER, "allowed")
     html = signed_in(policy.gateway, policy.tenant.keys[Role.VIEWER]).get(RULES).text
     assert BR_NUMBER not in html
     assert "+55" in html
-    assert "<button" not in html.partition("<h1>")[2]
 
 
 def test_a_workspace_follows_its_parent_and_leaves_it(
@@ -211,15 +206,6 @@ def test_an_unknown_revision_is_not_found(policy: PolicyClient, console: Console
     policy.allow("FR")
     for revision in ("1", "99", "x", "٣", "9" * 30):
         assert console.get(f"{HISTORY}/{revision}").status_code == 404
-
-
-def test_a_viewer_reads_a_revision_and_cannot_restore_it(policy: PolicyClient) -> None:
-    policy.allow("FR")
-    console = signed_in(policy.gateway, policy.tenant.keys[Role.VIEWER])
-    html = console.get(f"{HISTORY}/2").text
-    assert "Allowed: United States, France." in html
-    assert "<button" not in html.partition("<h1>")[2]
-    assert console.post(f"{HISTORY}/2/restore", on="/console").status_code == 403
 
 
 def test_an_inherited_policy_cannot_be_changed_here(policy: PolicyClient) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert
 from twilio.http.response import Response
 
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
-from app.destinations.tables import provider_permissions
 from app.messages.sending.send import InFlight
 from app.messages.tables import idempotency_keys, messages
 from app.providers.twilio.transport import Throttled
@@ -20,8 +18,9 @@ from app.use_cases.opt_outs import OptOut, add_opt_out
 from app.use_cases.tables import use_cases
 from app.web.waiting import allow_waiting, condition_to_run_again
 from support.console import Console, signed_in
-from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant, open_gateway
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.fake_twilio import refused
+from support.geo import store
 from support.replace_services import replace_services
 from support.time import FakePace
 
@@ -113,14 +112,7 @@ def test_known_geo_permissions_are_shown(
     tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     assert "not known" in judged(console, US_NUMBER)
-    with factory.database.writing() as c:
-        for country, is_open in (("US", False), ("FR", True)):
-            values = {"country": country, "is_open": is_open, "account_sid": ACCOUNT}
-            c.execute(
-                insert(provider_permissions).values(
-                    **values, is_high_risk=False, noted_at=factory.now, noted_by="check"
-                )
-            )
+    store(factory.database, US=False, FR=True)
     assert "fails with error 21408" in judged(console, US_NUMBER)
     assert "Twilio allowed" in judged(console, FR_NUMBER)
 
@@ -221,19 +213,6 @@ def test_the_same_key_of_the_api_and_a_form_are_two(
     assert gateway.send(tenant, Idempotency_Key=form["nonce"]).status_code == 201
     assert send(console, form).status_code == 303
     assert len(gateway.twilio.calls) == 2
-
-
-def test_a_viewer_sees_no_form_and_cannot_send(
-    gateway: Gateway, tenant: Tenant, console: Console
-) -> None:
-    form = form_of(console, tenant)
-    viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
-    page = viewer.get("/console/try?number=%2B12025550123").text
-    assert "Allowed" in page
-    assert "Send a test" not in page
-    answer = send(viewer, form | {"csrf_token": viewer.token("/console/try")})
-    assert answer.status_code == 403
-    assert gateway.twilio.calls == []
 
 
 def test_another_workspaces_use_case_cannot_be_sent_through(

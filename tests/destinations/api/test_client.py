@@ -1,7 +1,6 @@
 """A client written for seed 001 works here by changing its base URL."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,12 +68,6 @@ def test_blocking_answers_the_sentence_of_the_seed_and_the_configuration(
     assert not policy.reaches(US_NUMBER)
 
 
-def test_an_empty_list_changes_nothing(policy: PolicyClient) -> None:
-    before = policy.get()
-    assert policy.allow().json == before
-    assert policy.block().json == {"message": SENTENCE, "configuration": before}
-
-
 def test_the_times_are_the_policys_first_and_last_change(
     timed_policy: PolicyClient, clock: ManualClock
 ) -> None:
@@ -88,41 +81,17 @@ def test_the_times_are_the_policys_first_and_last_change(
     assert again == changed
 
 
+ISO = ["Must be an ISO 3166-1 alpha-2 country code in upper case."]
+STATUS = ["Must be one of: allowed, blocked."]
+DENIED = ["The organization denies this destination; a workspace cannot allow it."]
 WRONG: list[tuple[str, str, Any, dict[str, list[str]]]] = [
     (
-        "PUT",
-        "",
+        *("PUT", ""),
         {"us": "allowed", "ZZ": "blocked", "US": "maybe", "KP": "allowed", "CA": "allowed"},
-        {
-            "$.destinations.us": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-            "$.destinations.ZZ": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-            "$.destinations.US": ["Must be one of: allowed, blocked."],
-            "$.destinations.KP": [
-                "The organization denies this destination; a workspace cannot allow it."
-            ],
-        },
+        {"us": ISO, "ZZ": ISO, "US": STATUS, "KP": DENIED},
     ),
-    (
-        "POST",
-        "/allow",
-        ["CA", "us", "KP", ""],
-        {
-            "$.destinations[1]": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-            "$.destinations[2]": [
-                "The organization denies this destination; a workspace cannot allow it."
-            ],
-            "$.destinations[3]": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-        },
-    ),
-    (
-        "POST",
-        "/block",
-        ["KP", "UK", "USA"],
-        {
-            "$.destinations[1]": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-            "$.destinations[2]": ["Must be an ISO 3166-1 alpha-2 country code in upper case."],
-        },
-    ),
+    ("POST", "/allow", ["CA", "us", "KP", ""], {"[1]": ISO, "[2]": DENIED, "[3]": ISO}),
+    ("POST", "/block", ["KP", "UK", "USA"], {"[1]": ISO, "[2]": ISO}),
 ]
 
 
@@ -135,7 +104,8 @@ def test_every_wrong_entry_is_named_by_its_json_path_at_once(
     assert answer.status_code == 422
     assert set(answer.json) == {"code", "message", "details"}
     assert answer.json["code"] == "ValidationFailed"
-    assert answer.json["details"] == details
+    places = {place if place[0] == "[" else f".{place}": text for place, text in details.items()}
+    assert answer.json["details"] == {f"$.destinations{at}": text for at, text in places.items()}
     assert policy.destinations == {"US": "allowed"}
 
 
@@ -153,29 +123,3 @@ def test_a_key_comes_as_the_seed_says_and_no_other_way(policy: PolicyClient) -> 
     assert ask(Authorization=token) == refused
     assert ask(Authorization="AccessKey ") == refused
     assert ask(Authorization=f"AccessKey {token[:-1]}") == refused
-
-
-def test_reading_takes_a_viewer_and_changing_an_admin(policy: PolicyClient) -> None:
-    for role, status in {
-        Role.VIEWER: 403,
-        Role.SENDER: 403,
-        Role.ADMIN: 200,
-        Role.OWNER: 200,
-    }.items():
-        asked = replace(policy, role=role)
-        assert asked.ask("GET").status_code == 200
-        assert asked.put({"US": "allowed"}).status_code == status
-        assert asked.allow("CA").status_code == status
-        assert asked.block("CA").status_code == status
-
-
-def test_a_key_of_the_organization_reaches_every_workspace(policy: PolicyClient) -> None:
-    keys = policy.factory.keys(policy.tenant.organization_id, None)
-    answer = policy.of(replace(policy.tenant, keys=keys)).allow("FR")
-    assert answer.json["destinations"] == {"US": "allowed", "FR": "allowed"}
-
-
-def test_with_and_without_a_trailing_slash_are_the_same(policy: PolicyClient) -> None:
-    assert policy.ask("GET", "/").json == policy.get()
-    assert policy.ask("POST", "/allow/", {"destinations": ["FR"]}).status_code == 200
-    assert "FR" in policy.destinations

@@ -144,40 +144,6 @@ def test_verdicts_use_the_entry_that_covers_a_country_without_one(
 
 
 @pytest.mark.parametrize(
-    ("role", "get", "post"),
-    [
-        (Role.VIEWER, 200, 403),
-        (Role.SENDER, 200, 403),
-        (Role.ADMIN, 200, 200),
-        (Role.OWNER, 200, 200),
-    ],
-)
-def test_viewers_read_and_admins_ask(
-    gateway: Gateway, tenant: Tenant, role: Role, get: int, post: int
-) -> None:
-    gateway.twilio.script.append(listed(entry("US")))
-
-    assert gateway.get(_path(tenant), key=tenant.keys[role]).status_code == get
-    assert _post(gateway, tenant, role).status_code == post
-    assert len(gateway.twilio.calls) == (1 if post == 200 else 0)
-
-
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_another_tenants_workspace_and_another_capability_do_not_exist(
-    gateway: Gateway, tenant: Tenant, factory: Factory, method: str
-) -> None:
-    stranger = factory.tenant(factory.organization("Other"))
-    key = stranger.keys[Role.OWNER]
-    ask: Callable[..., Any] = getattr(gateway, method)
-
-    assert ask(_path(tenant), key=key).json["code"] == "NotFound"
-    voice = path_of(stranger.workspace_id, "voice") + "/provider"
-    assert ask(voice, key=key).json["code"] == "BadRequest"
-    assert ask(_path(tenant)).json["code"] == "Unauthorized"
-    assert gateway.twilio.calls == []
-
-
-@pytest.mark.parametrize(
     ("answer", "expected"),
     [
         (NotConnected("refused"), (503, "ProviderUnavailable")),

@@ -1,26 +1,20 @@
 """Asking Twilio: each account once, with its own credentials, and what a failure leaves alone."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from app.access.tables import provider_accounts, workspaces
-from app.db.encryption import Cipher
+from app.access.tables import workspaces
 from app.db.unavailable import holds_connection
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import Comparison
 from app.destinations.geo_permissions.store import record_closed
 from app.destinations.tables import provider_checks, provider_permissions
-from app.emulator.server import EmulatorServer
-from app.kernel.clock import Clock
 from app.kernel.countries import COUNTRIES
 from app.providers.port import GeoPermission, ProviderUnknown
-from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Tenant
-from support.geo import FakeGeo, over_the_wire, permits
+from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory, Tenant
+from support.geo import FakeGeo, permits
 from support.tables import snapshot
 from support.threads import together
 from support.time import ManualClock
@@ -217,74 +211,3 @@ def test_checks_and_refusals_at_the_same_time_do_not_disturb_each_other(
     check()
     rows = factory.rows(provider_permissions)
     assert {(row["country"], row["is_open"]) for row in rows} == {(c, True) for c in codes[:-30]}
-
-
-@pytest.fixture
-def emulated(factory: Factory, cipher: Cipher) -> Any:
-    with EmulatorServer() as server, over_the_wire(server.url, cipher) as source:
-        yield server, CheckProvider(factory.database, source, Clock())
-
-
-def test_a_real_round_asks_as_each_subaccount_itself(
-    factory: Factory, tenant: Tenant, emulated: tuple[EmulatorServer, CheckProvider]
-) -> None:
-    server, check = emulated
-    other = _other(
-        factory, tenant, destinations={"US": "allowed", "PK": "allowed", "IR": "allowed"}
-    )
-    for sid, token in ((ACCOUNT, AUTH_TOKEN), (OTHER_ACCOUNT, "other")):
-        server.emulator.accounts.change(
-            sid, lambda now, token=token: replace(now, auth_token=token)
-        )
-    server.emulator.accounts.change(ACCOUNT, lambda now: now.with_regions({"US": False}))
-
-    (retail,), (outlet,) = check(tenant.workspace_id), check(other.workspace_id)
-
-    assert (retail.problem, outlet.problem) == (None, None)
-    assert retail.view.comparison.allowed_here_closed_there == ("US",)
-    assert "FR" in retail.view.comparison.closed_here_open_there
-    assert outlet.view.comparison.allowed_here_closed_there == ("IR", "PK")
-    assert outlet.view.comparison.high_risk == ("PK",)
-    assert outlet.view.comparison.unsupported == ("IR",)
-
-
-def _with_another_token(factory: Factory, server: EmulatorServer) -> None:
-    server.emulator.accounts.change(ACCOUNT, lambda now: replace(now, auth_token="rotated"))
-
-
-def _gone(factory: Factory, server: EmulatorServer) -> None:
-    server.close()
-
-
-def _unsealed(factory: Factory, server: EmulatorServer) -> None:
-    with factory.database.writing() as c:
-        c.execute(update(provider_accounts).values(auth_token="not sealed"))
-
-
-@pytest.mark.parametrize(
-    ("breaks", "why", "is_misconfigured"),
-    [
-        (_with_another_token, "Twilio answered 20003", True),
-        (_gone, "Twilio cannot be reached", False),
-        (_unsealed, "the stored auth token cannot be decrypted", True),
-    ],
-)
-def test_a_real_failure_says_why_and_touches_nothing(
-    factory: Factory,
-    emulated: tuple[EmulatorServer, CheckProvider],
-    breaks: Callable[[Factory, EmulatorServer], None],
-    why: str,
-    is_misconfigured: bool,
-) -> None:
-    server, check = emulated
-    factory.tenant(factory.organization())
-    check()
-    breaks(factory, server)
-    before = snapshot(factory.database)
-
-    (found,) = check()
-
-    assert isinstance(found.problem, ProviderUnknown)
-    assert (str(found.problem), found.problem.is_misconfigured) == (why, is_misconfigured)
-    assert AUTH_TOKEN not in str(found.problem)
-    assert snapshot(factory.database) == before
