@@ -20,6 +20,15 @@ PAGES = {(e.method, e.path) for routes in CONSOLE_ROUTES for e in routes.endpoin
 KEYED = [e for e in ENDPOINTS if isinstance(e.guard, Requires | RequiresLater)]
 ADDRESSES = count()
 OPEN = [e for e in ENDPOINTS if e not in KEYED]
+# Reading takes a viewer and changing an admin, but for these.
+OTHER_ROLES = {
+    "POST /v1/sms": "sender",
+    "POST /v1/sms/{message_id}/feedback": "sender",
+    "GET /v1/audit-events": "admin",
+    "POST /v1/workspaces": "owner",
+    "PATCH /v1/workspaces/{workspace_id}": "owner",
+    "POST /workspaces/{workspace_id}/destination-management/capability/{capability}/check": "viewer",
+}
 
 
 def name(endpoint: Endpoint) -> str:
@@ -75,6 +84,12 @@ def test_every_declared_route_is_tried_here() -> None:
     declared = {(endpoint.method, endpoint.path) for endpoint in declared_endpoints()}
     # The console's pages take sessions: tests/console tries them.
     assert declared - PAGES == RECIPES.keys(), "say in support/routes.py how a new route is used"
+
+
+def test_a_viewer_reads_and_an_admin_changes() -> None:
+    """Break: declare another role for a route."""
+    usual = {name(e): "viewer" if e.method == "GET" else "admin" for e in KEYED}
+    assert {name(e): str(e.guard.rule) for e in KEYED} == usual | OTHER_ROLES
 
 
 @pytest.mark.one_engine

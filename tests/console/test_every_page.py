@@ -13,15 +13,45 @@ from app.db.engine import Database
 from app.kernel.ids import new_id
 from app.web.html import CONTENT_SECURITY_POLICY
 from app.web.routes import Endpoint
-from support.console import open_console, signed_in
+from support.console import make_user, open_console, signed_in
 from support.each import each
-from support.factories import Factory, Gateway, Tenant, open_gateway
+from support.factories import SERVICE_SID, Factory, Gateway, Tenant, open_gateway
+from support.forms import forms_of
+from support.routes import RECIPES, Ids, answer_checks, fill, ids_of
+from support.tables import unchanged
+from support.webhooks import HOOK
 
 ENDPOINTS = [endpoint for routes in CONSOLE_ROUTES for endpoint in routes.endpoints]
 # The way to an identity provider is none where none is set: test_identity_provider.py goes it.
 PAGES = [e for e in ENDPOINTS if e.method == "GET" and "{" not in e.path and "/oidc" not in e.path]
 PAGES = [e for e in PAGES if "text/html" in e.answers.values()]
 GUARDED = [e for e in ENDPOINTS if not isinstance(e.guard, Anonymous)]
+# The ids of objects stand in these paths; a revision is a number of the own workspace's.
+OBJECTS = [e for e in GUARDED if "{" in e.path and "{revision}" not in e.path]
+# Reading takes a viewer and changing an admin, but for these; owners are those of the organization.
+OTHER_ROLES = {
+    Role.VIEWER: r"POST /console/(move|account/.*)",
+    Role.SENDER: r"POST /console/try",
+    Role.ADMIN: r"GET /console/(audit|access-keys).*",
+    Role.OWNER: r"POST /console/prices|(GET|POST) /console/(workspaces|people).*",
+}
+# Every field of every form with a value that it takes.
+FORM = {
+    "name": "Mine",
+    "home_country": "CA",
+    "account_sid": "AC" + "9" * 32,
+    "auth_token": "5" * 32,
+    "email": "new@example.com",
+    "role_everywhere": "viewer",
+    "number": "ACME",
+    "messaging_service_sid": SERVICE_SID,
+    "reach": "everywhere",
+    "on_unconfirmed": "wait",
+    "type": "alphanumeric",
+    "url": HOOK,
+    "events": ["sms.sent"],
+    "active": "false",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +75,36 @@ def gateway(
     module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
 ) -> Gateway:
     """The gateway of all tests here, which change nothing."""
-    return open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
+    gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
+    answer_checks(gateway)
+    return gateway
+
+
+def objects_of(gateway: Gateway, factory: Factory, tenant: Tenant, email: str) -> Ids:
+    """The ids of one object of each kind, all of them of one workspace."""
+    user_id = make_user(factory, tenant.organization_id, {None: Role.OWNER}, email)
+    ids = ids_of(tenant) | {"user_id": str(user_id)}
+    for recipe in RECIPES.values():
+        ids |= recipe.prepare(gateway, tenant)
+    return ids
+
+
+@pytest.fixture(scope="module")
+def own(gateway: Gateway, factory: Factory, tenant: Tenant) -> Ids:
+    return objects_of(gateway, factory, tenant, "own@example.com")
+
+
+@pytest.fixture(scope="module")
+def strangers(
+    gateway: Gateway, factory: Factory, tenant: Tenant, everywhere: dict[Role, str]
+) -> list[tuple[str, Ids]]:
+    """Owners' keys, each with objects that do not exist for it."""
+    sibling = factory.tenant(tenant.organization_id, "Sibling")
+    other = factory.tenant(factory.organization("Other"), "Other")
+    return [
+        (tenant.keys[Role.OWNER], objects_of(gateway, factory, sibling, "sibling@example.com")),
+        (everywhere[Role.OWNER], objects_of(gateway, factory, other, "other@example.com")),
+    ]
 
 
 def name(endpoint: Endpoint) -> str:
@@ -54,6 +113,23 @@ def name(endpoint: Endpoint) -> str:
 
 def path_of(endpoint: Endpoint) -> str:
     return re.sub(r"\{\w+\}", lambda _: str(new_id()), endpoint.path)
+
+
+def is_permitted(endpoint: Endpoint, role: Role, *, of_organization: bool) -> bool:
+    match endpoint.guard:
+        case RequiresRole(wanted, needs_organization):
+            return role.permits(wanted) and (of_organization or not needs_organization)
+        case _:
+            return True
+
+
+def test_a_viewer_reads_and_an_admin_changes() -> None:
+    """Break: declare another role for a page."""
+    for endpoint in GUARDED:
+        usual = Role.VIEWER if endpoint.method == "GET" else Role.ADMIN
+        named = [r for r, paths in OTHER_ROLES.items() if re.fullmatch(paths, name(endpoint))]
+        role = named[-1] if named else usual
+        assert endpoint.guard == RequiresRole(role, role is Role.OWNER), name(endpoint)
 
 
 def test_every_page_is_declared_below_the_console() -> None:
@@ -86,25 +162,31 @@ def test_a_form_without_its_token_does_nothing(
     assert "The form has expired" in answer.text
 
 
-@each("endpoint", PAGES, ids=name)
-def test_a_page_is_shown_to_its_roles_and_to_no_other(
-    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
+@each("endpoint", [*PAGES, *(e for e in OBJECTS if e.method == "GET")], ids=name)
+def test_a_page_is_shown_to_its_roles_with_forms_that_they_may_submit(
+    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], own: Ids, endpoint: Endpoint
 ) -> None:
     for keys in (tenant.keys, everywhere):
         for role in Role:
-            match endpoint.guard:
-                case RequiresRole(wanted, of_organization):
-                    is_in_reach = keys is everywhere or not of_organization
-                    is_shown = is_in_reach and role.permits(wanted)
-                case _:
-                    is_shown = True
-            answer = signed_in(gateway, keys[role]).get(endpoint.path)
+            of_organization = keys is everywhere
+            is_shown = is_permitted(endpoint, role, of_organization=of_organization)
+            answer = signed_in(gateway, keys[role]).get(fill(endpoint.path, own))
             assert answer.status_code == (200 if is_shown else 403), (role, answer.text[-600:])
             assert answer.mimetype == "text/html"
             assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
             assert answer.headers["Cache-Control"] == "no-store"
             assert "style=" not in answer.text
             assert not re.search(r"<script(?![^>]* src=)|\son\w+=", answer.text)
+            offered = [f for f in forms_of(answer.text) if f.buttons and f.values("csrf_token")]
+            for form in offered:
+                path = re.split(r"[?#]", form.action)[0]
+                (of,) = [e for e in ENDPOINTS if e.method == "POST" and leads_to(e, path)]
+                assert is_permitted(of, role, of_organization=of_organization), (role, path)
+
+
+def leads_to(endpoint: Endpoint, path: str) -> bool:
+    pattern = re.sub(r"\{\w+\}", r"[0-9a-f-]+", endpoint.path)
+    return re.fullmatch(pattern, path) is not None
 
 
 @pytest.mark.one_engine
@@ -114,16 +196,37 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
 ) -> None:
     for keys in (tenant.keys, everywhere):
         for role in Role:
-            match endpoint.guard:
-                case RequiresRole(wanted, of_organization):
-                    is_in_reach = keys is everywhere or not of_organization
-                    is_enough = is_in_reach and role.permits(wanted)
-                case _:
-                    pytest.fail("a form that is guarded otherwise")
-            if not is_enough:
+            if not is_permitted(endpoint, role, of_organization=keys is everywhere):
                 console = signed_in(gateway, keys[role])
                 answer = console.post(path_of(endpoint), on="/console/account")
                 assert answer.status_code == 403, role
+
+
+@pytest.mark.one_engine
+@each("endpoint", OBJECTS, ids=name)
+def test_an_object_of_others_is_not_found(
+    gateway: Gateway, factory: Factory, strangers: list[tuple[str, Ids]], endpoint: Endpoint
+) -> None:
+    """Break: leave the workspace or the organization out of the look-up of an object."""
+    for key, theirs in strangers:
+        console = signed_in(gateway, key)
+        path = fill(endpoint.path, theirs)
+        if endpoint.method == "GET":
+            assert console.get(path).status_code in {403, 404}
+        else:
+            form = FORM | {"csrf_token": console.token("/console")}
+            with unchanged(factory.database):
+                assert console.post_without_token(path, form).status_code in {403, 404}
+
+
+@pytest.mark.one_engine
+@each("page", PAGES, ids=name)
+def test_a_list_shows_no_object_of_others(
+    gateway: Gateway, strangers: list[tuple[str, Ids]], page: Endpoint
+) -> None:
+    for key, theirs in strangers:
+        text = signed_in(gateway, key).get(page.path).text
+        assert [name for name, value in theirs.items() if len(value) > 30 and value in text] == []
 
 
 @pytest.mark.one_engine

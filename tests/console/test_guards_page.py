@@ -143,7 +143,6 @@ def test_a_suggestion_is_filled_in_and_a_viewer_changes_nothing(
     viewer = signed_in(gateway, tenant.keys[Role.VIEWER])
     page = viewer.get(GUARDS).text
     assert ("Changes require the admin role" in page, "Preview effect" in page) == (True, False)
-    assert viewer.post(GUARDS, on=GUARDS).status_code == 403
 
 
 def test_an_open_alert_is_on_every_page_until_it_is_acknowledged(
@@ -248,6 +247,3 @@ def test_a_price_is_changed_and_removed_after_its_effect_was_shown(
     factory.organization("Other")
     assert "changed by command" in owner.get(path).text
     assert owner.post(path, us).status_code == 403
-    admin = signed_in(gateway, tenant.keys[Role.ADMIN])
-    assert "Preview effect" not in admin.get(path).text
-    assert admin.post(path, us, on="/console").status_code == 403

@@ -11,7 +11,7 @@ from app.kernel.texts import UNSTORABLE
 from app.users.tables import users
 from support.console import PASSWORD, Console, signed_in_user
 from support.factories import Factory, Gateway, Tenant
-from support.forms import PageForm, _Reader
+from support.forms import forms_of
 
 BAD = "a\x00b"
 PAGES = (
@@ -36,12 +36,6 @@ SKIPPED = {"/console/sign-out", "/console/move"}
 @pytest.fixture
 def console(gateway: Gateway, factory: Factory, tenant: Tenant) -> Console:
     return signed_in_user(gateway, factory, tenant.organization_id, {None: Role.OWNER})
-
-
-def forms_of(page: str) -> list[PageForm]:
-    reader = _Reader()
-    reader.feed(page)
-    return reader.forms
 
 
 def stored_texts(factory: Factory) -> list[str]:

@@ -111,15 +111,3 @@ def test_guards_of_a_deleted_use_case_are_gone(guards: GuardsClient) -> None:
     guards.put({"use_cases": {str(use_case_id): {"number": {"hour": 1}}}})
     guards.factory.set(use_cases, use_case_id, deleted_at=guards.factory.now)
     assert guards.get()["use_cases"] == {}
-
-
-@pytest.mark.one_engine
-def test_another_tenant_and_lesser_roles_cannot_change_them(guards: GuardsClient) -> None:
-    other = guards.factory.tenant(guards.factory.organization(f"Other {new_id()}"))
-    key = {"Authorization": f"AccessKey {other.keys[Role.ADMIN]}"}
-    for method in ("GET", "PUT"):
-        answer = guards.gateway.client.open(
-            guards.path, method=method, headers=key, json=CHANGED if method == "PUT" else None
-        )
-        assert (answer.status_code, answer.json["code"]) == (404, "NotFound")
-    assert guards.as_role(Role.SENDER).put(CHANGED).status_code == 403

@@ -34,14 +34,19 @@ class PageForm:
 
 def form_of(html: str, action: str, button: str = "") -> PageForm:
     """Return the form of a page that is submitted to this path, by this button where one is named."""
+    found = [one for one in forms_of(html) if one.action.partition("#")[0] == action]
+    found = [one for one in found if not button or button in one.buttons]
+    assert found, (action, button, html)
+    return found[0]
+
+
+def forms_of(html: str) -> list[PageForm]:
+    """Return the forms of a page."""
     reader = _Reader()
     reader.feed(html)
     for form_id, label, pressed in reader.outside:
         reader.by_id[form_id].buttons.setdefault(label, pressed)
-    found = [one for one in reader.forms if one.action.partition("#")[0] == action]
-    found = [one for one in found if not button or button in one.buttons]
-    assert found, (action, button, reader.forms)
-    return found[0]
+    return reader.forms
 
 
 class _Reader(HTMLParser):

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.access.principal import Role
-from app.access.tables import audit_events, workspaces
+from app.access.tables import audit_events
 from app.access.workspace_rules import MAX_DEPTH
 from app.destinations.tables import destination_policies, destination_revisions
 from app.kernel.ids import new_id
@@ -114,14 +114,6 @@ def test_it_sends_as_soon_as_it_has_an_account_a_use_case_and_a_key(acme: Organi
         acme.tenant.organization_id, UUID(made["id"]), use_case_id, ACCOUNT, {Role.SENDER: key}
     )
     assert acme.gateway.send(tenant).status_code == 201
-
-
-def test_key_of_one_workspace_with_any_role_creates_none(acme: Organization) -> None:
-    body = {"name": "Outlet", "home_country": "CA"}
-    for key in (acme.tenant.keys[Role.OWNER], acme.keys[Role.ADMIN]):
-        answer = acme.ask("POST", "", body, key)
-        assert (answer.status_code, answer.get_json()["code"]) == (403, "Forbidden")
-    assert len(acme.factory.rows(workspaces)) == 1
 
 
 @pytest.mark.one_engine

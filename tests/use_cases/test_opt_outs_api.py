@@ -128,19 +128,6 @@ def test_a_use_case_that_does_not_exist_for_the_key_is_named(
     assert snapshot(factory.database) == before
 
 
-def test_an_opt_out_of_another_tenant_can_be_neither_seen_nor_lifted(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    sibling = factory.tenant(tenant.organization_id, "sibling")
-    foreign = _add(gateway, sibling).json["id"]
-    assert _get(gateway, tenant).json["items"] == []
-    admin = tenant.keys[Role.ADMIN]
-    absent = gateway.delete(f"/v1/opt-outs/{new_id()}", key=admin)
-    answer = gateway.delete(f"/v1/opt-outs/{foreign}", key=admin)
-    assert (answer.status_code, answer.data) == (404, absent.data)
-    assert len(factory.rows(opt_outs)) == 1
-
-
 @pytest.mark.both_engines
 def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
     sibling = factory.tenant(tenant.organization_id, "sibling")

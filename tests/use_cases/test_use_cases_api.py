@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 
 from app.access.principal import Role
-from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
 from support.factories import OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
 from support.tables import add_sender
@@ -87,25 +86,6 @@ def test_a_deleted_use_case_is_nowhere(gateway: Gateway, tenant: Tenant, factory
     answer = _get(gateway, tenant, f"/{tenant.use_case_id}")
     assert (answer.status_code, answer.json["code"]) == (404, "UseCaseNotFound")
     assert _ids(_get(gateway, tenant)) == []
-
-
-def test_foreign_object_answers_like_an_unknown_one(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    sibling = factory.tenant(tenant.organization_id, "sibling")
-    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    deleted = factory.use_case(tenant.workspace_id)
-    factory.set(use_cases, deleted, deleted_at=factory.now)
-    absent = _get(gateway, tenant, f"/{new_id()}")
-    assert absent.status_code == 404
-    for use_case_id in (sibling.use_case_id, stranger.use_case_id, deleted):
-        answer = _get(gateway, tenant, f"/{use_case_id}")
-        assert (answer.status_code, answer.data) == (404, absent.data)
-        sent = gateway.send(
-            Tenant(tenant.organization_id, tenant.workspace_id, use_case_id, "", tenant.keys)
-        )
-        assert (sent.status_code, sent.data) == (404, absent.data)
-    assert _ids(_get(gateway, tenant)) == [tenant.use_case_id]
 
 
 def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:

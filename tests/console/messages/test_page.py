@@ -14,7 +14,7 @@ from app.access.principal import Role
 from app.kernel.clock import utc_now
 from app.messages.tables import messages
 from support.console import Console, signed_in
-from support.factories import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import refused
 
 MARKUP = '<script>alert(1)</script> "><img src=x onerror=alert(1)>'
@@ -195,19 +195,6 @@ def test_an_unconfirmed_message_is_explained(gateway: Gateway, tenant: Tenant) -
     shown = console.get(f"/console/messages/{message_id}").text
     assert "Not confirmed: Twilio did not confirm the message" in shown
     assert "unconfirmed" in console.get("/console/messages").text
-
-
-def test_another_workspaces_message_is_not_there(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    sibling = factory.tenant(tenant.organization_id, "sibling")
-    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    console = visit(gateway, tenant)
-    for owner in (sibling, stranger):
-        message_id = gateway.send(owner).json["id"]
-        for path in (f"/console/messages/{message_id}", f"/console/messages/{message_id}/life"):
-            assert console.get(path).status_code == 404
-    assert listed(console) == []
 
 
 def test_a_send_that_the_provider_refused_is_a_refusal_not_a_message(

@@ -287,36 +287,6 @@ def test_neither_the_last_owner_nor_oneself_can_be_disabled(
     assert user(factory, "ada@example.com")["disabled_at"] is None
 
 
-def test_only_owners_of_the_organization_change_users(
-    gateway: Gateway, factory: Factory, tenant: Tenant, bo: UUID
-) -> None:
-    organization = factory.keys(tenant.organization_id, None)
-    for key in (organization[Role.ADMIN], tenant.keys[Role.OWNER]):
-        console = signed_in(gateway, key)
-        before = snapshot(factory.database)
-        form = {"email": "new@example.com", "role_everywhere": "owner"}
-        assert console.post(PATH, form, on="/console").status_code == 403
-        for what in ("roles", "bar", "reset"):
-            crafted = console.post(f"{PATH}/{bo}/{what}", form, on="/console")
-            assert crafted.status_code == 403
-        after = snapshot(factory.database)
-        assert {t: rows for t, rows in before.items() if t != "sessions"} == {
-            t: rows for t, rows in after.items() if t != "sessions"
-        }
-
-
-def test_people_of_another_organization_are_not_found(
-    factory: Factory, tenant: Tenant, console: Console
-) -> None:
-    theirs = make_user(factory, factory.organization("Other"), {None: Role.OWNER}, BO)
-    assert console.get(f"{PATH}/{theirs}").status_code == 404
-    assert BO not in console.get(PATH).text
-    for what in ("roles", "bar", "reset"):
-        form = {"role_everywhere": "viewer"}
-        assert console.post(f"{PATH}/{theirs}/{what}", form, on=PATH).status_code == 404
-    assert roles(factory, theirs) == {None: "owner"}
-
-
 @pytest.mark.parametrize(
     ("path", "form"),
     [

@@ -7,8 +7,7 @@ import pytest
 
 from app.access.principal import Role
 from app.kernel.clock import rfc3339, utc_now
-from app.kernel.ids import new_id
-from support.factories import BR_NUMBER, OTHER_ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
+from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
 from support.time import ManualClock
 
 
@@ -93,23 +92,6 @@ def test_pages_follow_each_other_and_stay_stable_under_inserts(
         token = answer.json["next_page_token"]
         path = f"?limit=2&page_token={token}" if token else ""
     assert found == expected
-
-
-def test_foreign_object_answers_like_an_unknown_one(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    sibling = factory.tenant(tenant.organization_id, "sibling")
-    stranger = factory.tenant(factory.organization("Stranger"), account_sid=OTHER_ACCOUNT)
-    organization_keys = factory.keys(tenant.organization_id, None)
-    for suffix in ("", "/events"):
-        absent = _get(gateway, tenant, f"/{new_id()}{suffix}")
-        assert (absent.status_code, absent.json["code"]) == (404, "NotFound")
-        for owner in (sibling, stranger):
-            message_id = gateway.send(owner).json["id"]
-            assert _get(gateway, tenant, f"/{message_id}{suffix}").data == absent.data
-    assert _ids(_get(gateway, tenant)) == []
-    tenant.keys = organization_keys
-    assert len(_ids(_get(gateway, tenant))) == 2  # those of the sibling
 
 
 def test_a_new_message_has_no_events(gateway: Gateway, tenant: Tenant) -> None:
