@@ -29,12 +29,11 @@ def required(found: T | None) -> T:
     return found
 
 
-def require_workspace(connection: Connection, principal: Principal, workspace_id: UUID) -> None:
+def require_workspace(connection: Connection, principal: Principal, workspace_id: UUID) -> AnyRow:
     """Raises `NotFound`."""
-    query = select(workspaces.c.id).where(
-        workspaces.c.id == workspace_id, visible_to(principal, workspaces.c.id)
-    )
-    required(connection.execute(query).one_or_none())
+    is_visible = visible_to(principal, workspaces.c.id)
+    query = select(workspaces).where(workspaces.c.id == workspace_id, is_visible)
+    return required(connection.execute(query).one_or_none())
 
 
 def is_only_organization(connection: Connection, organization_id: UUID) -> bool:

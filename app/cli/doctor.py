@@ -124,12 +124,12 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
         return
     yield ok("database", f"is at revision {found}")
     yield _clock(database)
-    yield _secrets(database, open_installation_secrets(settings))
-    yield _worker(database)
     cipher = open_cipher(settings)
-    yield _tokens(database, cipher)
     facts = open_provider(settings, cipher).geo.facts
     with database.reading() as connection:
+        yield _secrets(connection, open_installation_secrets(settings))
+        yield _worker(connection)
+        yield _tokens(connection, cipher)
         yield from _refusing(connection)
         yield from _geo_permissions(connection, facts)
         yield from _webhooks(connection)
@@ -145,26 +145,23 @@ def _clock(database: Database) -> Finding:
     return ok("clock", "of this host and of the database agree within a minute")
 
 
-def _secrets(database: Database, secrets: InstallationSecrets) -> Finding:
-    with database.reading() as connection:
-        differing = secrets.find_differing(connection)
+def _secrets(connection: Connection, secrets: InstallationSecrets) -> Finding:
+    differing = secrets.find_differing(connection)
     if differing:
         return bad("secrets", str(SecretsDiffer(differing)))
     return ok("secrets", "are those that this database was set up with")
 
 
-def _worker(database: Database) -> Finding:
-    with database.reading() as connection:
-        beat = last_beat(connection)
+def _worker(connection: Connection) -> Finding:
+    beat = last_beat(connection)
     if beat is None or utc_now() - beat > _HEARTBEAT_AGE:
         text = "has not reported for a minute: run `borderpost worker` next to the web processes"
         return bad("worker", text)
     return ok("worker", "is alive")
 
 
-def _tokens(database: Database, cipher: Cipher) -> Finding:
-    with database.reading() as connection:
-        rows = connection.execute(select(provider_accounts)).all()
+def _tokens(connection: Connection, cipher: Cipher) -> Finding:
+    rows = connection.execute(select(provider_accounts)).all()
     unreadable = []
     for row in rows:
         try:

@@ -8,9 +8,10 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from app.access.key_rules import KeyState, describe_limits, state_of
+from app.access.api import render_access_key
+from app.access.key_rules import describe_limits, state_of
 from app.access.keys import NewAccessKey, absent_use_cases, end_key, issue_key
-from app.access.principal import KeyLimits, Role, limits_from, parse_network
+from app.access.principal import KeyLimits, Role, parse_network
 from app.access.store import load_keys
 from app.cli.context import (
     command_line_actor,
@@ -36,42 +37,25 @@ from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
 from app.kernel.ids import parse_id
 from app.kernel.names import mistake_in_name
-from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, Rate, rate_of
-
-
-def state_of_row(key: AnyRow, now: datetime) -> KeyState:
-    return state_of(key.revoked_at, key.expires_at, now)
+from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, rate_of
 
 
 def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
     """``workspace`` is null for a key of the organization."""
-    workspace = None
-    if key.workspace_id is not None:
-        workspace = {"id": str(key.workspace_id), "name": key.workspace_name}
-    return {
-        "id": str(key.id),
-        "name": key.name,
-        "token_prefix": key.token_prefix,
-        "role": key.role,
-        "organization": {"id": str(key.organization_id), "name": key.organization_name},
-        "workspace": workspace,
-        "state": state_of_row(key, now).value,
-        "created_at": _time(key.created_at),
-        "expires_at": _time(key.expires_at),
-        "revoked_at": _time(key.revoked_at),
-        "rate": Rate(key.rate_per_second, key.rate_burst).as_json(),
-        **limits_from(key.limits).as_json(),
-        "last_used_at": _time(key.last_used_at),
-        "last_used_address": key.last_used_address,
-    }
+    shown = render_access_key(key, now)
+    organization = {"id": shown.pop("organization_id"), "name": key.organization_name}
+    workspace_id = shown.pop("workspace_id")
+    workspace = None if workspace_id is None else {"id": workspace_id, "name": key.workspace_name}
+    return shown | {"organization": organization, "workspace": workspace}
 
 
 def key_line(key: AnyRow, now: datetime) -> str:
     scope = key.organization_name
     if key.workspace_id is not None:
         scope += f" / {key.workspace_name}"
+    state = state_of(key.revoked_at, key.expires_at, now)
     ends = f", until {_time(key.expires_at)}" if key.expires_at is not None else ""
-    line = f"{key.id}  {key.role:<6}  {state_of_row(key, now):<7}  {key.name} ({scope}{ends})"
+    line = f"{key.id}  {key.role:<6}  {state:<7}  {key.name} ({scope}{ends})"
     return "; ".join([line, *_details(key)])
 
 

@@ -1,6 +1,7 @@
 """`use-cases`: registrations at the provider."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -35,14 +36,8 @@ def refresh_command(workspace: str | None) -> None:
 
 
 def _rendered(one: RefreshedUseCase) -> dict[str, object]:
-    return {
-        "id": str(one.use_case_id),
-        "name": one.name,
-        "brand_status": one.brand_status,
-        "campaign_status": one.campaign_status,
-        "changed": one.changed,
-        "problem": one.problem,
-    }
+    found = asdict(one)
+    return {"id": str(found.pop("use_case_id")), **found}
 
 
 def _line(one: RefreshedUseCase) -> str:

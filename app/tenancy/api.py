@@ -15,8 +15,7 @@ from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAY
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.tenancy.manage import ManageWorkspaces
-from app.tenancy.read import WorkspaceFilter, load_workspaces, require_own_workspace
-from app.tenancy.workspaces import NewWorkspace, set_suspended
+from app.tenancy.workspaces import NewWorkspace, WorkspaceFilter, load_workspaces, set_suspended
 from app.web.fields import Country, Id, StrictSchema, Text, Time, TrueOrFalse, View
 from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service, reading, writing
@@ -196,7 +195,7 @@ def post_workspace(principal: Principal, body: NewWorkspace) -> Json:
 def get_workspace(principal: Principal, workspace_id: UUID) -> Json:
     """Show one workspace."""
     with reading() as connection:
-        row = require_own_workspace(connection, principal, workspace_id)
+        row = require_workspace(connection, principal, workspace_id)
     return render_workspace(row, principal.role)
 
 

@@ -1,4 +1,4 @@
-"""Creating, changing and suspending workspaces, each in the caller's transaction."""
+"""Reading, creating, changing and suspending workspaces, in the caller's transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from app.access.accounts import (
     PATH,
@@ -19,12 +19,20 @@ from app.access.accounts import (
     require_proof,
     write_account,
 )
-from app.access.audit import AuditEvent, record_audit_event, record_workspace_event
+from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
-from app.access.store import load_denied_destinations, load_workspace, lock_organization, required
+from app.access.store import (
+    load_denied_destinations,
+    load_workspace,
+    lock_organization,
+    require_workspace,
+    required,
+    visible_to,
+)
 from app.access.tables import workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
 from app.db.encryption import Cipher
+from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.destinations.geo_permissions.store import forget_permissions
 from app.destinations.manage import set_own_policy
@@ -34,7 +42,36 @@ from app.kernel.errors import Forbidden
 from app.kernel.ids import new_id
 from app.kernel.problems import Problems
 from app.messages.reconciliation.refusing_accounts import forget_refusing
-from app.tenancy.read import is_taken, load_parents, require_own_workspace
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFilter(PageFilter):
+    workspace_id: UUID | None = None
+    parent_id: UUID | None = None
+
+
+def load_workspaces(
+    connection: Connection, principal: Principal, wanted: WorkspaceFilter
+) -> list[AnyRow]:
+    """Load `limit` + 1 rows, oldest first."""
+    conditions = equal(wanted, workspaces, "parent_id")
+    conditions += given((wanted.workspace_id, workspaces.c.id.__eq__))
+    query = select(workspaces).where(visible_to(principal, workspaces.c.id), *conditions)
+    return load_page(connection, query, workspaces, wanted, oldest_first=True)
+
+
+def is_taken(connection: Connection, organization_id: UUID, name: str) -> bool:
+    columns = workspaces.c
+    query = select(columns.id).where(
+        columns.organization_id == organization_id, columns.name == name
+    )
+    return connection.execute(query).one_or_none() is not None
+
+
+def load_parents(connection: Connection, organization_id: UUID) -> dict[UUID, UUID | None]:
+    columns = workspaces.c
+    query = select(columns.id, columns.parent_id).where(columns.organization_id == organization_id)
+    return {row.id: row.parent_id for row in connection.execute(query)}
 
 
 def forget_unused_account(
@@ -97,17 +134,11 @@ def create_workspace(
         require_proof(account, wanted.twilio)
         write_account(connection, cipher, account, now)
     workspace_id = wanted.workspace_id
-    values = {
+    values = {name: getattr(wanted, name) for name in _PLAIN} | {
         "id": workspace_id,
         "organization_id": principal.organization_id,
-        "name": wanted.name,
-        "home_country": wanted.home_country,
-        "parent_id": wanted.parent_id,
         "inherits_destinations": wanted.is_to_inherit,
         "account_sid": None if account is None else account.sid,
-        "acknowledges_high_risk": wanted.acknowledges_high_risk,
-        "body_retention_days": wanted.body_retention_days,
-        "number_retention_days": wanted.number_retention_days,
     }
     connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
     of_new = workspace_id, "workspace.created", now
@@ -117,7 +148,7 @@ def create_workspace(
     if not wanted.is_to_inherit:
         first = wanted.first_destinations
         set_own_policy(connection, workspace_id, first, actor, now)
-    return require_own_workspace(connection, principal, workspace_id)
+    return require_workspace(connection, principal, workspace_id)
 
 
 def check_new_workspace(
@@ -185,7 +216,7 @@ def change_workspace(
     """
     actor = actor_of(principal)
     lock_organization(connection, principal.organization_id)
-    row = require_own_workspace(connection, principal, workspace_id)
+    row = require_workspace(connection, principal, workspace_id)
     account = check_change(connection, cipher, principal, workspace_id, wanted, lock=True)
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
     if "twilio" in wanted:
@@ -202,7 +233,7 @@ def change_workspace(
         record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=names)
     if forget and "account_sid" in changed:
         forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
-    return require_own_workspace(connection, principal, workspace_id)
+    return require_workspace(connection, principal, workspace_id)
 
 
 def check_change(
@@ -215,7 +246,7 @@ def check_change(
     lock: bool = False,
 ) -> AccountPlan | None:
     """Return the plan of its account; raises the errors of `change_workspace`."""
-    row, problems = require_own_workspace(connection, principal, workspace_id), Problems()
+    row, problems = require_workspace(connection, principal, workspace_id), Problems()
     name = wanted.get("name", row.name)
     if name != row.name and is_taken(connection, row.organization_id, name):
         problems.add("$.name", WORKSPACE_NAME_TAKEN)
@@ -257,12 +288,6 @@ def set_suspended(
     # Of several requests at once, only the first changes the row.
     if done.rowcount == 0:
         return row
-    audit_event = AuditEvent(
-        organization_id=row.organization_id,
-        workspace_id=workspace_id,
-        action="workspace.frozen" if suspended else "workspace.thawed",
-        target=str(workspace_id),
-        reason=reason,
-    )
-    record_audit_event(connection, actor, audit_event, now)
+    of_it = workspace_id, "workspace.frozen" if suspended else "workspace.thawed", now
+    record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=reason)
     return row

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from app.access.accounts import has_next_token
 from app.access.principal import Principal
+from app.access.store import require_workspace
 from app.console.ui.forms import listed, named_country_options, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
@@ -14,8 +15,7 @@ from app.kernel.errors import Forbidden, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
 from app.tenancy.manage import ManageWorkspaces
-from app.tenancy.read import load_workspaces, require_own_workspace
-from app.tenancy.workspaces import NewWorkspace
+from app.tenancy.workspaces import NewWorkspace, load_workspaces
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service, reading
 
@@ -114,7 +114,7 @@ def workspace_page(
 ) -> Response:
     asks = require_organization_principal(current_user)
     with reading() as connection:
-        row = require_own_workspace(connection, asks, workspace_id)
+        row = require_workspace(connection, asks, workspace_id)
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
     return page_answer(
         current_user,
