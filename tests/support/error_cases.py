@@ -82,90 +82,84 @@ class Row:
     retry_after: str | None = None
 
 
-def expire(tenant_gateway: TenantGateway) -> TestResponse:
-    tenant_gateway.factory.set(
-        access_keys, tenant_gateway.key_id(Role.VIEWER), expires_at=utc_now() - timedelta(seconds=1)
-    )
-    return tenant_gateway.get("/v1/sms")
+def expire(it: TenantGateway) -> TestResponse:
+    it.factory.set(access_keys, it.key_id(Role.VIEWER), expires_at=utc_now() - timedelta(seconds=1))
+    return it.get("/v1/sms")
 
 
-def revoke(tenant_gateway: TenantGateway) -> TestResponse:
-    assert tenant_gateway.get("/v1/sms").status_code == 200
-    tenant_gateway.factory.set(
-        access_keys, tenant_gateway.key_id(Role.VIEWER), revoked_at=utc_now()
-    )
-    return tenant_gateway.get("/v1/sms")
+def revoke(it: TenantGateway) -> TestResponse:
+    assert it.get("/v1/sms").status_code == 200
+    it.factory.set(access_keys, it.key_id(Role.VIEWER), revoked_at=utc_now())
+    return it.get("/v1/sms")
 
 
-def suspend(tenant_gateway: TenantGateway) -> TestResponse:
-    tenant_gateway.factory.set(
-        workspaces, tenant_gateway.tenant.workspace_id, suspended_at=utc_now()
-    )
-    return tenant_gateway.send()
+def suspend(it: TenantGateway) -> TestResponse:
+    it.factory.set(workspaces, it.tenant.workspace_id, suspended_at=utc_now())
+    return it.send()
 
 
-def of_another_tenant(tenant_gateway: TenantGateway) -> TestResponse:
-    other = tenant_gateway.factory.tenant(tenant_gateway.tenant.organization_id, "Wholesale")
-    sent = tenant_gateway.gateway.send(other)
-    return tenant_gateway.get(f"/v1/sms/{sent.get_json()['id']}")
+def of_another_tenant(it: TenantGateway) -> TestResponse:
+    other = it.factory.tenant(it.tenant.organization_id, "Wholesale")
+    sent = it.gateway.send(other)
+    return it.get(f"/v1/sms/{sent.get_json()['id']}")
 
 
-def delete_use_case(tenant_gateway: TenantGateway) -> TestResponse:
-    tenant_gateway.factory.set(use_cases, tenant_gateway.tenant.use_case_id, deleted_at=utc_now())
-    return tenant_gateway.send()
+def delete_use_case(it: TenantGateway) -> TestResponse:
+    it.factory.set(use_cases, it.tenant.use_case_id, deleted_at=utc_now())
+    return it.send()
 
 
-def absent_use_case(tenant_gateway: TenantGateway) -> TestResponse:
+def absent_use_case(it: TenantGateway) -> TestResponse:
     body = {"use_case_id": str(new_id()), "to_phone_number": US_NUMBER, "message": "hello"}
-    return tenant_gateway.gateway.post("/v1/sms", body, key=tenant_gateway.tenant.keys[Role.SENDER])
+    return it.gateway.post("/v1/sms", body, key=it.tenant.keys[Role.SENDER])
 
 
-def while_the_first_still_runs(tenant_gateway: TenantGateway) -> TestResponse:
+def while_the_first_still_runs(it: TenantGateway) -> TestResponse:
     met = []
-    inner = another_client(tenant_gateway.gateway)
+    inner = another_client(it.gateway)
 
     def answer(_: Call) -> Any:
-        met.append(inner.send(tenant_gateway.tenant, Idempotency_Key="order 1"))
+        met.append(inner.send(it.tenant, Idempotency_Key="order 1"))
         return accepted()
 
-    tenant_gateway.gateway.twilio.script.append(answer)
-    assert tenant_gateway.send(Idempotency_Key="order 1").status_code == 201
+    it.gateway.twilio.script.append(answer)
+    assert it.send(Idempotency_Key="order 1").status_code == 201
     return met[0]
 
 
-def reuse_key(tenant_gateway: TenantGateway) -> TestResponse:
-    assert tenant_gateway.send(Idempotency_Key="order 1").status_code == 201
-    return tenant_gateway.send(Idempotency_Key="order 1", message="another text")
+def reuse_key(it: TenantGateway) -> TestResponse:
+    assert it.send(Idempotency_Key="order 1").status_code == 201
+    return it.send(Idempotency_Key="order 1", message="another text")
 
 
-def unverified_campaign(tenant_gateway: TenantGateway) -> TestResponse:
-    return tenant_gateway.with_use_case(campaign_status="FAILED")
+def unverified_campaign(it: TenantGateway) -> TestResponse:
+    return it.with_use_case(campaign_status="FAILED")
 
 
-def opted_out(tenant_gateway: TenantGateway) -> TestResponse:
-    add_opt_out_row(tenant_gateway.factory, tenant_gateway.tenant.workspace_id, US_NUMBER)
-    return tenant_gateway.send()
+def opted_out(it: TenantGateway) -> TestResponse:
+    add_opt_out_row(it.factory, it.tenant.workspace_id, US_NUMBER)
+    return it.send()
 
 
-def all_turns_taken(tenant_gateway: TenantGateway) -> TestResponse:
+def all_turns_taken(it: TenantGateway) -> TestResponse:
     in_flight = InFlight(1)
-    replace_services(tenant_gateway.gateway, in_flight=in_flight)
-    with in_flight.place(tenant_gateway.tenant.workspace_id):
-        return tenant_gateway.send()
+    replace_services(it.gateway, in_flight=in_flight)
+    with in_flight.place(it.tenant.workspace_id):
+        return it.send()
 
 
-def defect(tenant_gateway: TenantGateway) -> TestResponse:
+def defect(it: TenantGateway) -> TestResponse:
     def fail(**_: Any) -> None:
         raise RuntimeError("a defect")
 
-    app = tenant_gateway.gateway.client.application
+    app = it.gateway.client.application
     app.view_functions = dict.fromkeys(app.view_functions, fail)
-    return tenant_gateway.get("/v1/sms")
+    return it.get("/v1/sms")
 
 
-def no_account(tenant_gateway: TenantGateway) -> TestResponse:
-    tenant_gateway.factory.set(workspaces, tenant_gateway.tenant.workspace_id, account_sid=None)
-    return tenant_gateway.send()
+def no_account(it: TenantGateway) -> TestResponse:
+    it.factory.set(workspaces, it.tenant.workspace_id, account_sid=None)
+    return it.send()
 
 
 def destinations(workspace_id: UUID, capability: str = "sms") -> str:
@@ -173,36 +167,34 @@ def destinations(workspace_id: UUID, capability: str = "sms") -> str:
 
 
 def put_destinations(
-    tenant_gateway: TenantGateway, workspace_id: UUID, wanted: dict[str, str], **headers: str
+    it: TenantGateway, workspace_id: UUID, wanted: dict[str, str], **headers: str
 ) -> TestResponse:
-    return tenant_gateway.gateway.client.put(
+    return it.gateway.client.put(
         destinations(workspace_id),
         json={"destinations": wanted},
-        headers={"Authorization": f"AccessKey {tenant_gateway.organization_key}"} | headers,
+        headers={"Authorization": f"AccessKey {it.organization_key}"} | headers,
     )
 
 
-def change_what_is_inherited(tenant_gateway: TenantGateway) -> TestResponse:
-    child = tenant_gateway.factory.tenant(
-        tenant_gateway.tenant.organization_id,
+def change_what_is_inherited(it: TenantGateway) -> TestResponse:
+    child = it.factory.tenant(
+        it.tenant.organization_id,
         "Branch",
-        parent_id=tenant_gateway.tenant.workspace_id,
+        parent_id=it.tenant.workspace_id,
         inherits=True,
     )
-    return put_destinations(tenant_gateway, child.workspace_id, {"US": "allowed"})
+    return put_destinations(it, child.workspace_id, {"US": "allowed"})
 
 
-def change_another_revision(tenant_gateway: TenantGateway) -> TestResponse:
+def change_another_revision(it: TenantGateway) -> TestResponse:
     headers = {"If-Match": '"2"'}
-    return put_destinations(
-        tenant_gateway, tenant_gateway.tenant.workspace_id, {"CA": "allowed"}, **headers
-    )
+    return put_destinations(it, it.tenant.workspace_id, {"CA": "allowed"}, **headers)
 
 
-def allow_a_denied_country(tenant_gateway: TenantGateway) -> TestResponse:
-    denied = tenant_gateway.factory.organization(f"Strict {new_id()}", denied=("KP",))
-    tenant = tenant_gateway.factory.tenant(denied)
-    return tenant_gateway.gateway.client.put(
+def allow_a_denied_country(it: TenantGateway) -> TestResponse:
+    denied = it.factory.organization(f"Strict {new_id()}", denied=("KP",))
+    tenant = it.factory.tenant(denied)
+    return it.gateway.client.put(
         destinations(tenant.workspace_id),
         json={"destinations": {"KP": "allowed", "us": "allowed", "CA": "maybe"}},
         headers={"Authorization": f"AccessKey {tenant.keys[Role.ADMIN]}"},
@@ -210,21 +202,21 @@ def allow_a_denied_country(tenant_gateway: TenantGateway) -> TestResponse:
 
 
 def path(path: str, role: Role = Role.VIEWER) -> Callable[[TenantGateway], TestResponse]:
-    return lambda tenant_gateway: tenant_gateway.get(path, role)
+    return lambda it: it.get(path, role)
 
 
 def raw(
     body: bytes, content_type: str = "application/json"
 ) -> Callable[[TenantGateway], TestResponse]:
-    return lambda tenant_gateway: tenant_gateway.post_raw(body, content_type)
+    return lambda it: it.post_raw(body, content_type)
 
 
 def to(number: str) -> Callable[[TenantGateway], TestResponse]:
-    return lambda tenant_gateway: tenant_gateway.send(to=number)
+    return lambda it: it.send(to=number)
 
 
 def twilio(*script: Any) -> Callable[[TenantGateway], TestResponse]:
-    return lambda tenant_gateway: tenant_gateway.answered(*script)
+    return lambda it: it.answered(*script)
 
 
 def by_policy(country: str | None, rule: str, scope: str) -> dict[str, Any]:
@@ -252,10 +244,10 @@ LANDLINE = {"reason": "cannot_receive_sms", "kind": "fixed_line", "country": "GB
 PREMIUM = {"reason": "cannot_receive_sms", "kind": "premium_rate", "country": "US"}
 
 
-def beyond_a_guard(tenant_gateway: TenantGateway) -> TestResponse:
-    path = f"/v1/workspaces/{tenant_gateway.tenant.workspace_id}/guards"
-    headers = {"Authorization": f"AccessKey {tenant_gateway.tenant.keys[Role.ADMIN]}"}
+def beyond_a_guard(it: TenantGateway) -> TestResponse:
+    path = f"/v1/workspaces/{it.tenant.workspace_id}/guards"
+    headers = {"Authorization": f"AccessKey {it.tenant.keys[Role.ADMIN]}"}
     body = {"guards": {"number": {"hour": 1}}}
-    assert tenant_gateway.gateway.client.put(path, json=body, headers=headers).status_code == 200
-    assert tenant_gateway.send().status_code == 201
-    return tenant_gateway.send()
+    assert it.gateway.client.put(path, json=body, headers=headers).status_code == 200
+    assert it.send().status_code == 201
+    return it.send()
