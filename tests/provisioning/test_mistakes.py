@@ -22,6 +22,14 @@ HEX = "and 32 hexadecimal digits"
 NAME = "Must have 1 to 200 characters on one line, with no space around them."
 E164 = "Must be in E.164 form, for example +12025550100."
 LETTERS = "Must have 1 to 11 letters, digits or any of + - _ & and space, with a letter."
+NOT_CANONICAL = "+4407400123456 is not in canonical form; use +447400123456."
+OFFSET = "Must be a time with its offset, for example 2030-01-31T12:00:00Z."
+ASCII, NOPE = (
+    "Must have 1 to 255 visible ASCII characters",
+    "The environment variable NOPE is not set.",
+)
+TYPES = "Must be one of: long_code, toll_free, short_code, alphanumeric."
+STATES = "Must be one of: PENDING, APPROVED, FAILED, IN_REVIEW, DELETION_PENDING, DELETION_FAILED, SUSPENDED."
 UUID = "5a3d8cf1-3aaf-4b56-a2e0-260b28c0a0d0"
 
 
@@ -73,11 +81,7 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     ("organization.denied_destinations[0]", "kp", "Country codes are in capitals: KP."),
     ("organization.denied_destinations[0]", "QQ", ISO),
     ("organization.access_keys[0].role", "root", "Must be one of: viewer, sender, admin, owner."),
-    (
-        f"{UC}.senders[0].number",
-        "+4407400123456",
-        "+4407400123456 is not in canonical form; use +447400123456.",
-    ),
+    (f"{UC}.senders[0].number", "+4407400123456", NOT_CANONICAL),
     (f"{UC}.on_unconfirmed", "retry", "Must be one of: wait, resend."),
     (f"{UC}.on_unconfirmed", True, "Must be one of: wait, resend."),
     ("organization.access_keys[0]", "platform", "Must be a table of fields."),
@@ -108,33 +112,13 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     ("workspaces[0].twilio.auth_token", "env:EMPTY", "The environment variable EMPTY is not set."),
     ("workspaces[0].twilio.auth_token", "", "Must have 1 to 255 visible ASCII characters."),
     ("workspaces[0].twilio.auth_token", "a b", "Must have 1 to 255 visible ASCII characters."),
-    (
-        "workspaces[0].twilio.auth_token",
-        "env:WIDE",
-        "Must have 1 to 255 visible ASCII characters in the environment variable WIDE.",
-    ),
-    (
-        "workspaces[0].twilio.next_auth_token",
-        "env:NOPE",
-        "The environment variable NOPE is not set.",
-    ),
-    ("workspaces[0].access_keys[0].name", "", NAME),
-    (
-        "workspaces[0].access_keys[0].expires_at",
-        "2031-01-01",
-        "Must be a time with its offset, for example 2030-01-31T12:00:00Z.",
-    ),
-    (
-        "workspaces[0].access_keys[0].expires_at",
-        datetime(2031, 1, 1),  # noqa: DTZ001
-        "Must be a time with its offset, for example 2030-01-31T12:00:00Z.",
-    ),
-    (
-        "workspaces[0].access_keys[0].expires_at",
-        2031,
-        "Must be a time with its offset, for example 2030-01-31T12:00:00Z.",
-    ),
-    ("workspaces[0].access_keys[0].expires_at", "2029-12-31T23:00:00Z", "Has passed already."),
+    ("workspaces[0].twilio.auth_token", "env:WIDE", f"{ASCII} in the environment variable WIDE."),
+    ("workspaces[0].twilio.next_auth_token", "env:NOPE", NOPE),
+    (f"{KEY}.name", "", NAME),
+    (f"{KEY}.expires_at", "2031-01-01", OFFSET),
+    (f"{KEY}.expires_at", datetime(2031, 1, 1), OFFSET),  # noqa: DTZ001
+    (f"{KEY}.expires_at", 2031, OFFSET),
+    (f"{KEY}.expires_at", "2029-12-31T23:00:00Z", "Has passed already."),
     (UC, 3, "Must be a table of fields."),
     (f"{UC}.id", "x", "Must be a UUID."),
     (f"{UC}.active", "yes", "Must be true or false."),
@@ -145,11 +129,7 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     (f"{UC}.senders[0].number", "2025550100", E164),
     (f"{UC}.senders[0].number", "+1 202 555 0100", E164),
     (f"{UC}.senders[0].number", "+12", "Is not a real phone number."),
-    (
-        f"{UC}.senders[0].type",
-        "mobile",
-        "Must be one of: long_code, toll_free, short_code, alphanumeric.",
-    ),
+    (f"{UC}.senders[0].type", "mobile", TYPES),
     (f"{UC}.senders[1].number", "12345", LETTERS),
     (f"{UC}.senders[1].number", "Acme Stores Inc", LETTERS),
     (f"{UC}.senders[1].number", "Ärzte", LETTERS),
@@ -159,11 +139,7 @@ ONE_FIELD: list[tuple[str, Any, str]] = [
     (f"{UC}.senders[0]", {"number": "123456789", "type": "short_code"}, "Must have 3 to 8 digits."),
     (f"{UC}.senders[0]", {"number": "12025550100", "type": "toll_free"}, E164),
     (f"{UC}.brand.sid", "QE" + "a" * 32, f"Must be BN {HEX}, or empty."),
-    (
-        f"{UC}.brand.status",
-        "GOOD",
-        "Must be one of: PENDING, APPROVED, FAILED, IN_REVIEW, DELETION_PENDING, DELETION_FAILED, SUSPENDED.",
-    ),
+    (f"{UC}.brand.status", "GOOD", STATES),
     (f"{UC}.brand", {"sid": "", "status": "APPROVED"}, "Must be left out where sid is empty."),
     (f"{UC}.campaign.sid", "BN" + "a" * 32, f"Must be QE or CM {HEX}, or empty."),
     (f"{UC}.campaign.status", "verified", "Must be a word in capitals, as Twilio's."),
@@ -255,56 +231,39 @@ def test_a_wrong_country_does_not_move_the_place_of_another_mistake(
     ]
 
 
-def _same_organization_key(file: File) -> str:
-    file["organization"]["access_keys"].append({"name": "platform", "role": "viewer"})
-    return (
-        "organization.access_keys[1].name: Stands twice: first at organization.access_keys[0].name."
-    )
-
-
-def _same_workspace_name(file: File) -> str:
-    file["workspaces"][1] |= {"name": "Retail", "parent": ""}
-    return "workspaces[1].name: Stands twice: first at workspaces[0].name."
-
-
-def _same_workspace_id(file: File) -> str:
-    file["workspaces"][1] |= {"id": file["workspaces"][0]["id"], "parent": ""}
-    return "workspaces[1].id: Stands twice: first at workspaces[0].id."
-
-
-def _same_use_case_id(file: File) -> str:
-    use_case = file["workspaces"][0]["use_cases"][0]
-    file["workspaces"][1]["use_cases"] = [use_case | {"name": "other"}]
-    return f"workspaces[1].use_cases[0].id: Stands twice: first at {UC}.id."
-
-
-def _same_use_case_name(file: File) -> str:
-    use_cases = file["workspaces"][0]["use_cases"]
-    use_cases.append(use_cases[0] | {"id": UUID})
-    return f"workspaces[0].use_cases[1].name: Stands twice: first at {UC}.name."
-
-
-def _same_sender(file: File) -> str:
-    senders = file["workspaces"][0]["use_cases"][0]["senders"]
-    senders.append({"number": "+12025550100", "type": "toll_free"})
-    return f"{UC}.senders[2].number: Stands twice: first at {UC}.senders[0].number."
+def _repeat(file: File, place: str) -> str:
+    """Make the file say something twice; the mistake that it is."""
+    retail, outlet = file["workspaces"]
+    use_cases, senders = retail["use_cases"], retail["use_cases"][0]["senders"]
+    match place:
+        case "organization.access_keys[1].name":
+            file["organization"]["access_keys"].append({"name": "platform", "role": "viewer"})
+        case "workspaces[1].name":
+            outlet |= {"name": "Retail", "parent": ""}
+        case "workspaces[1].id":
+            outlet |= {"id": retail["id"], "parent": ""}
+        case "workspaces[1].use_cases[0].id":
+            outlet["use_cases"] = [use_cases[0] | {"name": "other"}]
+            return f"{place}: Stands twice: first at {UC}.id."
+        case "workspaces[0].use_cases[1].name":
+            use_cases.append(use_cases[0] | {"id": UUID})
+        case _:
+            senders.append({"number": "+12025550100", "type": "toll_free"})
+            return f"{place}: Stands twice: first at {UC}.senders[0].number."
+    return f"{place}: Stands twice: first at {place.replace('[1]', '[0]')}."
 
 
 @each(
-    "repeat",
+    "place",
     [
-        _same_organization_key,
-        _same_workspace_name,
-        _same_workspace_id,
-        _same_use_case_id,
-        _same_use_case_name,
-        _same_sender,
+        *("organization.access_keys[1].name", "workspaces[1].name", "workspaces[1].id"),
+        *("workspaces[1].use_cases[0].id", "workspaces[0].use_cases[1].name"),
+        f"{UC}.senders[2].number",
     ],
 )
-def test_duplicates_are_refused(
-    file: File, repeat: Callable[[dict[str, Any]], str], mistakes_of: Mistakes
-) -> None:
-    expected_text = repeat(file)
+def test_duplicates_are_refused(file: File, place: str, mistakes_of: Mistakes) -> None:
+    file = deepcopy(file)
+    expected_text = _repeat(file, place)
     assert expected_text in mistakes_of(file)
 
 

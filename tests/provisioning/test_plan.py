@@ -88,45 +88,14 @@ def test_programs_read_the_place_the_action_and_the_values(
     file["workspaces"][1]["parent"] = ""
     file["workspaces"][1]["destinations"] = {"CA": "allowed"}
     found = [change.as_json() for change in planned(file, RETAIL_TOKEN="0123456789abcdef" * 2)]
+    retail, outlet = "workspaces[0]", "workspaces[1]"
+    change, remove = {"action": "change"}, {"action": "remove"}
     assert found == [
-        {
-            "place": "workspaces[0]",
-            "action": "change",
-            "field": "home_country",
-            "from": "US",
-            "to": "CA",
-        },
-        {
-            "place": "workspaces[0].twilio",
-            "action": "change",
-            "field": "next_auth_token",
-            "to": "changed",
-        },
-        {"place": "workspaces[0].use_cases[0]", "action": "remove", "from": "one-time passwords"},
-        {
-            "place": "workspaces[1]",
-            "action": "change",
-            "field": "parent",
-            "from": "Retail",
-            "to": None,
-        },
-        {
-            "place": "workspaces[1]",
-            "action": "change",
-            "field": "inherits_destinations",
-            "from": True,
-            "to": False,
-        },
-        {
-            "place": "workspaces[1]",
-            "action": "remove",
-            "field": "destinations.BR",
-            "from": "blocked",
-        },
-        {
-            "place": "workspaces[1]",
-            "action": "remove",
-            "field": "destinations.US",
-            "from": "allowed",
-        },
+        {"place": retail, **change, "field": "home_country", "from": "US", "to": "CA"},
+        {"place": f"{retail}.twilio", **change, "field": "next_auth_token", "to": "changed"},
+        {"place": f"{retail}.use_cases[0]", **remove, "from": "one-time passwords"},
+        {"place": outlet, **change, "field": "parent", "from": "Retail", "to": None},
+        {"place": outlet, **change, "field": "inherits_destinations", "from": True, "to": False},
+        {"place": outlet, **remove, "field": "destinations.BR", "from": "blocked"},
+        {"place": outlet, **remove, "field": "destinations.US", "from": "allowed"},
     ]
