@@ -3,22 +3,23 @@
 from datetime import timedelta
 
 from app.access.principal import Role
-from app.kernel.clock import Clock, utc_now
+from app.kernel.clock import Clock
 from app.users.sessions import PurgeSessions
 from app.users.tables import sessions
 from support.console import signed_in
 from support.factories import Factory, Gateway, Tenant
+from support.time import ManualClock
 
 
 def test_a_session_is_forgotten_a_week_after_its_end(
-    gateway: Gateway, factory: Factory, tenant: Tenant
+    gateway: Gateway, factory: Factory, tenant: Tenant, clock: ManualClock
 ) -> None:
     console = signed_in(gateway, tenant.keys[Role.VIEWER])
     signed_in(gateway, tenant.keys[Role.ADMIN])
     console.post("/console/sign-out", on="/console")
 
     def purge_after(**time: float) -> int:
-        at = utc_now() + timedelta(**time)
+        at = clock.at + timedelta(**time)
         return PurgeSessions(factory.database, Clock(lambda: at))()
 
     assert purge_after(days=6) == 0

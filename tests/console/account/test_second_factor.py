@@ -1,7 +1,6 @@
 """The second factor: who may set, replace and remove it, and what counts as a code."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -10,11 +9,9 @@ from werkzeug.test import TestResponse
 
 from app.access.principal import Role
 from app.access.tables import audit_events
-from app.db.encryption import Cipher
-from app.db.engine import Database
 from app.users.tables import recovery_codes, sessions, users
 from support.console import PASSWORD, Console, open_console, signed_in_user
-from support.factories import Factory, Gateway, Tenant, open_gateway
+from support.factories import Factory, Gateway, Tenant
 from support.time import ManualClock
 
 pytestmark = pytest.mark.one_engine
@@ -25,11 +22,6 @@ START, REMOVE = FACTOR + "/start", FACTOR + "/remove"
 RECOVERY = ACCOUNT + "/recovery-codes"
 CODE = "/console/sign-in/code"
 NONSENSE = ["", "12", "000000", "abc", "\uff11\uff12", "\x00", "💥", "9" * 500, "-" * 50]
-
-
-@pytest.fixture
-def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
-    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pyotp
 import pytest
@@ -18,17 +17,12 @@ from app.users.second_factor import totp_owner
 from app.users.store import find_users
 from app.users.tables import sessions, users
 from support.console import ACTOR, PASSWORD, Console, make_user, open_console, signed_in
-from support.factories import PUBLIC_URL, Factory, Gateway, Tenant, open_gateway
+from support.factories import PUBLIC_URL, Factory, Gateway, Tenant
 from support.time import ManualClock
 
 pytestmark = pytest.mark.one_engine
 
 NAME = "__Host-borderpost_session"
-
-
-@pytest.fixture
-def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
-    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 
 
 @pytest.fixture

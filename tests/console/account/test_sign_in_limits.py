@@ -1,33 +1,25 @@
 """Wrong passwords, codes and keys: how often, for whom, and what stays of them."""
 
 import threading
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from app.access.principal import Role, mint_token
 from app.access.tables import audit_events
-from app.db.encryption import Cipher
-from app.db.engine import Database
 from app.users import passwords
 from app.users.manage import reset_user
 from app.users.passwords import choose_password
 from app.users.store import load_user
 from app.users.tables import sessions, users
 from support.console import ACTOR, PASSWORD, make_user, open_console
-from support.factories import Factory, Gateway, Tenant, open_gateway
+from support.factories import Factory, Gateway, Tenant
 from support.time import ManualClock
 
 pytestmark = pytest.mark.one_engine
 
 WRONG = "wrong horse battery"
 ADA = "ada@example.com"
-
-
-@pytest.fixture
-def gateway(database: Database, cipher: Cipher, tmp_path: Path, clock: ManualClock) -> Gateway:
-    return open_gateway(database, cipher, tmp_path, clock=clock.clock())
 
 
 @pytest.fixture

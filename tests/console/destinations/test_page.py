@@ -1,22 +1,17 @@
 """Manage Destinations without scripts: nothing before Save, and then just what was shown."""
 
-from pathlib import Path
-
 import pytest
 
 from app.access.principal import Role
 from app.access.tables import organizations
-from app.db.encryption import Cipher
-from app.db.engine import Database
 from app.destinations.policy.state import DENIED
 from app.kernel.countries import COUNTRIES
 from support.console import make_user, open_console
 from support.destination_pages import PAGE, DestinationPage, open_page
 from support.destinations import PolicyClient
-from support.factories import BR_NUMBER, Factory, Gateway, Tenant, open_gateway
+from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 from support.forms import form_of
 from support.geo import store
-from support.round_trips import counting_round_trips
 
 pytestmark = pytest.mark.one_engine
 
@@ -310,25 +305,6 @@ def test_the_page_is_small_and_in_one_language(page: DestinationPage, policy: Po
     answer = page.console.get(PAGE, Accept_Language="ar")
     assert len(answer.data) < LARGEST_PAGE
     assert '<option value="DE">Germany (DE, +49)</option>' in answer.text
-
-
-def test_the_page_costs_few_round_trips(
-    fresh_postgres_url: str, cipher: Cipher, tmp_path: Path
-) -> None:
-    database = Database(fresh_postgres_url, pool_size=1)
-    factory = Factory(database, cipher)
-    tenant = factory.tenant(factory.organization())
-    page = open_page(PolicyClient(open_gateway(database, cipher, tmp_path), tenant, factory))
-    with counting_round_trips(database) as trips:
-        counted = []
-        for _ in range(7):
-            trips.take()
-            page.reload()
-            counted.append(trips.take())
-    database.close()
-    # The session, the user, the workspace; then the list (three, of one revision), the map and
-    # the alerts.
-    assert counted[-1] == 3 + 3 + 1 + 1
 
 
 def test_a_click_on_the_map_allows_blocks_and_undoes(
