@@ -22,10 +22,10 @@ from app.kernel.clock import rfc3339, utc_now
 from app.kernel.errors import ValidationFailed
 from app.users.manage import NewUser, create_user, disable_user, reset_user
 from app.users.passwords import choose_password, generate_password
-from app.users.store import find_users, load_memberships, load_users
+from app.users.store import UserDetails, find_users, load_user_details, load_users
 
 
-def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
+def user_as_json(user: UserDetails) -> dict[str, Any]:
     """``workspace`` is null for a role in all of them."""
     return {
         "id": str(user.id),
@@ -38,11 +38,10 @@ def user_as_json(user: AnyRow, memberships: list[AnyRow]) -> dict[str, Any]:
                 if of.workspace_id is None
                 else {"id": str(of.workspace_id), "name": of.workspace_name},
             }
-            for of in memberships
-            if of.user_id == user.id
+            for of in user.memberships
         ],
-        "has_password": user.password_hash is not None,
-        "has_second_factor": user.totp_secret is not None,
+        "has_password": user.has_password,
+        "has_second_factor": user.has_second_factor,
         "disabled_at": None if user.disabled_at is None else rfc3339(user.disabled_at),
         "created_at": rfc3339(user.created_at),
         "last_sign_in_at": None if user.last_sign_in_at is None else rfc3339(user.last_sign_in_at),
@@ -121,8 +120,7 @@ def list_command(organization: str | None) -> None:
     """List users, oldest first, with roles and status."""
     with ready_database() as database, database.reading() as connection:
         people = load_users(connection, id_of_organization(connection, organization))
-        belong = load_memberships(connection, [user.id for user in people])
-    shown = [user_as_json(user, belong) for user in people]
+    shown = [user_as_json(user) for user in people]
     echo_result({"users": shown}, map(user_line, shown))
 
 
@@ -180,7 +178,7 @@ def _user(connection: Connection, email: str, organization: str | None) -> AnyRo
 
 
 def _shown(connection: Connection, user: AnyRow) -> dict[str, Any]:
-    return user_as_json(user, load_memberships(connection, [user.id]))
+    return user_as_json(load_user_details(connection, user.organization_id, user.id))
 
 
 @contextmanager

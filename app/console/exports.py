@@ -15,20 +15,24 @@ from uuid import UUID
 from flask import Response, stream_with_context
 from sqlalchemy import Connection
 
-from app.access.audit import load_audit_events
-from app.access.principal import Role, shown_body, shown_number, shown_reason
+from app.access.principal import shown_body, shown_number, shown_reason
 from app.console.access.audit import PATH as AUDIT
-from app.console.access.audit import AuditSearch
-from app.console.messages.page import MESSAGES, REFUSALS, MessageSearch, RefusalSearch
+from app.console.access.audit import AuditSearch, find_audit_events
+from app.console.messages.page import (
+    MESSAGES,
+    REFUSALS,
+    MessageSearch,
+    RefusalSearch,
+    find_messages,
+    find_refusals,
+)
 from app.console.ui.forms import read_search
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.destinations.refusals import load_refusals
 from app.kernel.clock import rfc3339
 from app.kernel.texts import without_formula
-from app.messages.queries.details import load_message_details_page
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.registry import current_time, reading
+from app.web.registry import reading
 
 routes = Pages()
 _ROWS_AT_ONCE = 500
@@ -50,7 +54,7 @@ def _time(name: str) -> Callable[[Any], object]:
 def export_messages(current_user: CurrentUser) -> Response:
     """Export messages; viewers get masked numbers and no texts."""
     wanted = read_search(MessageSearch)
-    now, names, role = current_time(), _use_case_names(current_user), current_user.role
+    names, role = _use_case_names(current_user), current_user.role
     cells: _Cells = {
         "id": attrgetter("message.id"),
         "created_at": _time("message.created_at"),
@@ -67,18 +71,14 @@ def export_messages(current_user: CurrentUser) -> Response:
         "errored_at": _time("message.errored_at"),
         "text": lambda one: _text(shown_body(role, one.message.body)),
     }
-
-    def load(connection: Connection, page: Any) -> Sequence[Any]:
-        return load_message_details_page(connection, current_user.principal, page, now)
-
-    return _export("messages", cells, _every(load, wanted, lambda one: one.message.id))
+    return _export("messages", cells, _every(find_messages, current_user, wanted))
 
 
 @routes.get(REFUSALS + ".csv", VIEWER, kind="text/csv")
 def export_refusals(current_user: CurrentUser) -> Response:
     """Export refusals; their numbers are stored masked."""
     wanted = read_search(RefusalSearch)
-    names, place = _use_case_names(current_user), current_user.workspace_access
+    names = _use_case_names(current_user)
     cells: _Cells = {
         "id": attrgetter("id"),
         "at": _time("at"),
@@ -87,16 +87,12 @@ def export_refusals(current_user: CurrentUser) -> Response:
         "use_case": lambda row: _text(names.get(row.use_case_id)),
         **_attributes("code", "source", "rule", "scope", "revision", "provider_code"),
     }
-
-    def load(connection: Connection, page: Any) -> Sequence[Any]:
-        return [] if place is None else load_refusals(connection, place.workspace_id, page)
-
-    return _export("refusals", cells, _every(load, wanted))
+    return _export("refusals", cells, _every(find_refusals, current_user, wanted))
 
 
 @routes.get(AUDIT + ".csv", ADMIN, kind="text/csv")
 def export_audit(current_user: CurrentUser) -> Response:
-    wanted, principal = read_search(AuditSearch), current_user.principal_for(Role.ADMIN)
+    wanted = read_search(AuditSearch)
     cells: _Cells = {
         "id": attrgetter("id"),
         "at": _time("at"),
@@ -106,11 +102,7 @@ def export_audit(current_user: CurrentUser) -> Response:
         "target": lambda row: _text(row.target),
         "details": lambda row: _text(shown_reason(current_user.role, row.reason)),
     }
-
-    def load(connection: Connection, page: Any) -> Sequence[Any]:
-        return load_audit_events(connection, principal, page)
-
-    return _export("audit", cells, _every(load, wanted))
+    return _export("audit", cells, _every(find_audit_events, current_user, wanted))
 
 
 def _export(name: str, cells: _Cells, rows: Iterable[Any]) -> Response:
@@ -118,18 +110,18 @@ def _export(name: str, cells: _Cells, rows: Iterable[Any]) -> Response:
 
 
 def _every(
-    load: Callable[[Connection, Any], Sequence[Any]],
+    find: Callable[[Connection, CurrentUser, Any], Sequence[Any]],
+    current_user: CurrentUser,
     wanted: Any,
-    identify: Callable[[Any], UUID] = lambda row: row.id,
 ) -> Iterator[Any]:
     wanted = replace(wanted, limit=_ROWS_AT_ONCE)
     while True:
         with reading() as connection:
-            found = load(connection, wanted)
+            found = find(connection, current_user, wanted)
         yield from found[:_ROWS_AT_ONCE]
         if len(found) <= _ROWS_AT_ONCE:
             return
-        wanted = replace(wanted, page_token=identify(found[_ROWS_AT_ONCE - 1]))
+        wanted = replace(wanted, page_token=found[_ROWS_AT_ONCE - 1].id)
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:

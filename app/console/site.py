@@ -16,7 +16,6 @@ from app.console.destinations.changes import routes as destination_changes_route
 from app.console.destinations.page import routes as destinations_routes
 from app.console.destinations.provider import routes as provider_routes
 from app.console.exports import routes as exports_routes
-from app.console.guards.alerts import routes as alerts_routes
 from app.console.guards.page import routes as guards_routes
 from app.console.guards.prices import routes as prices_routes
 from app.console.messages.page import routes as messages_routes
@@ -99,7 +98,6 @@ CONSOLE_ROUTES = (
     exports_routes,
     find_routes,
     guards_routes,
-    alerts_routes,
     usage_routes,
     prices_routes,
     try_routes,

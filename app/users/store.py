@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
 
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
@@ -74,24 +74,6 @@ def load_organization_names(connection: Connection, ids: Collection[UUID]) -> di
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def load_users(connection: Connection, organization_id: UUID | None) -> list[AnyRow]:
-    query = select(users).order_by(users.c.id)
-    if organization_id is not None:
-        query = query.where(users.c.organization_id == organization_id)
-    return list(connection.execute(query))
-
-
-def load_memberships(connection: Connection, user_ids: list[UUID]) -> list[AnyRow]:
-    return list(
-        connection.execute(
-            select(memberships, workspaces.c.name.label("workspace_name"))
-            .outerjoin(workspaces, workspaces.c.id == memberships.c.workspace_id)
-            .where(memberships.c.user_id.in_(user_ids))
-            .order_by(workspaces.c.name)
-        )
-    )
-
-
 def insert_user(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> None:
     connection.execute(insert(users).values(id=user_id, **values))
 
@@ -138,7 +120,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    user_id: UUID
+    id: UUID
     email: str
     name: str
     has_password: bool
@@ -156,6 +138,12 @@ class UserDetails:
     def is_paused(self, now: datetime) -> bool:
         """Whether sign-in is slowed on unknown browsers."""
         return self.locked_until is not None and self.locked_until > now
+
+
+def load_users(connection: Connection, organization_id: UUID | None) -> list[UserDetails]:
+    """Load those of one organization, or of all; oldest first."""
+    of_organization = users.c.organization_id == organization_id
+    return list(_load(connection, true() if organization_id is None else of_organization))
 
 
 def load_user_page(
@@ -221,7 +209,7 @@ def _user_details(rows: list[AnyRow]) -> UserDetails:
         if row.role is not None
     ]
     return UserDetails(
-        user_id=first.id,
+        id=first.id,
         email=first.email,
         name=first.name,
         has_password=first.has_password,

@@ -134,7 +134,7 @@ def test_people_are_listed_by_pages_with_the_role_everywhere_first(
     with factory.database.reading() as connection:
         first = load_user_page(connection, tenant.organization_id, PageFilter(1))
         rest = load_user_page(connection, tenant.organization_id, PageFilter(5, made[0]))
-    assert [one.user_id for one in first] == made[:2]
-    assert [one.user_id for one in rest] == made[1:]
+    assert [one.id for one in first] == made[:2]
+    assert [one.id for one in rest] == made[1:]
     held = [(one.workspace_name, one.role) for one in first[0].memberships]
     assert held == [(None, Role.VIEWER), ("Retail", Role.ADMIN)]

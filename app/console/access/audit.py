@@ -6,6 +6,7 @@ from functools import partial
 
 from flask import Response, current_app
 from marshmallow import validate
+from sqlalchemy import Connection
 
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.principal import ActorKind, Role
@@ -170,21 +171,24 @@ class AuditSearch(DaysSearch):
     actor_name = Text(validate=validate.Length(max=200))
 
 
+def find_audit_events(
+    connection: Connection, current_user: CurrentUser, wanted: AuditFilter
+) -> list[AnyRow]:
+    return load_audit_events(connection, current_user.principal_for(Role.ADMIN), wanted)
+
+
 @routes.get(PATH, ADMIN)
 def audit_page(current_user: CurrentUser) -> Response:
-    asks = current_user.principal_for(Role.ADMIN)
     form, wanted = searched(AuditSearch)
-    rows: list[AnyRow] = []
-    if wanted is not None:
-        with reading() as connection:
-            rows = load_audit_events(connection, asks, wanted)
+    with reading() as connection:
+        rows = [] if wanted is None else find_audit_events(connection, current_user, wanted)
     return page_answer(
         current_user,
         "access/audit.html",
         200 if wanted else 422,
         form=form,
         **listed(PATH, rows, _SHOWN),
-        sees_everywhere=asks.workspace_id is None,
+        sees_everywhere=current_user.principal_for(Role.ADMIN).workspace_id is None,
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],
         doors=[("", "Any"), *ACTOR_LABELS.items()],
         action_label=action_label,

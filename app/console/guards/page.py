@@ -1,4 +1,4 @@
-"""The page of guards, and its form."""
+"""The pages of guards and alerts."""
 
 import json
 import re
@@ -8,17 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
+from marshmallow import post_load
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import read_reason
-from app.console.ui.guard_labels import FIELD_LABELS, HINTS, MODES, NAMES, SIGNS
+from app.console.ui.forms import listed, read_reason, searched
+from app.console.ui.guard_labels import FIELD_LABELS, HINTS, KINDS, MODES, NAMES, SIGNS, alert_text
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import Form, page_answer, redirect_with_flash
+from app.console.ui.pages import Form, page_answer, redirect_with_flash, wanted_page
 from app.destinations.manage import ChangeRequest
+from app.guards.alerts import AlertKind
 from app.guards.configuration import guards_json, parse_guards, parse_use_case_guards, use_case_json
 from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, GuardEdit, ManageGuards
+from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.guards.store import find_use_cases
 from app.kernel.errors import NotFound, RevisionMismatch, ValidationFailed
 from app.kernel.ids import parse_id
@@ -26,6 +29,8 @@ from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
+from app.web.fields import Choice, StrictSchema, Text, one_of
+from app.web.pages import PageToken
 from app.web.registry import get_service, reading
 
 # The fields of each guard in the form: its windows, or the percentages of `delivery`.
@@ -232,3 +237,44 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Respon
         signs=SIGNS,
         may_change=current_user.permits(Role.ADMIN),
     )
+
+
+ALERTS = "/console/alerts"
+_MOST_ALERTS = 40
+_STATES = {"open": "Open", "cleared": "Cleared"}
+
+
+class AlertSearch(StrictSchema):
+    page_token = PageToken(load_default=None)
+    kind = Choice(AlertKind)
+    state = Text(validate=one_of(_STATES))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
+        state = data.pop("state", None)
+        return AlertFilter(_MOST_ALERTS, is_open=None if state is None else state == "open", **data)
+
+
+@routes.get(ALERTS, VIEWER)
+def alerts_page(current_user: CurrentUser) -> Response:
+    form, wanted = searched(AlertSearch)
+    with reading() as connection:
+        rows = [] if wanted is None else load_alerts(connection, current_user.principal, wanted)
+    return page_answer(
+        current_user,
+        "guards/alerts.html",
+        200 if wanted else 422,
+        form=form,
+        **listed(ALERTS, rows, _MOST_ALERTS),
+        kinds=[("", "Any kind"), *KINDS.items()],
+        states=[("", "Any status"), *_STATES.items()],
+        kind_labels=KINDS,
+        guard_names=NAMES,
+        alert_text=alert_text,
+    )
+
+
+@routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
+def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Response:
+    get_service(AcknowledgeAlert)(current_user.principal, alert_id)
+    return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

@@ -1,6 +1,7 @@
 """Pages of messages and refusals, with their searches."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from flask import Response, request
 from marshmallow import post_load
+from sqlalchemy import Connection
 
 from app.access.store import required
 from app.console.messages.verdict_labels import refusal_label
@@ -149,26 +151,67 @@ MESSAGES = "/console/messages"
 EVENTS_SHOWN = 100
 
 
+REFUSALS = "/console/refusals"
+
+
+def find_messages(
+    connection: Connection, current_user: CurrentUser, wanted: MessageFilter
+) -> list[MessageDetails]:
+    return load_message_details_page(connection, current_user.principal, wanted, current_time())
+
+
+def find_refusals(
+    connection: Connection, current_user: CurrentUser, wanted: RefusalFilter
+) -> list[AnyRow]:
+    place = current_user.workspace_access
+    return [] if place is None else load_refusals(connection, place.workspace_id, wanted)
+
+
 @routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Response:
-    form, wanted = searched(MessageSearch)
-    with reading() as connection:
-        names = load_use_case_names(connection, current_user.principal)
-        found = []
-        if wanted is not None:
-            now = current_time()
-            found = load_message_details_page(connection, current_user.principal, wanted, now)
-    shown = listed(MESSAGES, found, SHOWN, lambda one: one.message.id)
-    return page_answer(
+    return _list_page(
         current_user,
         "messages/page.html",
+        MESSAGES,
+        (MessageSearch, find_messages),
+        statuses=options_of("Any status", Status),
+    )
+
+
+@routes.get(REFUSALS, VIEWER)
+def refusals_page(current_user: CurrentUser) -> Response:
+    return _list_page(
+        current_user,
+        "messages/refusals.html",
+        REFUSALS,
+        (RefusalSearch, find_refusals),
+        codes=options_of("Any reason", LISTED_CODES),
+        refusal_label=refusal_label,
+    )
+
+
+def _list_page(
+    current_user: CurrentUser,
+    template: str,
+    path: str,
+    search: tuple[type[DaysSearch], Callable[[Connection, CurrentUser, Any], Sequence[Any]]],
+    **values: Any,
+) -> Response:
+    schema, find = search
+    form, wanted = searched(schema)
+    with reading() as connection:
+        names = load_use_case_names(connection, current_user.principal)
+        found = [] if wanted is None else find(connection, current_user, wanted)
+    return page_answer(
+        current_user,
+        template,
         200 if wanted else 422,
-        **shown,
+        **listed(path, found, SHOWN),
         form=form,
         use_cases=names,
         use_case_options=use_case_options("Any use case", names),
         countries=named_country_options("Any country"),
-        statuses=options_of("Any status", Status),
+        **values,
     )
 
 
@@ -212,30 +255,4 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
-    )
-
-
-REFUSALS = "/console/refusals"
-
-
-@routes.get(REFUSALS, VIEWER)
-def refusals_page(current_user: CurrentUser) -> Response:
-    form, wanted = searched(RefusalSearch)
-    found = []
-    with reading() as connection:
-        names = load_use_case_names(connection, current_user.principal)
-        if wanted is not None and current_user.workspace_access is not None:
-            found = load_refusals(connection, current_user.workspace_access.workspace_id, wanted)
-    shown = listed(REFUSALS, found, SHOWN)
-    return page_answer(
-        current_user,
-        "messages/refusals.html",
-        200 if wanted else 422,
-        **shown,
-        form=form,
-        use_cases=names,
-        use_case_options=use_case_options("Any use case", names),
-        countries=named_country_options("Any country"),
-        codes=options_of("Any reason", LISTED_CODES),
-        refusal_label=refusal_label,
     )

@@ -23,7 +23,7 @@ from app.kernel.texts import UNSTORABLE, is_storable
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.fields import E164Text, PhoneNumberField, StrictSchema
-from app.web.pages import PageToken, T
+from app.web.pages import PageToken
 from app.web.pages import page as keyset_page
 
 _MAX_REASON = 500
@@ -231,14 +231,9 @@ def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
     return Form(request.args.to_dict()), wanted
 
 
-def listed(
-    path: str,
-    rows: Sequence[T],
-    limit: int,
-    identify: Callable[[T], UUID] = lambda row: row.id,  # type: ignore[attr-defined]
-) -> dict[str, Any]:
+def listed(path: str, rows: Sequence[Any], limit: int) -> dict[str, Any]:
     """Return a list with the URLs of its pager; ``rows`` has one more if a page follows."""
-    found = keyset_page(rows, limit, lambda row: row, identify)
+    found = keyset_page(rows, limit, lambda row: row)
     token = found["next_page_token"]
     search = {name: text for name, text in request.args.items() if text and name != _TOKEN}
     return {

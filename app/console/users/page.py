@@ -90,11 +90,7 @@ def users_page(current_user: CurrentUser) -> Response:
     wanted = read_search(PageQuery)
     with reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
-    return page_answer(
-        current_user,
-        "users/list.html",
-        **listed(PATH, found, wanted.limit, lambda person: person.user_id),
-    )
+    return page_answer(current_user, "users/list.html", **listed(PATH, found, wanted.limit))
 
 
 @routes.get(_NEW, OWNER)

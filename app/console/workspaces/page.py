@@ -67,11 +67,7 @@ def workspaces_page(current_user: CurrentUser) -> Response:
     wanted = read_search(WorkspaceListQuery)
     with reading() as connection:
         found = load_workspaces(connection, require_organization_principal(current_user), wanted)
-    return page_answer(
-        current_user,
-        "workspaces/list.html",
-        **listed(PATH, found, wanted.limit),
-    )
+    return page_answer(current_user, "workspaces/list.html", **listed(PATH, found, wanted.limit))
 
 
 @routes.get(_NEW, OWNER)

@@ -42,6 +42,10 @@ class MessageDetails:
     resent_at: datetime | None
 
     @property
+    def id(self) -> UUID:
+        return self.message.id
+
+    @property
     def shown_price(self) -> str | None:
         """The actual price, else the estimate; None if neither is known."""
         charged = actual_price(self.price)
