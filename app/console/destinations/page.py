@@ -21,9 +21,16 @@ from app.console.destinations.view import (
     read_pending_changes,
     shown_workspace,
 )
-from app.console.ui.forms import read_form, read_reason, refilled
+from app.console.ui.forms import read_form, read_reason, refilled, refilling
 from app.console.ui.guards import ADMIN, VIEWER, Pages
-from app.console.ui.pages import DESTINATIONS, Form, page_answer, redirect_with_flash, wanted_page
+from app.console.ui.pages import (
+    DESTINATIONS,
+    NO_FORM,
+    Form,
+    page_answer,
+    redirect_with_flash,
+    wanted_page,
+)
 from app.db.rows import AnyRow
 from app.destinations.api.document import load_history
 from app.destinations.api.schemas import HistoryFilter
@@ -173,7 +180,7 @@ def show(
     status: int = 200,
     *,
     is_part: bool = False,
-    suspension_form: Form | None = None,
+    suspension_form: Form = NO_FORM,
     marked: Draft | None = None,
 ) -> Response:
     with reading() as connection:
@@ -203,7 +210,7 @@ def show(
         wanted=draft.pending_changes if draft else PendingChanges(base),
         options=country_options(),
         durations=DURATIONS,
-        suspension_form=suspension_form or Form(),
+        suspension_form=suspension_form,
     )
 
 
@@ -227,21 +234,19 @@ def _since(connection: Connection, view: DestinationsView, base: int) -> list[An
 
 
 @routes.post(f"{DESTINATIONS}/suspend", ADMIN, aliases=(f"{DESTINATIONS}/freeze",))
+@refilling(show, "suspension_form")
 def suspend(current_user: CurrentUser) -> Response:
     return _set(current_user, suspended=True, notice="Suspended. Every send is refused.")
 
 
 @routes.post(f"{DESTINATIONS}/resume", ADMIN, aliases=(f"{DESTINATIONS}/thaw",))
+@refilling(show, "suspension_form")
 def resume(current_user: CurrentUser) -> Response:
     return _set(current_user, suspended=False, notice="Resumed. Sends are accepted again.")
 
 
 def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Response:
-    workspace_id = shown_workspace(current_user)
-    try:
-        reason: str = read_form(ReasonBody)
-    except ValidationFailed as problem:
-        return show(current_user, status=422, suspension_form=refilled(problem))
+    workspace_id, reason = shown_workspace(current_user), read_form(ReasonBody)
     with writing() as (connection, now):
         set_suspended(
             connection,

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.console.destinations.view import (
-    DURATIONS,
     DestinationsView,
     PendingChanges,
     by_name,
@@ -20,19 +18,10 @@ from app.kernel.errors import ValidationFailed
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewedCountry:
-    country: str
-    access: str
-    until: datetime | None
-    will_be_allowed: bool
-    duration: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Preview:
     """The preview of saving; ``problems`` are by country and prevent it."""
 
-    differences: tuple[PreviewedCountry, ...]
+    changed: list[str]
     impact: dict[str, Any] | None = None
     hints: Mapping[str, list[str]] = field(default_factory=dict)
     risky: tuple[str, ...] = ()
@@ -47,18 +36,15 @@ def preview_changes(
 ) -> Preview:
     wanted = pending_changes.adjustment(view.now)
     opened = by_name(set(wanted.opened))
-    differences = tuple(
-        _previewed_country(code, view, pending_changes)
-        for code in by_name(pending_changes.countries)
-    )
+    changed = by_name(pending_changes.countries)
     try:
-        changed = dry_run_change(connection, view, Adjust(wanted, None))
+        dry_run = dry_run_change(connection, view, Adjust(wanted, None))
     except ValidationFailed as problem:
-        return Preview(differences, problems=problems_by_country(problem))
+        return Preview(changed, problems=problems_by_country(problem))
     risky = unacknowledged(connection, view.effective, opened, (), always=True)
     return Preview(
-        differences=differences,
-        impact=changed.impact,
+        changed=changed,
+        impact=dry_run.impact,
         hints=_hints(opened, view),
         risky=tuple(code for code in opened if code in risky),
         closed=tuple(code for code in opened if view.geo_permissions.is_closed(code)),
@@ -70,18 +56,6 @@ def preview_changes(
 def problems_by_country(problem: ValidationFailed) -> dict[str, list[str]]:
     details = problem.details or {}
     return {path.rpartition(".")[2]: texts for path, texts in details.items()}
-
-
-def _previewed_country(
-    code: str, view: DestinationsView, pending_changes: PendingChanges
-) -> PreviewedCountry:
-    return PreviewedCountry(
-        country=code,
-        access=view.access(code),
-        until=view.allowed.get(code),
-        will_be_allowed=code not in pending_changes.block,
-        duration=DURATIONS.get(pending_changes.hours.get(code, 0)),
-    )
 
 
 def _hints(opened: list[str], view: DestinationsView) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """Provider check: differences between the policy and Twilio's geo permissions, and their fix."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flask import Response, request
@@ -22,18 +23,6 @@ from app.web.registry import get_service, reading, writing
 routes = Pages()
 PATH = "/console/provider"
 _NO_ACCOUNT = "This workspace has no Twilio account."
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreements:
-    """``by_hand`` can only be changed in Twilio's console."""
-
-    allowed_here_closed_there: list[str]
-    closed_here_open_there: list[str]
-    high_risk: list[str]
-    unsupported: list[str]
-    by_hand: frozenset[str]
-    shared: frozenset[str]
 
 
 @routes.get(PATH, VIEWER)
@@ -137,22 +126,19 @@ def _page(
     )
 
 
-def _disagreements(permissions_view: PermissionsView) -> Disagreements:
+def _disagreements(permissions_view: PermissionsView) -> dict[str, Collection[str]]:
     found, geo_permissions = permissions_view.comparison, permissions_view.geo_permissions
     both = {*found.allowed_here_closed_there, *found.closed_here_open_there}
     entries = {code: geo_permissions.entry_of(code) for code in found.closed_here_open_there}
-    return Disagreements(
-        by_name(set(found.allowed_here_closed_there)),
-        by_name(set(found.closed_here_open_there)),
-        by_name(set(found.high_risk)),
-        by_name(set(found.unsupported)),
-        by_hand=frozenset(
+    return {name: by_name(codes) for name, codes in found.as_json().items()} | {
+        # These can only be changed in Twilio's console.
+        "by_hand": {
             c
             for c in both
             if geo_permissions.is_high_risk(c) and not geo_permissions.is_unsupported(c)
-        ),
+        },
         # Closing these would also close another, allowed country.
-        shared=frozenset(
+        "shared": {
             c for c, entry in entries.items() if entry != c and entry in permissions_view.allowed
-        ),
-    )
+        },
+    }

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -237,7 +237,7 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
     )
 
 
-def by_name(codes: set[str] | frozenset[str]) -> list[str]:
+def by_name(codes: Iterable[str]) -> list[str]:
     return sorted(codes, key=lambda code: sort_key(country_name(code)))
 
 

@@ -39,7 +39,7 @@ from app.prices.price_table import MILLION, amount_text
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import StrictSchema, Text, one_of
+from app.web.fields import Choice, StrictSchema
 from app.web.registry import current_time, get_service, reading
 from app.webhooks.endpoints import EndpointFilter, load_endpoints
 
@@ -117,8 +117,8 @@ class By(StrEnum):
 
 
 class OverviewQuery(StrictSchema):
-    period = Text(validate=one_of(Period), load_default=Period.MONTH)
-    by = Text(validate=one_of(By), load_default=By.STATUS)
+    period = Choice(Period, load_default=Period.MONTH)
+    by = Choice(By, load_default=By.STATUS)
 
 
 @routes.get("/console", VIEWER)
@@ -127,17 +127,18 @@ def overview_page(current_user: CurrentUser) -> Response:
     if current_user.workspace_access is None:
         return page_answer(current_user, "overview/without_workspace.html")
     wanted = read_search(OverviewQuery)
-    period, by = Period(wanted["period"]), By(wanted["by"])
+    period, by = wanted["period"], wanted["by"]
     workspace_id, principal = current_user.workspace_access.workspace_id, current_user.principal
     starts = period.slots(now)
     with reading() as connection:
-        days = _load(connection, current_user, now, max(period.days, FALL_DAYS + BASELINE_DAYS))
-        hours = (
-            _load(connection, current_user, now, 2, hourly=True) if period is Period.DAY else days
-        )
-        refused = (
-            [] if period is Period.DAY else load_counts(connection, workspace_id, now, period.days)
-        )
+        first_day = now.date() - timedelta(days=max(period.days, FALL_DAYS + BASELINE_DAYS) - 1)
+        days = hours = load_slot_counts(connection, workspace_id, first_day, by="country")
+        refused = []
+        if period is Period.DAY:
+            yesterday = now.date() - timedelta(days=1)
+            hours = load_slot_counts(connection, workspace_id, yesterday, by="country", hourly=True)
+        else:
+            refused = load_counts(connection, workspace_id, now, period.days)
         figures = figures_of(hours, refused, starts)
         signs = load_worker_signs(connection)
         spend = load_spend(connection, workspace_id, starts[0].date())
@@ -171,19 +172,6 @@ def overview_page(current_user: CurrentUser) -> Response:
         host_of=lambda url: urlsplit(url).hostname or "",
         **values,
     )
-
-
-def _load(
-    connection: Connection,
-    current_user: CurrentUser,
-    now: datetime,
-    days: int,
-    *,
-    hourly: bool = False,
-) -> list[SlotCount]:
-    since = now.date() - timedelta(days=days - 1)
-    workspace_id = shown_workspace(current_user)
-    return load_slot_counts(connection, workspace_id, since, by="country", hourly=hourly)
 
 
 def _first_steps(

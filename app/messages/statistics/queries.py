@@ -67,7 +67,7 @@ def load_slot_counts(
     since: date,
     *,
     by: Literal["country", "use_case_id"],
-    hourly: bool,
+    hourly: bool = False,
 ) -> list[SlotCount]:
     """Sum up by hour or day and by group, oldest first."""
     columns = message_counts.c
