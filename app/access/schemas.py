@@ -9,9 +9,19 @@ from app.access.key_rules import KeyState
 from app.access.keys import KeyFilter, NewAccessKey
 from app.access.principal import ActorKind, KeyLimits, Role, parse_network
 from app.kernel.rates import DEFAULT_RATE, MOST_BURST, MOST_PER_SECOND, rate_of
-from app.web.fields import Choice, Country, Id, StrictSchema, Text, Time, Timestamp, View, one_of
+from app.web.fields import (
+    Choice,
+    Country,
+    Id,
+    Name,
+    StrictSchema,
+    Text,
+    Time,
+    Timestamp,
+    View,
+    one_of,
+)
 from app.web.pages import PageQuery, page_of
-from app.web.setting_fields import Name
 
 
 class NetworkText(Text):

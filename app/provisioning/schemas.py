@@ -12,8 +12,7 @@ from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType, mistake_in_number
-from app.web.fields import Id, TrueOrFalse
-from app.web.setting_fields import Name, days, sid, status
+from app.web.fields import Id, Name, TrueOrFalse, days, sid, status
 
 ANY_DESTINATION = "any"
 _TABLE = "Must be a table of fields."

@@ -16,11 +16,10 @@ from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.workspaces import NewWorkspace, WorkspaceFilter, load_workspaces, set_suspended
-from app.web.fields import Country, Id, StrictSchema, Text, Time, TrueOrFalse, View
+from app.web.fields import Country, Id, Name, StrictSchema, Text, Time, TrueOrFalse, View, days, sid
 from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service, reading, writing
 from app.web.routes import Json, Routes
-from app.web.setting_fields import Name, days, sid
 
 routes = Routes("Workspaces")
 PATH = "/v1/workspaces"

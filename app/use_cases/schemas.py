@@ -19,6 +19,7 @@ from app.web.fields import (
     Choice,
     Country,
     Id,
+    Name,
     PhoneNumberField,
     StrictSchema,
     Text,
@@ -26,9 +27,10 @@ from app.web.fields import (
     TrueOrFalse,
     View,
     one_of,
+    sid,
+    status,
 )
 from app.web.pages import PageQuery, page_of
-from app.web.setting_fields import Name, sid, status
 
 _MAX_COUNTRIES = 300
 

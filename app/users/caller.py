@@ -1,16 +1,21 @@
-"""The origin of a sign-in attempt, and its limits."""
+"""The origin of a sign-in attempt, its limits, and the audit events of users."""
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import Connection, select
 
 from app.access.attempt_limits import AttemptKind, Subject
+from app.access.audit import AuditEvent, record_audit_event
+from app.access.principal import Actor, ActorKind
+from app.access.tables import organizations
+from app.db.rows import AnyRow
 from app.kernel.clock import from_unix_time
 
 KNOWN_FOR = timedelta(days=180)
@@ -131,3 +136,39 @@ def of_account(email: str) -> Subject:
 
 def of_own(user_id: UUID) -> Subject:
     return Subject(AttemptKind.OWN, str(user_id))
+
+
+SIGN_IN_FAILED = "console.sign_in_failed"
+
+
+def record_user_event(
+    connection: Connection,
+    actor: Actor,
+    user: AnyRow,
+    what: str,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    audit_event = AuditEvent(user.organization_id, None, f"user.{what}", str(user.id), reason)
+    record_audit_event(connection, actor, audit_event, now)
+
+
+def record_failed_sign_in(
+    connection: Connection, users: Sequence[AnyRow], caller: Caller, why: str, now: datetime
+) -> None:
+    """Write the audit event of a failed sign-in, with address and request id.
+
+    For an unknown account it belongs to the only organization; if there are several, none is
+    written.
+    """
+    places: list[tuple[UUID, str | None]] = [(user.organization_id, str(user.id)) for user in users]
+    if not users:
+        found = connection.execute(select(organizations.c.id).limit(2)).scalars().all()
+        places = [(one, None) for one in found if len(found) == 1]
+    actor = Actor(ActorKind.SYSTEM, "sign-in")
+    for organization_id, target in places:
+        audit_event = AuditEvent(
+            organization_id, None, SIGN_IN_FAILED, target, caller.describe_failure(why)
+        )
+        record_audit_event(connection, actor, audit_event, now)

@@ -19,8 +19,7 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.names import mistake_in_name
 from app.kernel.problems import Problems
-from app.users.audit import record_user_event
-from app.users.caller import of_account, of_own
+from app.users.caller import of_account, of_own, record_user_event
 from app.users.passwords import NewPassword
 from app.users.second_factor import drop_recovery_codes
 from app.users.sessions import end_sessions_of

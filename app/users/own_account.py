@@ -19,8 +19,7 @@ from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
-from app.users.audit import record_failed_sign_in, record_user_event
-from app.users.caller import Caller, of_own
+from app.users.caller import Caller, of_own, record_failed_sign_in, record_user_event
 from app.users.password_rules import mistake_in_password
 from app.users.passwords import hash_password, hash_slot, is_password
 from app.users.second_factor import (

@@ -32,8 +32,14 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.email_addresses import normal_email
 from app.kernel.errors import RateLimited, Unauthorized
-from app.users.audit import SIGN_IN_FAILED, record_failed_sign_in, record_user_event
-from app.users.caller import Caller, KnownBrowserCookie, of_account
+from app.users.caller import (
+    SIGN_IN_FAILED,
+    Caller,
+    KnownBrowserCookie,
+    of_account,
+    record_failed_sign_in,
+    record_user_event,
+)
 from app.users.passwords import (
     MOST_WAIT_SECONDS,
     hash_password,

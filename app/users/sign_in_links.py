@@ -21,8 +21,7 @@ from app.kernel.email_addresses import mistake_in_email
 from app.kernel.errors import ValidationFailed
 from app.kernel.mail_server import MailServer
 from app.smtp import connected, describe_failure, new_message
-from app.users.audit import record_user_event
-from app.users.caller import Caller, of_account, of_own
+from app.users.caller import Caller, of_account, of_own, record_user_event
 from app.users.passwords import choose_password
 from app.users.sessions import end_sessions_of, hash_session_token
 from app.users.sign_in import SignedIn, SignIn

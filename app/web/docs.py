@@ -1,10 +1,8 @@
 """The API reference at ``/docs``, an index of operations opened in Swagger UI; and ``/``."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, render_template, request
 
@@ -21,30 +19,14 @@ routes = Routes("Operations")
 front = Routes("Front", described=False)
 
 
-@dataclass(frozen=True, slots=True)
-class OperationLine:
-    tag: str
-    method: str
-    path: str
-    summary: str
-    anchor: str
-
-
-def lines_of(document: dict[str, Any]) -> Iterator[OperationLine]:
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            tag = operation["tags"][0]
-            anchor = f"#/{quote(tag)}/{operation['operationId']}"
-            yield OperationLine(tag, method.upper(), path, operation["summary"], anchor)
-
-
 @routes.add("GET", "/docs", Anyone("the reference is no secret"), {200: "text/html"})
 def docs(_: None) -> Answer:
     """Show the API reference."""
     document = get_service(Description).document
-    sections: dict[str, list[OperationLine]] = {}
-    for line in lines_of(document):
-        sections.setdefault(line.tag, []).append(line)
+    sections: dict[str, list[tuple[str, str, Any]]] = defaultdict(list)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            sections[operation["tags"][0]].append((path, method, operation))
     prefix = get_service(PublicPrefix)
     page = render_template(
         "docs.html",

@@ -1,7 +1,6 @@
 """Health, readiness, version and metrics."""
 
 import hmac
-import ipaddress
 import math
 import re
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
 from app.kernel.clock import Clock, clock_skew, rfc3339
+from app.kernel.hosts import is_loopback
 from app.web.metrics import BUILD, CLOCK_SKEW, DATABASE_UP, HEARTBEAT_AGE, StoredFigures, exposition
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
@@ -77,19 +77,9 @@ def _is_direct_from_loopback() -> bool:
     if not str(request.environ.get("RAW_URI", "/")).startswith("/"):
         return False
     host = _HOST.fullmatch(request.headers.get("Host", ""))
-    if host is None or not _is_loopback(request.remote_addr or ""):
+    if host is None or not is_loopback(request.remote_addr or ""):
         return False
-    name = host["name"].strip("[]").lower()
-    return name == "localhost" or _is_loopback(name)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+    return is_loopback(host["name"].strip("[]"))
 
 
 @routes.add("GET", "/healthz", Anyone("tells only that it is alive"), {200: Health})

@@ -17,8 +17,14 @@ from app.web.cached_response import CachedResponse, cached_answer
 from app.web.errors import HTTP_STATUS
 from app.web.fields import StrictSchema
 from app.web.health import Anyone
-from app.web.openapi_errors import COMMON_HEADERS, error_answers, error_examples, success_headers
-from app.web.openapi_examples import example_of, parameter_example
+from app.web.openapi_examples import (
+    COMMON_HEADERS,
+    error_answers,
+    error_examples,
+    example_of,
+    parameter_example,
+    success_headers,
+)
 from app.web.registry import get_service
 from app.web.routes import Answer, Endpoint, Routes, Shape
 
