@@ -146,6 +146,9 @@ class AddRule(PolicyChange):
     def apply(self, current: CurrentPolicy) -> PolicyState:
         return add_rules(current.state, [self.rule])
 
+    def stored_in(self, after: PolicyState) -> Rule:
+        return after.rule_for(self.rule.kind, self.rule.value) or self.rule
+
 
 @dataclass(frozen=True, slots=True)
 class RemoveRule(PolicyChange):

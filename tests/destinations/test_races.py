@@ -94,9 +94,21 @@ def test_concurrent_changes_of_every_kind_are_all_kept(policy: PolicyClient) -> 
     assert [row["revision"] for row in policy.history()] == list(range(8, 1, -1))
 
 
+def _block_americas(reason: str) -> Callable[[PolicyClient], Any]:
+    return lambda own: own.add_rule("prefix", "+1", "blocked", reason=reason)
+
+
+def test_the_same_rule_at_once_is_one_change(policy: PolicyClient) -> None:
+    answers = _at_once(policy, *[_block_americas("incident")] * THREADS)
+    assert [answer.status_code for answer in answers] == [201] * THREADS
+    assert [answer.json for answer in answers] == policy.get("/rules")["items"] * THREADS
+    assert policy.revision == 2
+
+
 def test_concurrent_rules_of_the_same_value_become_one(policy: PolicyClient) -> None:
-    for _ in range(ROUNDS):
-        _at_once(policy, *[lambda own: own.add_rule("prefix", "+1", "blocked")] * THREADS)
+    for turn in range(ROUNDS):
+        reasons = [f"{turn}.{one}" for one in range(THREADS)]
+        _at_once(policy, *map(_block_americas, reasons))
         assert len(policy.get("/rules")["items"]) == 1
     (newest, *older) = policy.history()
     assert newest["revision"] == 1 + THREADS * ROUNDS

@@ -216,10 +216,15 @@ def test_removing_only_a_rule_is_a_change_too(policy: PolicyClient) -> None:
 
 
 @pytest.mark.both_engines
-def test_rules_are_listed_oldest_first_with_no_further_page(policy: PolicyClient) -> None:
+def test_rules_are_listed_oldest_first_in_pages(policy: PolicyClient) -> None:
     values = [f"+1{n}" for n in range(201, 231)]
     for value in reversed(values):
         policy.add_rule("prefix", value, "blocked")
-    found = policy.get("/rules")
-    assert [rule["value"] for rule in found["items"]] == values[::-1]
-    assert found["next_page_token"] is None
+    first = policy.get("/rules")
+    policy.add_rule("prefix", "+1231", "blocked")
+    second = policy.get(f"/rules?limit=11&page_token={first['next_page_token']}")
+    assert len(first["items"]) == 20
+    found = [rule["value"] for rule in first["items"] + second["items"]]
+    assert found == [*reversed(values), "+1231"]
+    assert second["next_page_token"] is None
+    assert set(policy.get("/rules?limit=101&to=1")["details"]) == {"$.limit", "$.to"}

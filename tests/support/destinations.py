@@ -68,7 +68,8 @@ class PolicyClient:
             name.replace("_", "-"): value.encode().decode("latin-1")
             for name, value in headers.items()
         }
-        target = self.path + below + ("?dry_run=true" if self.dry_run else "")
+        is_trying = self.dry_run and method != "GET"
+        target = self.path + below + ("?dry_run=true" if is_trying else "")
         return self.gateway.client.open(target, method=method, json=body, headers=named)
 
     def get(self, below: str = "") -> Any:

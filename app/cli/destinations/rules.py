@@ -172,8 +172,9 @@ def add_command(
         if ends_at is not None:
             body["expires_at"] = rfc3339(ends_at)
         wanted: WantedRule = load(RuleBody(), body)
-        rule = wanted.rule(opened.now)
-        outcome = make(opened, changes.AddRule(rule, acknowledged), options)
+        change = changes.AddRule(wanted.rule(opened.now), acknowledged)
+        outcome = make(opened, change, options)
+    rule = change.stored_in(outcome.changed.effective.state)
     echo_outcome(opened, outcome, extra={"rule": rule_json(rule)})
 
 

@@ -8,6 +8,7 @@ from marshmallow import fields
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
+from app.db.filters import PageFilter
 from app.destinations import changes
 from app.destinations.api.configuration import (
     CHANGE,
@@ -47,7 +48,7 @@ from app.kernel import errors as e
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
 from app.web.fields import View
-from app.web.pages import page
+from app.web.pages import PageQuery, page
 from app.web.registry import current_time, get_service, reading
 from app.web.routes import Answer, Routes
 
@@ -65,25 +66,26 @@ class ProviderView(View):
     checked_at = fields.DateTime(allow_none=True)
 
 
-@routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, errors=_ABSENT)
-def list_rules(principal: Principal, workspace_id: UUID) -> Answer:
+@routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, query=PageQuery, errors=_ABSENT)
+def list_rules(principal: Principal, workspace_id: UUID, query: PageFilter) -> Answer:
     """List the rules for countries, prefixes and numbers, oldest first."""
     with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
     rules = _reader_of(principal).rules(effective.state.rules, effective.owner_id)
-    items = [rule_json(rule) for rule in rules]
-    return policy_answer(effective, {"items": items, "next_page_token": None})
+    after = query.page_token
+    rest = [rule for rule in rules if after is None or rule.rule_id > after]
+    found = page(rest, query.limit, rule_json, lambda rule: rule.rule_id)
+    return policy_answer(effective, found)
 
 
 @routes.add(
     "POST", PATH + "/rules", ADMIN, {201: RuleView, 200: DryRunView}, body=RuleBody, **CHANGE
 )
 def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, query: bool) -> Answer:
-    """Add a rule; it replaces one of the same kind and value."""
-    rule = body.rule(current_time())
-    change = changes.AddRule(rule, body.acknowledge_high_risk)
+    """Add a rule; it replaces another one of the same kind and value."""
+    change = changes.AddRule(body.rule(current_time()), body.acknowledge_high_risk)
     changed = make_change(principal, workspace_id, change, dry_run=query)
-    return changed_answer(changed, rule_json(rule), 201)
+    return changed_answer(changed, rule_json(change.stored_in(changed.effective.state)), 201)
 
 
 @routes.add("DELETE", PATH + "/rules/{rule_id}", ADMIN, {204: None, 200: DryRunView}, **CHANGE)

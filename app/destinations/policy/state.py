@@ -18,6 +18,9 @@ class PolicyState:
     rules: tuple[Rule, ...] = ()
     inherits: bool = False
 
+    def rule_for(self, kind: RuleKind, value: str) -> Rule | None:
+        return next((one for one in self.rules if (one.kind, one.value) == (kind, value)), None)
+
 
 def replace_map(state: PolicyState, wanted: Mapping[str, str]) -> PolicyState:
     """Absent countries are blocked."""
@@ -32,11 +35,17 @@ def set_countries(state: PolicyState, codes: Iterable[str], access: Access) -> P
 
 
 def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
-    """A rule replaces one of the same kind and value."""
-    new = tuple(new)
-    replaced = {(rule.kind, rule.value) for rule in new}
-    kept = tuple(rule for rule in state.rules if (rule.kind, rule.value) not in replaced)
-    return replace(state, rules=kept + new)
+    """A rule replaces another one of the same kind and value."""
+    for rule in new:
+        old = state.rule_for(rule.kind, rule.value)
+        if old is None or not _is_same(old, rule):
+            kept = tuple(one for one in state.rules if one is not old)
+            state = replace(state, rules=(*kept, rule))
+    return state
+
+
+def _is_same(old: Rule, new: Rule) -> bool:
+    return (old.action, old.expires_at, old.reason) == (new.action, new.expires_at, new.reason)
 
 
 def restored(snapshot: PolicyState, now: datetime) -> PolicyState:
