@@ -224,12 +224,9 @@ class Background:
     deliver_again: DeliverWebhooks
 
 
-def open_background(
-    settings: Settings, database: Database, *, clock: Clock | None = None
-) -> Background:
+def open_background(settings: Settings, database: Database) -> Background:
     """Raises `SecretsDiffer`."""
-    clock = clock or Clock()
-    cipher = open_cipher(settings)
+    clock, cipher = Clock(), open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
     provider = open_provider(settings, cipher)
     deliver = DeliverWebhooks(

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -40,39 +40,29 @@ class DemoTenant:
 
 def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> DemoTenant:
     """Create what is missing, and a key if its token is unknown."""
-    known = read_note(instance)
-    auth_token = known.get("AUTH_TOKEN") or secrets.token_hex(16)
-    account_sid = known.get("ACCOUNT_SID") or f"AC{secrets.token_hex(16)}"
-    service_sid = known.get("SERVICE_SID") or f"MG{secrets.token_hex(16)}"
-    access_key = known.get("ACCESS_KEY", "")
+    note = {
+        "ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
+        "AUTH_TOKEN": secrets.token_hex(16),
+        "SERVICE_SID": f"MG{secrets.token_hex(16)}",
+        "KEY_NAME": _KEY_NAME,
+        "ACCESS_KEY": "",
+        "PASSWORD": generate_password(),
+    } | {name: value for name, value in read_note(instance).items() if value}
     # A token is shown once: if the file of it is lost, another key is created.
-    key_name = known.get("KEY_NAME") or _KEY_NAME
-    if not access_key or not _is_live(database, access_key):
-        key_name = f"{_KEY_NAME} {secrets.token_hex(2)}"
-    wanted = _wanted(account_sid, auth_token, service_sid, key_name)
-    # By id, because names can be changed in the console.
-    _set_ids(wanted, known)
-    result = apply(database, cipher, wanted, environ={}, now=utc_now()).document
-    workspace = result["workspaces"][0]
-    access_key = workspace["access_keys"][0]["token"] or access_key
-    password = known.get("PASSWORD") or generate_password()
-    _make_user(database, UUID(result["organization"]["id"]), password)
-    use_case_id = workspace["use_cases"][0]["id"]
-    _write(
-        instance / NOTE_FILE,
-        {
-            "ORGANIZATION_ID": result["organization"]["id"],
-            "WORKSPACE_ID": workspace["id"],
-            "USE_CASE_ID": use_case_id,
-            "ACCOUNT_SID": account_sid,
-            "AUTH_TOKEN": auth_token,
-            "SERVICE_SID": service_sid,
-            "KEY_NAME": key_name,
-            "ACCESS_KEY": access_key,
-            "PASSWORD": password,
-        },
-    )
-    return DemoTenant(access_key, workspace["id"], use_case_id, _EMAIL, password)
+    if not note["ACCESS_KEY"] or not _is_live(database, note["ACCESS_KEY"]):
+        note["KEY_NAME"] = f"{_KEY_NAME} {secrets.token_hex(2)}"
+    made = apply(database, cipher, _wanted(note), environ={}, now=utc_now()).document
+    (workspace,) = made["workspaces"]
+    note |= {
+        "ORGANIZATION_ID": made["organization"]["id"],
+        "WORKSPACE_ID": workspace["id"],
+        "USE_CASE_ID": workspace["use_cases"][0]["id"],
+        "ACCESS_KEY": workspace["access_keys"][0]["token"] or note["ACCESS_KEY"],
+    }
+    _make_user(database, UUID(note["ORGANIZATION_ID"]), note["PASSWORD"])
+    _write(instance / NOTE_FILE, note)
+    ids = note["WORKSPACE_ID"], note["USE_CASE_ID"]
+    return DemoTenant(note["ACCESS_KEY"], *ids, _EMAIL, note["PASSWORD"])
 
 
 def _make_user(database: Database, organization_id: UUID, password: str) -> None:
@@ -102,33 +92,28 @@ def use_case_of_file(service_sid: str) -> dict[str, Any]:
     }
 
 
-def _wanted(account_sid: str, auth_token: str, service_sid: str, key_name: str) -> dict[str, Any]:
+def _wanted(note: Mapping[str, str]) -> dict[str, Any]:
+    def of(name: str) -> dict[str, str]:
+        """By id, because names can be changed in the console."""
+        return {"id": note[name]} if name in note else {}
+
+    use_case = use_case_of_file(note["SERVICE_SID"])
     workspace = {
         "name": "Demo",
         "home_country": "US",
-        "twilio": {"account_sid": account_sid, "auth_token": auth_token},
-        "access_keys": [{"name": key_name, "role": "admin"}],
-        "use_cases": [use_case_of_file(service_sid)],
+        "twilio": {"account_sid": note["ACCOUNT_SID"], "auth_token": note["AUTH_TOKEN"]},
+        "access_keys": [{"name": note["KEY_NAME"], "role": "admin"}],
+        # `deleted` restores a deleted one.
+        "use_cases": [use_case | of("USE_CASE_ID") | {"deleted": False}],
     }
-    return {"organization": {"name": DEMO_ORGANIZATION}, "workspaces": [workspace]}
+    organization = {"name": DEMO_ORGANIZATION} | of("ORGANIZATION_ID")
+    return {"organization": organization, "workspaces": [workspace | of("WORKSPACE_ID")]}
 
 
 def _is_live(database: Database, access_key: str) -> bool:
     with database.reading() as connection:
         key = load_key(connection, hash_token(access_key))
     return key is not None and key.revoked_at is None
-
-
-def _set_ids(wanted: dict[str, Any], known: dict[str, str]) -> None:
-    (workspace,) = wanted["workspaces"]
-    for part, name in (
-        (wanted["organization"], "ORGANIZATION_ID"),
-        (workspace, "WORKSPACE_ID"),
-        (workspace["use_cases"][0], "USE_CASE_ID"),
-    ):
-        if name in known:
-            part["id"] = known[name]
-    workspace["use_cases"][0]["deleted"] = False  # restores a deleted one
 
 
 def read_note(instance: Path) -> dict[str, str]:
