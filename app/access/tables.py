@@ -16,8 +16,7 @@ from sqlalchemy import (
     false,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 organizations = Table(
     "organizations",

@@ -26,7 +26,7 @@ from app.settings import Settings
 
 @contextmanager
 def opened_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database without checking its migrations, and close it."""
+    """Its migrations are not checked."""
     database = open_database(settings or open_settings())
     try:
         yield database
@@ -36,10 +36,7 @@ def opened_database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def ready_database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database; migrate a new SQLite file.
-
-    Raises `CommandFailure` if migrations are missing, or of another version.
-    """
+    """A new SQLite file is migrated; raises `CommandFailure` at another revision."""
     settings = settings or open_settings()
     with opened_database(settings) as database:
         migrate_if_new(settings, database)

@@ -1,7 +1,6 @@
-"""The basis of every command: exit codes, errors, parameters and output.
+"""Exit codes, errors, parameters and output of every command: 0 done, 1 failed, 64 wrong usage.
 
-Exit codes: 0 done, 1 failed, 64 wrong usage. An expected failure prints ``error:`` lines; a defect
-prints its traceback.
+An expected failure prints ``error:`` lines; a defect prints its traceback.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Copies every row of one database into another, in resumable batches, and its checks.
+"""Copies every row of one database into another, after checks.
 
-Rows are copied in key order, so a copy continues after the largest key of a target table.
+Rows are copied in batches and in key order, so a copy continues after the largest key of a table.
 """
 
 import secrets

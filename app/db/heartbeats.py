@@ -16,8 +16,7 @@ from sqlalchemy import (
 )
 
 from app.db.inserts import insert_on_conflict
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 worker_heartbeats = Table(
     "worker_heartbeats",
@@ -51,7 +50,6 @@ def beat(
     skew_seconds: int | None = None,
     stuck_task: str | None = None,
 ) -> None:
-    """Store that a worker is alive, and its problems."""
     table = worker_heartbeats
     # In a container, the next worker has the name of the one before.
     values = {"at": now, "skew_seconds": skew_seconds, "stuck_task": stuck_task, "stopped_at": None}
@@ -80,7 +78,6 @@ def forget(connection: Connection, before: datetime) -> None:
 def record_web_clock(
     connection: Connection, host: str, now: datetime, skew_seconds: int | None
 ) -> None:
-    """Store by how much the clock of a web host differs, or None."""
     own = web_clocks.c.host == host
     if skew_seconds is None:
         connection.execute(delete(web_clocks).where(own))

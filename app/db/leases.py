@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, Connection, String, Table, update
 
 from app.db.inserts import insert_on_conflict
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 leases = Table(
     "leases",

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from app.db.engine import Database
 from app.db.heartbeats import worker_heartbeats
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.kernel.clock import rfc3339
 
 BATCH_ROWS = 1000

@@ -16,7 +16,7 @@ from app.access.store import load_key
 from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.kernel.clock import utc_now
 from app.provisioning.apply import apply
 from app.users.manage import NewUser, create_user, reset_user

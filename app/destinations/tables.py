@@ -16,8 +16,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 from app.kernel.ids import NO_ID
 
 # While a workspace inherits, its row (if it ever had its own policy) only counts

@@ -42,7 +42,6 @@ class Emulator:
         return self._scheduler.wait_until_idle(timeout_seconds)
 
     def reset(self) -> None:
-        """Deletes messages, callbacks, scenarios and undeclared accounts."""
         self._scheduler.clear()
         self.messages.reset()
         self.callbacks.clear()

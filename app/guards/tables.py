@@ -17,8 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 # A workspace without a row has the defaults.
 guard_settings = Table(

@@ -16,8 +16,7 @@ from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.inserts import insert_on_conflict
 from app.db.leases import acquire_lease, release_lease
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
 from app.messages.reconciliation.reconcile import AccountPace

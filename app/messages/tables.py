@@ -21,8 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 from app.kernel.ids import NO_ID
 
 # Unsettled submissions have a separate index, so that overdue repairs never delay them.

@@ -47,10 +47,9 @@ def has_prices(connection: Connection) -> bool:
 def import_prices(
     connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
 ) -> int:
-    """Store all rows of a file or none; return their number.
+    """Store all rows of a file or none; return their number. Raises `WrongPrices`.
 
-    A row replaces the one with the same country, network and day; ``replace`` replaces the
-    whole table. Raises `WrongPrices`.
+    A row replaces the one with its key; ``replace`` replaces the whole table.
     """
     _lock(connection, now)
     stored = load_prices(connection)

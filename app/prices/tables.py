@@ -2,8 +2,7 @@
 
 from sqlalchemy import Column, Date, Integer, String, Table
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 # One row once prices were stored. Its revision grows with each change, so that a process can check
 # whether the prices that it holds are the stored ones.

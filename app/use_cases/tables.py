@@ -15,8 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 from app.use_cases.rules import OnUnconfirmed
 
 # Partial indexes of tables in which a row without a use case applies to the whole workspace.

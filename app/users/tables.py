@@ -14,8 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 _SCOPED = text("workspace_id IS NOT NULL")
 _WHOLE = text("workspace_id IS NULL")

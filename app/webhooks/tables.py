@@ -18,8 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 
 _WAITS = text("fanned_out_at IS NULL")
 _DUE = text("due_at IS NOT NULL")

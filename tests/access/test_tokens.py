@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.access.principal import Role, hash_token, is_well_formed, mint_token
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from support.each import each
 from support.factories import Factory
 

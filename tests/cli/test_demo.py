@@ -15,7 +15,7 @@ from app.access.tables import organizations, provider_accounts, workspaces
 from app.bootstrap import open_cipher, open_settings
 from app.cli.demo import use_running_demo
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.demo.processes import RunningDemo, find_running_demo, noted_demo, write_note
 from app.demo.tenant import delete_organization, make_demo_tenant
 from app.messages.tables import messages

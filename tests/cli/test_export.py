@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import String, Text, update
 
 from app.access.tables import audit_events
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.messages.export_number import HOLDS_NUMBER
 from app.messages.tables import messages
 from app.webhooks.tables import webhook_events

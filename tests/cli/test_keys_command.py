@@ -14,7 +14,7 @@ from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
 from app.access.tables import audit_events
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.kernel.clock import parse_rfc3339
 from support.commands import Run
 from support.each import each

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.access.principal import Role
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.kernel.texts import UNSTORABLE
 from app.users.tables import users
 from support.console import PASSWORD, Console, signed_in_user

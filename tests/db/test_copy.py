@@ -14,7 +14,6 @@ from app.db import stored_rows
 from app.db.copy import CopyRefused, copy_rows
 from app.db.engine import Database
 from app.db.heartbeats import worker_heartbeats
-from app.db.metadata import metadata
 from app.db.schema import upgrade
 from app.db.stored_rows import (
     Fingerprint,
@@ -25,6 +24,7 @@ from app.db.stored_rows import (
     stored_tables,
     take_fingerprints,
 )
+from app.db.types import metadata
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.tables import message_events, messages

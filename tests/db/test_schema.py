@@ -25,8 +25,8 @@ import app.users.tables
 import app.webhooks.tables
 from app.access.tables import audit_events, provider_accounts, workspaces
 from app.db.engine import Database
-from app.db.metadata import metadata
 from app.db.schema import current_revision, latest_revision, upgrade
+from app.db.types import metadata
 from app.kernel.errors import ServiceUnavailable
 
 MIGRATIONS = Path(app.db.heartbeats.__file__).parent / "migrations"

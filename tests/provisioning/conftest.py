@@ -13,7 +13,7 @@ import app.destinations.tables
 import app.use_cases.tables  # noqa: F401
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.provisioning.apply import Plan, apply
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -20,8 +20,7 @@ from sqlalchemy import (
 )
 
 from app.db.engine import Database
-from app.db.metadata import metadata
-from app.db.types import UtcDateTime
+from app.db.types import UtcDateTime, metadata
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 

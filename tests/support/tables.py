@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from app.access.tables import provider_accounts
 from app.db.engine import Database
-from app.db.metadata import metadata
+from app.db.types import metadata
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.use_cases.tables import opt_outs, senders

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.db.metadata import metadata
+from app.db.types import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

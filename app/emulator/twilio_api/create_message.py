@@ -1,4 +1,4 @@
-"""The Message resource: validation of a create call, the new message, and its JSON.
+"""Validation of a create call, the new message, and its JSON.
 
 Sources: Twilio, test credentials and OpenAPI description.
 """
