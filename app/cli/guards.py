@@ -20,6 +20,7 @@ from app.guards.api import describe, describe_dry_run, describe_suggestion
 from app.guards.configuration import configuration_json
 from app.guards.edits import (
     NO_LIMIT,
+    GuardEdit,
     edit_guards,
     edit_use_case_guards,
     explain_for_text,
@@ -37,7 +38,7 @@ from app.guards.limits import (
     GuardName,
     Window,
 )
-from app.guards.manage import DryRun, GuardEdit
+from app.guards.manage import DryRun
 from app.guards.suggest import apply_suggestion
 from app.kernel.errors import RevisionMismatch, ValidationFailed
 from app.kernel.problems import Problems

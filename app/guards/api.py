@@ -9,7 +9,7 @@ from app.access.store import require_workspace
 from app.destinations.api.schemas import DryRunQuery
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import auto_json, configuration_json
-from app.guards.limits import GuardConfiguration
+from app.guards.edits import GuardEdit
 from app.guards.manage import DryRun, GuardsView, ManageGuards
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.schemas import GuardsBody, GuardsDocument, GuardsDryRun, GuardsSuggestion
@@ -47,16 +47,16 @@ def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     errors=(e.NotFound, e.RevisionMismatch, e.ValidationFailed),
 )
 def replace_guards(
-    principal: Principal, workspace_id: UUID, body: GuardConfiguration, query: bool
+    principal: Principal, workspace_id: UUID, body: GuardEdit, query: bool
 ) -> Answer:
     """Replace the guards of a workspace; omitted ones get their defaults."""
     _check_access(principal, workspace_id)
     asked = ChangeRequest(actor_of(principal), change_reason(), required_revisions(), query)
     manage = get_service(ManageGuards)
     if query:
-        found = manage.dry_run(workspace_id, lambda *_: body, asked)
+        found = manage.dry_run(workspace_id, body, asked)
         return json_answer(describe_dry_run(found), headers={"ETag": f'"{found.revision}"'})
-    return _answer(manage.change(workspace_id, lambda *_: body, asked))
+    return _answer(manage.change(workspace_id, body, asked))
 
 
 @routes.add("GET", f"{PATH}/suggestion", VIEWER, {200: GuardsSuggestion}, errors=(e.NotFound,))

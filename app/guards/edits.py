@@ -1,6 +1,6 @@
 """Edits of guards by files and commands: omitted settings stay unchanged. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from app.guards.limits import OF_USE_CASES, GuardConfiguration, GuardName
 from app.kernel.countries import is_country
 from app.kernel.problems import Problems
 
+# Returns the wanted configuration for the current one, and adds its problems.
+GuardEdit = Callable[[GuardConfiguration, Problems], GuardConfiguration]
 # Files and commands have no null: this text means no limit.
 NO_LIMIT = "none"
 _NO_PRICES = (

@@ -19,7 +19,7 @@ from app.guards.autos import (
     write_autos,
 )
 from app.guards.clearing import clear_lifted
-from app.guards.edits import check_spend
+from app.guards.edits import GuardEdit, check_spend
 from app.guards.history import MessageHistory, PastMessage
 from app.guards.limits import AutoLimits, DeliverySign, GuardConfiguration
 from app.guards.replay import DAYS as REPLAYED_DAYS
@@ -35,8 +35,6 @@ from app.prices.price_table import DayPrices, PriceTable, day_of
 from app.prices.store import has_prices, load_price_table
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
-# Returns the wanted configuration for the current one, and adds its problems.
-GuardEdit = Callable[[GuardConfiguration, Problems], GuardConfiguration]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,16 @@ from marshmallow import fields, post_load, validate
 
 from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
+from app.guards.edits import GuardEdit
 from app.guards.limits import (
     AUTO,
     DeliverySign,
-    GuardConfiguration,
     GuardMode,
     GuardName,
     GuardScope,
     Window,
 )
 from app.guards.manage_alerts import AlertFilter
-from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
 from app.web.fields import Id, StrictSchema, View, one_of
 from app.web.pages import PageQuery, page_of
@@ -132,12 +131,9 @@ class GuardsBody(StrictSchema):
         keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody), metadata={"example": {}}
     )
 
-    def load(self, data: Any, **_: Any) -> GuardConfiguration:
-        """Parse a configuration; raises `ValidationFailed`."""
-        problems = Problems()
-        found = parse_configuration(data, problems)
-        problems.refuse()
-        return found
+    def load(self, data: Any, **_: Any) -> GuardEdit:
+        """Parse later, to report all problems together."""
+        return lambda _, problems: parse_configuration(data, problems)
 
 
 class CountryAutoView(View):

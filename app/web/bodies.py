@@ -11,6 +11,7 @@ from marshmallow import ValidationError as SchemaError
 from werkzeug.sansio.utils import get_content_length
 
 from app.kernel.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.kernel.problems import Problems
 from app.kernel.texts import UNSTORABLE, is_storable
 
 MAX_BODY_BYTES = 64 * 1024
@@ -30,12 +31,14 @@ def read_body(schema: type[Schema]) -> Any:
 def read_query(schema: type[Schema]) -> Any:
     """Load the query of the current request; raises `ValidationFailed`."""
     given = request.args.to_dict(flat=False)
-    repeated = {
-        f"{_ROOT}.{name}": ["Given more than once."] for name in given if len(given[name]) > 1
-    }
-    if repeated:
-        raise ValidationFailed(repeated)
-    return load(_made(schema), {name: values[0] for name, values in given.items()})
+    problems = Problems()
+    for name, values in given.items():
+        if len(values) > 1:
+            problems.add(f"{_ROOT}.{name}", "Given more than once.")
+    first = {name: values[0] for name, values in given.items()}
+    found = problems.catch(lambda: load(_made(schema), first))
+    problems.refuse()
+    return found
 
 
 def read_json() -> Any:

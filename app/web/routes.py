@@ -5,7 +5,7 @@ Requests, the API description and the architecture tests use it.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from marshmallow import Schema
 
 from app.kernel.errors import BadRequest, PublicError
 from app.kernel.ids import parse_id
+from app.kernel.problems import Problems
 from app.web.bodies import read_body, read_query
 
 Answer = Response
@@ -169,10 +170,12 @@ def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
         caller = endpoint.guard()
         try:
             given: dict[str, Any] = _path_values(endpoint, path)
+            problems = Problems()
             if endpoint.body is not None:
-                given["body"] = read_body(endpoint.body)
+                given["body"] = problems.catch(partial(read_body, endpoint.body))
             if endpoint.query is not None:
-                given["query"] = read_query(endpoint.query)
+                given["query"] = problems.catch(partial(read_query, endpoint.query))
+            problems.refuse()
         except PublicError:
             if isinstance(endpoint.guard, LateGuard):
                 endpoint.guard.admit(caller)

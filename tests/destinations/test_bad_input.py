@@ -78,6 +78,16 @@ def test_each_mistake_is_named_by_its_path_and_changes_nothing(policy: PolicyCli
             assert all(messages for messages in answer.json["details"].values()), context
 
 
+def test_mistakes_of_the_body_and_of_the_query_are_named_together(policy: PolicyClient) -> None:
+    answer = policy.ask("POST", "/allow?dry_run=perhaps&days=1", {"countries": []})
+    assert set(answer.json["details"]) == {
+        "$.destinations",
+        "$.countries",
+        "$.dry_run",
+        "$.days",
+    }
+
+
 def test_a_code_given_again_counts_once_and_300_entries_are_the_bound(policy: PolicyClient) -> None:
     assert policy.allow(*["CA"] * 300).status_code == 200
     assert policy.block(*["FR", "DE"] * 150).status_code == 200

@@ -104,6 +104,14 @@ def test_problems_are_named_and_change_nothing(guards: GuardsClient) -> None:
         (problem,) = guards.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
         assert "needs prices" in problem
         assert guards.problems([]) == {"$": ["Must be a JSON object."]}
+        mixed = {"number": {"hour": 0}, "spend": {"day": "5"}}
+        assert guards.problems(
+            {"guards": mixed, "use_cases": {unknown: {"number": {}}}}
+        ).keys() == {
+            "$.guards.number.hour",
+            "$.guards.spend",
+            f"$.use_cases.{unknown}",
+        }
 
 
 def test_guards_of_a_deleted_use_case_are_gone(guards: GuardsClient) -> None:

@@ -58,7 +58,10 @@ def test_unknown_and_repeated_parameters_are_named(served: Served, path: str) ->
         "$.color": ["Unknown field."],
         "$.Limit": ["Unknown field."],
     }
-    assert problems(served, path, "limit=1&limit=1") == {"$.limit": ["Given more than once."]}
+    assert problems(served, path, "limit=1&limit=1&color=red") == {
+        "$.limit": ["Given more than once."],
+        "$.color": ["Unknown field."],
+    }
 
 
 WRONG = [
