@@ -90,7 +90,7 @@ def test_check_exits_0_where_twilio_agrees(run: Run, retail: None) -> None:
     assert shown.stdout.startswith("Retail: Twilio agrees\n")
     (one,) = _json(as_json)["workspaces"]
     assert set(one) == {
-        *("id", "name", "checked_at", "problem"),
+        *("id", "name", "checked_at", "agrees", "problem"),
         *("allowed_here_closed_there", "closed_here_open_there", "high_risk", "unsupported"),
     }
     assert (one["name"], one["problem"]) == ("Retail", None)

@@ -64,6 +64,10 @@ class ProviderView(View):
     high_risk = fields.List(fields.String(), metadata={"example": ["BR"]})
     unsupported = fields.List(fields.String(), metadata={"example": []})
     checked_at = fields.DateTime(allow_none=True)
+    agrees = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Null while nothing is known", "example": False},
+    )
 
 
 @routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, query=PageQuery, errors=_ABSENT)

@@ -41,9 +41,16 @@ class PermissionsView:
     comparison: Comparison
     checked_at: datetime | None
 
+    @property
+    def agrees(self) -> bool | None:
+        """None while too little is known: before a check only refused countries are."""
+        if self.comparison.differs:
+            return False
+        return None if self.checked_at is None else True
+
     def as_json(self) -> dict[str, Any]:
         at = None if self.checked_at is None else rfc3339(self.checked_at)
-        return {**self.comparison.as_json(), "checked_at": at}
+        return {**self.comparison.as_json(), "checked_at": at, "agrees": self.agrees}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_before_any_check_the_lists_are_empty_and_nothing_is_asked(
     answer = _get(gateway, tenant)
 
     assert answer.status_code == 200
-    assert answer.json == EMPTY | {"checked_at": None}
+    assert answer.json == EMPTY | {"checked_at": None, "agrees": None}
     assert answer.headers["ETag"] == '"1"'
     assert gateway.twilio.calls == []
     assert _closed(gateway, tenant, US_NUMBER, "+989121234567") == [None, None]
@@ -98,6 +98,7 @@ def test_a_check_answers_all_four_lists_and_keeps_them(
         "high_risk": ["PK"],
         "unsupported": ["CU"],
         "checked_at": rfc3339(clock.at),
+        "agrees": False,
     }
     (call,) = gateway.twilio.calls
     assert (call.method, call.uri) == (
@@ -182,7 +183,7 @@ def test_a_workspace_without_an_account_is_a_misconfiguration(
     failed = _post(gateway, tenant)
 
     assert (failed.status_code, failed.json["code"]) == (502, "ProviderMisconfigured")
-    assert _get(gateway, tenant).json == EMPTY | {"checked_at": None}
+    assert _get(gateway, tenant).json == EMPTY | {"checked_at": None, "agrees": None}
     assert gateway.twilio.calls == []
 
 
@@ -214,10 +215,17 @@ def test_a_21408_marks_the_country_as_closed_until_the_next_check(
     refuse(gateway, tenant)
 
     found = _get(gateway, tenant).json
-    assert found == EMPTY | {"allowed_here_closed_there": ["US"], "checked_at": checked_at}
+    differing = {"allowed_here_closed_there": ["US"], "agrees": False}
+    assert found == EMPTY | differing | {"checked_at": checked_at}
     assert (checked_at is not None) == was_checked
     assert _closed(gateway, tenant, US_NUMBER) == [True]
     refuse(gateway, tenant)
+    block = {"destinations": ["US"]}
+    gateway.post(path_of(tenant.workspace_id) + "/block", block, key=tenant.keys[Role.ADMIN])
+    # A closed country that is blocked here says nothing about the others.
+    assert _get(gateway, tenant).json["agrees"] is None or was_checked
+    gateway.twilio.script.append(listed(entry("US", False), entry("BR", False)))
+    assert _post(gateway, tenant).json["agrees"] is True
     gateway.twilio.script.append(listed(entry("US"), entry("BR", False)))
     assert _post(gateway, tenant).json["allowed_here_closed_there"] == []
     assert _closed(gateway, tenant, US_NUMBER, BR_NUMBER) == [False, True]
