@@ -45,10 +45,6 @@ def has_ended(
     return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
 
 
-def wants_touch(seen_at: datetime, now: datetime) -> bool:
-    return now - seen_at >= TOUCHED_EVERY
-
-
 _MOST_WORKSPACES = 200
 _SESSION = (
     select(

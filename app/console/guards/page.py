@@ -12,8 +12,8 @@ from marshmallow import post_load
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import listed, read_reason, searched
-from app.console.ui.guard_labels import FIELD_LABELS, HINTS, KINDS, MODES, NAMES, SIGNS, alert_text
+from app.console.ui.forms import ListSearch, listed, read_reason, searched
+from app.console.ui.guard_labels import KINDS, MODES
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash, wanted_page
 from app.destinations.manage import ChangeRequest
@@ -30,8 +30,7 @@ from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import Choice, StrictSchema, Text, one_of
-from app.web.pages import PageToken
+from app.web.fields import Choice, Text, one_of
 from app.web.registry import get_service, reading
 
 # The fields of each guard in the form: its windows, or the percentages of `delivery`.
@@ -226,17 +225,11 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Respon
         shown=shown,
         form=shown.form or form_of(values),
         revision=stored.revision if shown.revision is None else shown.revision,
-        stored=stored,
         auto=view.auto,
         path=_path(use_case_id),
         use_cases=[(key, name, own.get(key, {})) for key, name in names.items() if key in known],
         fields=fields,
-        names=NAMES,
-        hints=HINTS,
-        field_labels=FIELD_LABELS,
         modes=MODES if use_case_id is None else {"": "Same as workspace", **MODES},
-        signs=SIGNS,
-        may_change=current_user.permits(Role.ADMIN),
     )
 
 
@@ -245,8 +238,7 @@ _MOST_ALERTS = 40
 _STATES = {"open": "Open", "cleared": "Cleared"}
 
 
-class AlertSearch(StrictSchema):
-    page_token = PageToken(load_default=None)
+class AlertSearch(ListSearch):
     kind = Choice(AlertKind)
     state = Text(validate=one_of(_STATES))
 
@@ -269,9 +261,6 @@ def alerts_page(current_user: CurrentUser) -> Response:
         **listed(ALERTS, rows, _MOST_ALERTS),
         kinds=[("", "Any kind"), *KINDS.items()],
         states=[("", "Any status"), *_STATES.items()],
-        kind_labels=KINDS,
-        guard_names=NAMES,
-        alert_text=alert_text,
     )
 
 

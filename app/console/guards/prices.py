@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, request
-from marshmallow import post_load
 from sqlalchemy import Connection
 
 from app.access.audit import AuditEvent, record_audit_event
@@ -71,15 +70,11 @@ class _Preview:
 class PriceSearch(StrictSchema):
     country = Country(load_default=None)
 
-    @post_load
-    def _make(self, data: dict[str, str | None], **_: object) -> tuple[str | None]:
-        return (data["country"],)
-
 
 @routes.get(PRICES, VIEWER)
 def prices_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(PriceSearch)
-    country = wanted[0] if wanted else None
+    country = wanted["country"] if wanted else None
     return _page(current_user, 200 if wanted else 422, form, country)
 
 

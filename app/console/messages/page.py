@@ -85,7 +85,6 @@ def effect_label(event: AnyRow) -> str:
 
 
 def is_watched(found: MessageDetails, now: datetime) -> bool:
-    """Whether the page of a message updates itself."""
     message = found.message
     return not message.status.is_terminal and now - message.created_at < _WATCHED
 

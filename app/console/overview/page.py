@@ -23,7 +23,6 @@ from app.console.overview.figures import (
     series_of,
 )
 from app.console.ui.forms import read_search
-from app.console.ui.guard_labels import NAMES, SHORT_MODES, fullness_text
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import grouped, page_answer
 from app.db.rows import AnyRow
@@ -149,7 +148,9 @@ def overview_page(current_user: CurrentUser) -> Response:
             "spend": spend,
             "first_steps": _first_steps(connection, principal, figures, now),
             "charts": _charts(connection, current_user, figures, hours, (period, by)),
-            **_guards_panel(connection, workspace_id, now),
+            "guards": load_guard_states(connection, workspace_id, now),
+            "guard_off": GuardMode.OFF,
+            "nearly_full": _NEARLY_FULL,
         }
     spent = spend.spent
     if spend.currency is not None:
@@ -184,17 +185,6 @@ def _first_steps(
         return None
     names = load_use_case_names(connection, principal)
     return {"use_case_id": next(iter(names), None), "public_url": get_service(Settings).public_url}
-
-
-def _guards_panel(connection: Connection, workspace_id: UUID, now: datetime) -> dict[str, Any]:
-    return {
-        "guards": load_guard_states(connection, workspace_id, now),
-        "guard_names": NAMES,
-        "guard_modes": SHORT_MODES,
-        "guard_off": GuardMode.OFF,
-        "fullness_text": fullness_text,
-        "nearly_full": _NEARLY_FULL,
-    }
 
 
 def _charts(

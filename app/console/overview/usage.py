@@ -51,9 +51,7 @@ class UsageSearch(StrictSchema):
 @routes.get(USAGE, VIEWER)
 def usage_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(UsageSearch)
-    rows: list[tuple[str, dict[str, Any]]] = []
-    if wanted is not None:
-        rows = _rows(current_user, wanted)
+    rows = [] if wanted is None else _rows(current_user, wanted)
     return page_answer(
         current_user,
         "overview/usage.html",

@@ -203,14 +203,17 @@ class DayInput(fields.Date):
     }
 
 
-class DaysSearch(StrictSchema):
+class ListSearch(StrictSchema):
+    page_token = PageToken(load_default=None)
+
+
+class DaysSearch(ListSearch):
     """The search of a list by days in the user's time zone.
 
     ``times`` are the names for `makes` of the times just before the first and after the last day.
     """
 
     times: ClassVar[tuple[str, str]] = ("created_after", "created_before")
-    page_token = PageToken(load_default=None)
     zone = TimeZone()
     since = DayInput()
     until = DayInput()

@@ -23,12 +23,12 @@ from app.kernel.hosts import is_loopback
 from app.settings import Settings
 from app.users.current_user import CurrentUser
 from app.users.sessions import (
+    TOUCHED_EVERY,
     OpenSession,
     hash_session_token,
     load_current_user,
     load_session,
     touch_session,
-    wants_touch,
 )
 from app.web.peer import peer_address
 from app.web.registry import current_time, get_service, reading
@@ -151,7 +151,9 @@ class RequiresRole:
 
     def __call__(self) -> CurrentUser:
         """Raises `Forbidden`."""
-        current_user = _current_user()
+        current_user = signed_in_visitor()
+        if current_user is None:
+            abort(_to_sign_in())
         check_form()
         if self.of_organization:
             has = current_user.organization_role
@@ -201,13 +203,6 @@ class Pages(Routes):
         return self.add("POST", path, guard, {303: None}, aliases=aliases)
 
 
-def _current_user() -> CurrentUser:
-    current_user = signed_in_visitor()
-    if current_user is None:
-        abort(_to_sign_in())
-    return current_user
-
-
 def signed_in_visitor() -> CurrentUser | None:
     token = presented_token()
     now = current_time()
@@ -226,7 +221,7 @@ def signed_in_visitor() -> CurrentUser | None:
 
 
 def _touch(session: OpenSession, now: datetime) -> None:
-    if wants_touch(session.seen_at, now):
+    if now - session.seen_at >= TOUCHED_EVERY:
         with get_service(Database).writing_once() as connection:
             touch_session(connection, session.session_id, now)
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.datastructures import MultiDict
 
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
-from app.console.ui.guard_labels import KINDS, alert_text
+from app.console.ui import guard_labels
 from app.console.ui.guards import form_token
 from app.guards.manage_alerts import AlertFilter, load_alerts
 from app.kernel.clock import rfc3339
@@ -145,6 +145,7 @@ def _environment() -> Environment:
         here=lambda: request.path,
         script_root=lambda: request.script_root,
         Role=Role,
+        guard_labels=guard_labels,
         refusal_meaning=refusal_meaning,
         code_meaning=_code_meaning,
         code_page=_code_page,
@@ -165,7 +166,7 @@ class Form:
         return self.values.get(name, default)
 
     def chosen(self, name: str) -> list[str]:
-        """Return the values of the check boxes of this name."""
+        """Return the values of check boxes."""
         values = self.values
         return values.getlist(name) if isinstance(values, MultiDict) else values.get(name, [])
 
@@ -212,7 +213,8 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
     wanted = AlertFilter(limit=_MOST_ALERTS, is_open=True, is_acknowledged=False)
     with reading() as connection:
         rows = load_alerts(connection, current_user.principal, wanted)
-    return [(KINDS[row.kind], alert_text(row)) for row in rows[:_MOST_ALERTS]]
+    labels = guard_labels.KINDS
+    return [(labels[row.kind], guard_labels.alert_text(row)) for row in rows[:_MOST_ALERTS]]
 
 
 def wanted_page(otherwise: str) -> str:

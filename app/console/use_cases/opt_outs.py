@@ -5,7 +5,14 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.console.ui.forms import PhoneNumberInput, listed, refilling, searched, without_separators
+from app.console.ui.forms import (
+    ListSearch,
+    PhoneNumberInput,
+    listed,
+    refilling,
+    searched,
+    without_separators,
+)
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.providers.port import ErrorCodes
@@ -21,8 +28,7 @@ from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.use_cases.schemas import OptOutBody
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.fields import Id, StrictSchema
-from app.web.pages import PageToken
+from app.web.fields import Id
 from app.web.registry import get_service, reading, writing
 
 routes = Pages()
@@ -36,11 +42,10 @@ _SOURCES = {
 }
 
 
-class OptOutSearch(StrictSchema):
+class OptOutSearch(ListSearch):
     makes = partial(OptOutFilter, limit=_SHOWN)
     to_number = PhoneNumberInput()
     use_case_id = Id()
-    page_token = PageToken(load_default=None)
 
 
 @routes.get(OPT_OUTS, VIEWER)
@@ -79,7 +84,7 @@ def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Response:
 
 
 def source_label(source: str, opted_out: int) -> str:
-    """Describe the source of an opt-out; ``opted_out`` is the provider's code of a refusal."""
+    """``opted_out`` is the provider's code of a refusal."""
     if source == OptOutSource.PROVIDER:
         return f"Twilio (error {opted_out})"
     return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]

@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema
 
-from app.console.ui.forms import listed, read_search, refilling, without_separators
+from app.console.ui.forms import ListSearch, listed, read_search, refilling, without_separators
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
@@ -40,8 +40,6 @@ from app.use_cases.rules import SenderType, obstacles
 from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.fields import StrictSchema
-from app.web.pages import PageToken
 from app.web.registry import get_service, reading, writing
 
 
@@ -102,7 +100,6 @@ def form_of(row: AnyRow) -> Form:
 
 
 def read_use_case(schema: type[Schema]) -> Any:
-    """Load the submitted form; raises `ValidationFailed`."""
     given = request.form
     body: dict[str, Any] = {
         "name": given.get("name", "").strip(),
@@ -149,9 +146,8 @@ _SHOWN = 50
 _NEW = Form({"active": ON, "reach": EVERYWHERE})
 
 
-class UseCaseSearch(StrictSchema):
+class UseCaseSearch(ListSearch):
     makes = partial(UseCaseFilter, limit=_SHOWN)
-    page_token = PageToken(load_default=None)
 
 
 @routes.get(USE_CASES, VIEWER)

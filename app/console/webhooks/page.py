@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.console.ui.forms import listed, read_form, read_search, refilled, refilling
+from app.console.ui.forms import ListSearch, listed, read_form, read_search, refilled, refilling
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
@@ -14,8 +14,7 @@ from app.kernel.errors import ValidationFailed
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import StrictSchema, one_of
-from app.web.pages import PageToken
+from app.web.fields import one_of
 from app.web.registry import get_service, reading, writing
 from app.webhooks.api import EndpointBody
 from app.webhooks.attempt import Attempt, DeliveryState, Failure
@@ -74,9 +73,8 @@ routes = Pages()
 WEBHOOKS = "/console/webhooks"
 
 
-class EndpointSearch(StrictSchema):
+class EndpointSearch(ListSearch):
     makes = partial(EndpointFilter, limit=MAX_ENDPOINTS)
-    page_token = PageToken(load_default=None)
 
 
 @routes.get(WEBHOOKS, VIEWER)
@@ -110,10 +108,9 @@ WEBHOOK = WEBHOOKS + "/{endpoint_id}"
 _SHOWN = 20
 
 
-class DeliverySearch(StrictSchema):
+class DeliverySearch(ListSearch):
     makes = partial(DeliveryFilter, limit=_SHOWN)
     state = fields.String(validate=one_of(DeliveryState))
-    page_token = PageToken(load_default=None)
 
 
 @routes.get(WEBHOOK, VIEWER)
