@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -27,7 +28,6 @@ from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import grouped, page_answer
 from app.db.rows import AnyRow
 from app.destinations.refusals import load_counts
-from app.guards.limits import GuardMode
 from app.guards.states import load_guard_states
 from app.kernel.countries import country_name
 from app.messages.queries.details import load_message_details_page, load_stuck, load_without_receipt
@@ -131,14 +131,14 @@ def overview_page(current_user: CurrentUser) -> Response:
     starts = period.slots(now)
     with reading() as connection:
         first_day = now.date() - timedelta(days=max(period.days, FALL_DAYS + BASELINE_DAYS) - 1)
-        days = hours = load_slot_counts(connection, workspace_id, first_day, by="country")
+        load = partial(load_slot_counts, connection, workspace_id, by="country")
+        days = counts = load(first_day)
         refused = []
         if period is Period.DAY:
-            yesterday = now.date() - timedelta(days=1)
-            hours = load_slot_counts(connection, workspace_id, yesterday, by="country", hourly=True)
+            counts = load(now.date() - timedelta(days=1), hourly=True)
         else:
             refused = load_counts(connection, workspace_id, now, period.days)
-        figures = figures_of(hours, refused, starts)
+        figures = figures_of(counts, refused, starts)
         signs = load_worker_signs(connection)
         spend = load_spend(connection, workspace_id, starts[0].date())
         values: dict[str, Any] = {
@@ -147,9 +147,8 @@ def overview_page(current_user: CurrentUser) -> Response:
             "endpoints": load_endpoints(connection, principal, EndpointFilter(_MOST_ENDPOINTS)),
             "spend": spend,
             "first_steps": _first_steps(connection, principal, figures, now),
-            "charts": _charts(connection, current_user, figures, hours, (period, by)),
+            "charts": _charts(connection, current_user, figures, counts, (period, by)),
             "guards": load_guard_states(connection, workspace_id, now),
-            "guard_off": GuardMode.OFF,
             "nearly_full": _NEARLY_FULL,
         }
     spent = spend.spent
