@@ -35,7 +35,6 @@ def _signed(fields: dict[str, str], path: str = PATH, token: str = AUTH_TOKEN) -
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_missing_or_wrong_signature_is_forbidden(
     gateway: Gateway, tenant: Tenant, path: str
 ) -> None:
@@ -66,7 +65,6 @@ def test_the_token_of_another_account_does_not_sign_for_this_one(
     assert _post(gateway, form_of(FIELDS), _signed(FIELDS, token="b" * 32)).status_code == 403
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_of_two_accounts_the_first_ones_token_is_checked(gateway: Gateway, tenant: Tenant) -> None:
     """Whoever signs for one account cannot slip in another one's name."""
     form = [("AccountSid", ACCOUNT), *form_of(FIELDS)[1:], ("AccountSid", OTHER_ACCOUNT)]
@@ -83,7 +81,6 @@ def test_of_two_accounts_the_first_ones_token_is_checked(gateway: Gateway, tenan
     "content_type",
     ["application/json", "multipart/form-data; boundary=x", "text/plain", "", "application/xml"],
 )
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_only_a_form_is_taken(gateway: Gateway, tenant: Tenant, content_type: str) -> None:
     for path in PATHS:
         answer = post_raw(
@@ -98,13 +95,11 @@ def test_only_a_form_is_taken(gateway: Gateway, tenant: Tenant, content_type: st
         assert answer.json["code"] == "UnsupportedMediaType"
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_charset_in_the_content_type_is_accepted(gateway: Gateway, tenant: Tenant) -> None:
     named = {"content_type": FORM + "; charset=UTF-8"}
     assert _post(gateway, form_of(FIELDS), _signed(FIELDS), **named).status_code == 204
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_body_above_64_kib_is_too_large(gateway: Gateway, tenant: Tenant) -> None:
     room = 64 * 1024 - len("AccountSid=&Body=") - len(ACCOUNT)
     for size, expected in ((room, 204), (room + 1, 413), (5_000_000, 413)):
@@ -126,7 +121,6 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_form_that_cannot_be_read_is_forbidden(
     gateway: Gateway, tenant: Tenant, broken: Callable[[bytes], bytes]
 ) -> None:
@@ -151,7 +145,6 @@ def test_a_refused_callback_changes_nothing(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_another_method_is_not_allowed(gateway: Gateway, tenant: Tenant, method: str) -> None:
     answer = gateway.client.open(PATH, method=method)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

@@ -1,10 +1,9 @@
 """What recipients answer: STOP and START keep the opt-out list, everything else is taken in silence."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -362,8 +361,7 @@ def test_start_during_a_send_outweighs_the_refusal_that_it_gets(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     def start(_: Call) -> Response:
-        other = replace(gateway, client=gateway.client.application.test_client())
-        _inbound(other, "START", MessageSid=sid(1))
+        _inbound(another_client(gateway), "START", MessageSid=sid(1))
         return refused(21610)
 
     gateway.twilio.script = [start]
@@ -378,25 +376,11 @@ def test_a_start_concurrent_with_old_refusals_leaves_no_opt_out(
     """Break: in `app/use_cases/opt_outs.py`, `_note`, write whatever the time."""
     sent = [gateway.send(tenant).json for _ in range(6)]
     _inbound(gateway, "STOP", MessageSid=sid(1))
-    barrier = Barrier(len(sent) + 1)
-
-    def client() -> Gateway:
-        return replace(gateway, client=gateway.client.application.test_client())
-
-    def report(message: dict[str, Any]) -> None:
-        own = client()
-        barrier.wait()
-        own.callback(message["id"], message["message_sid"], "failed", ErrorCode="21610")
-
-    def start() -> None:
-        own = client()
-        barrier.wait()
-        _inbound(own, "START", MessageSid=sid(2))
-
-    with ThreadPoolExecutor(len(sent) + 1) as pool:
-        jobs = [pool.submit(report, message) for message in sent] + [pool.submit(start)]
-        for job in jobs:
-            job.result()
+    jobs: list[Callable[[], Any]] = [
+        partial(another_client(gateway).callback, *its, "failed", ErrorCode="21610")
+        for its in ((message["id"], message["message_sid"]) for message in sent)
+    ]
+    together([*jobs, partial(_inbound, another_client(gateway), "START", MessageSid=sid(2))])
     assert _list(factory) == set()
 
 

@@ -6,32 +6,19 @@ import pytest
 from twilio.http.response import Response
 
 from app.db.encryption import Cipher
-from app.providers.port import ProviderAccount, ProviderUnknown
+from app.providers.port import ProviderAccount
 from app.providers.twilio.account import TwilioRegistrations
 from app.providers.twilio.client import TwilioClients
-from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.factories import ACCOUNT, AUTH_TOKEN, SERVICE_SID
-from support.fake_twilio import Answer, FakeTwilio, refused
+from support.fake_twilio import FakeTwilio
 
 BRAND, CAMPAIGN = "BN" + "d" * 32, "QE" + "e" * 32
-
-
-@pytest.fixture
-def twilio() -> FakeTwilio:
-    """The HTTP client under the SDK."""
-    return FakeTwilio()
 
 
 @pytest.fixture
 def registrations(twilio: FakeTwilio, cipher: Cipher) -> TwilioRegistrations:
     """The adapter over it."""
     return TwilioRegistrations(TwilioClients(twilio, cipher))
-
-
-@pytest.fixture
-def account(cipher: Cipher) -> ProviderAccount:
-    """An account with its own token."""
-    return ProviderAccount(ACCOUNT, cipher.encrypt(ACCOUNT, AUTH_TOKEN))
 
 
 def _campaigns(*pairs: tuple[str, str]) -> Response:
@@ -56,44 +43,3 @@ def test_a_campaign_is_found_by_its_sid_among_those_of_the_service(
     twilio.script.append(_campaigns(("QE" + "0" * 32, "FAILED"), (CAMPAIGN, "VERIFIED")))
     assert registrations.campaign_status(account, SERVICE_SID, CAMPAIGN) == "VERIFIED"
     assert f"/v1/Services/{SERVICE_SID}/Compliance/Usa2p" in twilio.calls[0].uri
-
-
-def test_a_campaign_that_is_not_listed_is_unknown(
-    registrations: TwilioRegistrations, twilio: FakeTwilio, account: ProviderAccount
-) -> None:
-    twilio.script.append(_campaigns(("QE" + "0" * 32, "VERIFIED")))
-    with pytest.raises(ProviderUnknown, match="lists no such campaign"):
-        registrations.campaign_status(account, SERVICE_SID, CAMPAIGN)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refused(20404, 404),
-        refused(20003, 401),
-        Response(500, "<html>"),
-        Response(200, "<html>"),
-        NotConnected(),
-        NotConfirmed(),
-        Throttled(1.0),
-    ],
-)
-def test_an_unreadable_answer_is_unknown_without_a_number(
-    registrations: TwilioRegistrations,
-    twilio: FakeTwilio,
-    account: ProviderAccount,
-    answer: Answer,
-) -> None:
-    for ask in (
-        lambda: registrations.brand_status(account, BRAND),
-        lambda: registrations.campaign_status(account, SERVICE_SID, CAMPAIGN),
-    ):
-        twilio.script.append(answer)
-        with pytest.raises(ProviderUnknown) as unknown:
-            ask()
-        assert "+1202" not in str(unknown.value)
-
-
-def test_a_token_that_cannot_be_decrypted_is_unknown(registrations: TwilioRegistrations) -> None:
-    with pytest.raises(ProviderUnknown):
-        registrations.brand_status(ProviderAccount(ACCOUNT, "not sealed"), BRAND)

@@ -2,17 +2,12 @@
 
 import base64
 import json
-import socket
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 import pytest
 
 from app.access.principal import Role
-from app.db.encryption import Cipher
-from app.messages.tables import messages
-from app.providers.twilio.client import TwilioClients, TwilioProvider
-from app.providers.twilio.transport import TwilioTransport
 from support.factories import (
     ACCOUNT,
     AUTH_TOKEN,
@@ -32,9 +27,7 @@ from support.loopback import (
     hang,
     hang_up,
 )
-from support.replace_services import replace_services
 from support.tables import set_tokens
-from support.time import FakePace
 
 pytestmark = pytest.mark.one_engine
 
@@ -103,7 +96,6 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize("case", OUTCOMES.values(), ids=OUTCOMES.keys())
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_each_outcome_of_a_real_call_has_its_answer(
     wired_gateway: Gateway, tenant: Tenant, server: Loopback, case: Case
 ) -> None:
@@ -157,21 +149,3 @@ def test_a_provider_that_was_busy_for_a_moment_gets_the_message_once(
     sent = wired_gateway.send(tenant)
     assert (sent.status_code, sent.json["message_sid"]) == (201, f"SM{5:032x}")
     assert len({request.body for request in server.requests}) == 1
-
-
-def test_a_provider_that_cannot_be_reached_leaves_no_message(
-    gateway: Gateway, tenant: Tenant, cipher: Cipher, factory: Factory
-) -> None:
-    with socket.socket() as bound:  # the port refuses
-        bound.bind(("127.0.0.1", 0))
-        transport = TwilioTransport(f"http://127.0.0.1:{bound.getsockname()[1]}")
-        provider = TwilioProvider(TwilioClients(transport, cipher), PUBLIC_URL)
-        pace = FakePace()
-        replace_services(gateway, provider=provider, pace=pace.pace())
-        sent = gateway.send(tenant)
-        transport.close()
-    assert (sent.status_code, sent.json["code"]) == (503, "ProviderUnavailable")
-    assert sent.headers["Retry-After"] == "5"
-    assert len(pace.slept) == 3
-    assert [row["submission"] for row in factory.rows(messages)] == ["never_processed"]
-    assert gateway.get("/v1/sms", key=tenant.keys[Role.VIEWER]).json["items"] == []

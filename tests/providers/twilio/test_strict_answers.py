@@ -22,7 +22,6 @@ from app.providers.twilio.transport import (
 from support.certificates import self_signed
 from support.each import each
 from support.loopback import Loopback, Received, ServerAction, answer, created
-from support.polling import PATIENCE_SECONDS
 
 API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
 CALLS = [
@@ -35,15 +34,6 @@ CALLS = [
 SHORT = 0.4
 # Far above what a deadline of SHORT may take, far below what the drops of a test take in all.
 PATIENCE = 20.0
-
-
-@pytest.fixture
-def transport(server: Loopback) -> Iterator[TwilioTransport]:
-    found = TwilioTransport(
-        server.url, connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS
-    )
-    yield found
-    found.close()
 
 
 @pytest.fixture

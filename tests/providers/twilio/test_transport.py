@@ -3,7 +3,6 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,16 +29,6 @@ from support.polling import PATIENCE_SECONDS
 from support.threads import together
 
 URL = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
-
-
-@pytest.fixture
-def transport(server: Loopback) -> Iterator[TwilioTransport]:
-    """A transport to that server."""
-    found = TwilioTransport(
-        server.url, connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS
-    )
-    yield found
-    found.close()
 
 
 def test_a_refused_port_is_not_connected() -> None:
