@@ -67,6 +67,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_p
         ('"true"', None, True),
         ("false", "True", True),
         ("true", "false", False),
+        (None, "", False),
     ],
 )
 def test_a_setting_that_is_true_or_false(

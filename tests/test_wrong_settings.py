@@ -87,6 +87,7 @@ WRONG = [
     ("THREADS", "many", NOT_A_NUMBER),
     ("THREADS", "1.5", NOT_A_NUMBER),
     ("WEBHOOK_ALLOW_LOOPBACK", "yes", "must be true or false"),
+    ("WEBHOOK_ALLOW_LOOPBACK", "1", "must be true or false"),
     ("MESSAGE_RETENTION_DAYS", "89", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "3651", NOT_DAYS),
     ("MESSAGE_RETENTION_DAYS", "a year", NOT_DAYS),
@@ -235,24 +236,13 @@ def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> Non
     places = [problem.rsplit(": ", 1)[0] for problem in found]
     assert sorted(place.removeprefix(f"{tmp_path}/") for place in places) == sorted(
         [
-            "BORDERPOST_ALERT_EMAILS",
-            "BORDERPOST_SMTP_FROM",
-            "BORDERPOST_SMTP_URL",
-            "BORDERPOST_DATABASE_POOLER",
-            "BORDERPOST_DATABASE_URL",
-            "BORDERPOST_ENCRYPTION_KEYS",
-            "BORDERPOST_MESSAGE_RETENTION_DAYS",
-            "BORDERPOST_PUBLIC_URL",
-            "BORDERPOST_SECRET_KEY",
-            "BORDERPOST_METRICS_TOKEN",
-            "BORDERPOST_ALLOW_INSECURE",
-            "BORDERPOST_THREADS",
-            "BORDERPOST_TWILIO_URL",
-            "BORDERPOST_WEBHOOK_ALLOW_LOOPBACK",
-            "config.toml: PUBLIC_URL",
-            "config.toml: colour",
-            "config.toml: metrics_token",
-            "config.toml: threads",
+            *("BORDERPOST_ALERT_EMAILS", "BORDERPOST_SMTP_FROM", "BORDERPOST_SMTP_URL"),
+            *("BORDERPOST_DATABASE_POOLER", "BORDERPOST_DATABASE_URL"),
+            *("BORDERPOST_ENCRYPTION_KEYS", "BORDERPOST_MESSAGE_RETENTION_DAYS"),
+            *("BORDERPOST_PUBLIC_URL", "BORDERPOST_SECRET_KEY", "BORDERPOST_METRICS_TOKEN"),
+            *("BORDERPOST_ALLOW_INSECURE", "BORDERPOST_THREADS", "BORDERPOST_TWILIO_URL"),
+            *("BORDERPOST_WEBHOOK_ALLOW_LOOPBACK", "config.toml: PUBLIC_URL"),
+            *("config.toml: colour", "config.toml: metrics_token", "config.toml: threads"),
         ]
     )
 

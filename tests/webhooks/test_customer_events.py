@@ -21,12 +21,8 @@ def endpoint(gateway: Gateway, tenant: Tenant) -> str:
     body = {
         "url": "https://customer.example.com/hooks",
         "events": [
-            "sms.sent",
-            "sms.delivered",
-            "sms.undelivered",
-            "sms.failed",
-            "destination.changed",
-            "destination.drift",
+            *("sms.sent", "sms.delivered", "sms.undelivered", "sms.failed"),
+            *("destination.changed", "destination.drift"),
         ],
     }
     answer = gateway.post("/v1/webhook-endpoints", body, key=tenant.keys[Role.ADMIN])

@@ -130,18 +130,10 @@ def test_every_attempt_sends_the_same_bytes_under_the_same_id(hooks: Hooks, tena
 # The time since the first attempt, as the Standard Webhooks specification lists it.
 SINCE_START = [
     timedelta(hours=h, minutes=m, seconds=s)
-    for h, m, s in [
-        (0, 0, 0),
-        (0, 0, 5),
-        (0, 5, 5),
-        (0, 35, 5),
-        (2, 35, 5),
-        (7, 35, 5),
-        (17, 35, 5),
-        (31, 35, 5),
-        (51, 35, 5),
-        (75, 35, 5),
-    ]
+    for h, m, s in (
+        *((0, 0, 0), (0, 0, 5), (0, 5, 5), (0, 35, 5), (2, 35, 5)),
+        *((hours, 35, 5) for hours in (7, 17, 31, 51, 75)),
+    )
 ]
 
 

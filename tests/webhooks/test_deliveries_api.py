@@ -9,27 +9,19 @@ import pytest
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.db.encryption import Cipher
-from app.db.engine import Database
 from app.kernel.clock import rfc3339
 from app.webhooks.attempt import Failure, NotDelivered, Reply
 from app.webhooks.outbox import EventType
 from app.webhooks.tables import webhook_endpoints
-from support.factories import US_NUMBER, Factory, Gateway, Tenant, open_gateway
-from support.time import ManualClock
+from support.factories import US_NUMBER, Gateway, Tenant, open_gateway
 from support.webhooks import Hooks
 
 pytestmark = pytest.mark.one_engine
 
 
 @pytest.fixture
-def hooks(database: Database, cipher: Cipher) -> Hooks:
-    """The worker and the API have one clock."""
-    return Hooks(Factory(database, cipher), ManualClock())
-
-
-@pytest.fixture
 def gateway(hooks: Hooks, cipher: Cipher, tmp_path: Path) -> Gateway:
-    """The API over the same database."""
+    """The API over the same database, by the same clock."""
     return open_gateway(hooks.factory.database, cipher, tmp_path, clock=hooks.clock.clock())
 
 
