@@ -15,18 +15,10 @@ from support.forms import forms_of
 
 BAD = "a\x00b"
 PAGES = (
-    "/console/destinations",
-    "/console/destinations/rules",
-    "/console/destinations/inheritance",
-    "/console/use-cases",
-    "/console/opt-outs",
-    "/console/webhooks",
-    "/console/access-keys",
-    "/console/people/new",
-    "/console/workspaces/new",
-    "/console/try",
-    "/console/account",
-    "/console/messages",
+    *("/console/destinations", "/console/destinations/rules"),
+    *("/console/destinations/inheritance", "/console/use-cases", "/console/opt-outs"),
+    *("/console/webhooks", "/console/access-keys", "/console/people/new"),
+    *("/console/workspaces/new", "/console/try", "/console/account", "/console/messages"),
     "/console/audit",
 )
 # They would end the session, or show another workspace.

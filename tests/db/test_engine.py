@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -18,6 +19,7 @@ from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
 from support.polling import PATIENCE_SECONDS
+from support.threads import together
 
 
 def row(name: str) -> dict[str, object]:
@@ -206,25 +208,14 @@ def test_concurrent_migrations_are_serialized(
 @pytest.mark.one_engine
 def test_threads_that_open_a_new_file_together_take_turns(tmp_path: Path) -> None:
     """Break: let `_use_wal` try once; some of the 40 rounds then fail."""
-    failures = list[Exception]()
 
-    def open_file(url: str, start: Barrier) -> None:
-        database = Database(url, pool_size=1)
-        start.wait(PATIENCE_SECONDS)
-        try:
-            with database.reading() as connection:
-                connection.exec_driver_sql("SELECT 1").close()
-        except Exception as problem:  # noqa: BLE001 (shown by the assertion below)
-            failures.append(problem)
-        finally:
-            database.close()
+    def open_file(database: Database) -> None:
+        with database.reading() as connection:
+            connection.exec_driver_sql("SELECT 1").close()
 
     for round_number in range(40):
-        start = Barrier(6)
         url = f"sqlite:///{tmp_path / f'{round_number}.db'}"
-        threads = [Thread(target=open_file, args=(url, start)) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE_SECONDS)
-    assert failures == []
+        databases = [Database(url, pool_size=1) for _ in range(6)]
+        together([partial(open_file, database) for database in databases])
+        for database in databases:
+            database.close()

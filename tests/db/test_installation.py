@@ -1,7 +1,5 @@
 """All hosts of one installation have the same secrets; the pseudonym key is none of them."""
 
-from threading import Barrier, Thread
-
 import pytest
 from cryptography.fernet import Fernet
 
@@ -19,7 +17,7 @@ from app.kernel.clock import Clock
 from app.kernel.phone import PhoneNumber
 from app.messages.retention.purge import Purge
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
-from support.polling import PATIENCE_SECONDS
+from support.threads import together
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
@@ -57,19 +55,8 @@ def test_a_host_with_other_secrets_is_named_and_changes_nothing(factory: Factory
 
 def test_two_first_starts_agree(factory: Factory) -> None:
     """Break: leave out `on_conflict_do_nothing`."""
-    both, found = Barrier(2), list[str]()
-
-    def start() -> None:
-        both.wait(PATIENCE_SECONDS)
-        found.append(host().load_pseudonym_key(factory.database))
-
-    threads = [Thread(target=start) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-    assert len(found) == 2
-    assert len(set(found)) == 1
+    one, other = together([lambda: host().load_pseudonym_key(factory.database)] * 2)
+    assert one == other
     assert len(factory.rows(installation)) == 3
 
 

@@ -1,8 +1,8 @@
 """Changes at the same instant: each is kept or refused, and none is lost without a word."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event
@@ -10,8 +10,8 @@ from sqlalchemy import event
 from app.kernel.countries import ISO_CODES
 from support.destinations import PolicyClient
 from support.factories import US_NUMBER
-from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
+from support.threads import together
 
 THREADS = 6
 ROUNDS = 4
@@ -19,23 +19,9 @@ ROUNDS = 4
 
 def _at_once(policy: PolicyClient, *jobs: Callable[[PolicyClient], Any]) -> list[Any]:
     """Let each job go at the same instant, with a client of its own, and return what each got."""
-    ready, answers = threading.Barrier(len(jobs)), [None] * len(jobs)
-
-    def work(place: int, own: PolicyClient) -> None:
-        ready.wait(PATIENCE_SECONDS)
-        answers[place] = jobs[place](own)
-
-    threads = [
-        threading.Thread(
-            target=work, args=(n, replace(policy, gateway=another_client(policy.gateway)))
-        )
-        for n in range(len(jobs))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-    return answers
+    return together(
+        [partial(job, replace(policy, gateway=another_client(policy.gateway))) for job in jobs]
+    )
 
 
 def _codes(count: int) -> list[str]:

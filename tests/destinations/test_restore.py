@@ -103,7 +103,6 @@ def test_a_workspace_that_inherits_is_not_restored(policy: PolicyClient) -> None
         assert child.restore(2).json["code"] == "DestinationsInherited"
 
 
-@pytest.mark.one_engine
 @each(
     ("revision", "status"),
     [

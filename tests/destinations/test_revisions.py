@@ -111,7 +111,6 @@ def test_a_live_country_rule_shows_in_the_changes_and_the_snapshot_holds_the_rul
     assert newest["rules"] == policy.get("/rules")["items"]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

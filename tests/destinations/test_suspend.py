@@ -1,7 +1,7 @@
 """Suspending a workspace stops its sends from the next request on, and says who did it and why."""
 
-import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,9 @@ from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
 from app.kernel.ids import new_id
 from support.destinations import PolicyClient
-from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
 from support.tables import unchanged
+from support.threads import together
 from support.time import ManualClock
 
 pytestmark = pytest.mark.one_engine
@@ -155,22 +155,9 @@ def test_a_suspended_workspace_is_still_managed_and_its_children_still_send(
 def test_of_several_concurrent_suspensions_one_is_audited(policy: PolicyClient) -> None:
     for what in ("freeze", "thaw") * 4:
         before = len(_audit(policy))
-        ready = threading.Barrier(6)
-
-        def work(own: PolicyClient, what: str = what, ready: threading.Barrier = ready) -> None:
-            ready.wait(PATIENCE_SECONDS)
-            assert _ask(own, what, {"reason": "x"}).status_code == 200
-
-        threads = [
-            threading.Thread(
-                target=work, args=(replace(policy, gateway=another_client(policy.gateway)),)
-            )
-            for _ in range(6)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE_SECONDS)
+        owns = [replace(policy, gateway=another_client(policy.gateway)) for _ in range(6)]
+        answers = together([partial(_ask, own, what, {"reason": "x"}) for own in owns])
+        assert [answer.status_code for answer in answers] == [200] * 6
         assert len(_audit(policy)) == before + 1
 
 

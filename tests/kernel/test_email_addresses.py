@@ -7,12 +7,8 @@ from email.policy import SMTP
 from app.kernel.email_addresses import mistake_in_email
 
 _PLACES = (
-    "{}a@example.com",
-    "a{}@example.com",
-    "a{}b@example.com",
-    "a@ex{}ample.com",
-    "a@example.com{}",
-    "a{}b@c@d",
+    *("{}a@example.com", "a{}@example.com", "a{}b@example.com", "a@ex{}ample.com"),
+    *("a@example.com{}", "a{}b@c@d"),
 )
 
 

@@ -169,12 +169,7 @@ def test_usage_adds_up_by_country_use_case_and_key(
 
     def row(country: str | None, role: str, **values: Any) -> dict[str, Any]:
         zero = (
-            "messages",
-            "segments",
-            "delivered",
-            "undelivered",
-            "failed",
-            "converted",
+            *("messages", "segments", "delivered", "undelivered", "failed", "converted"),
             "refused",
         )
         return {

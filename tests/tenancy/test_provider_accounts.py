@@ -195,7 +195,6 @@ NOT_ASKED = [
 ]
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_nothing_is_linked_while_twilio_cannot_be_asked(owner: Owner) -> None:
     before = snapshot(owner.factory.database)
     for place, answer in enumerate(NOT_ASKED):
@@ -229,7 +228,6 @@ def test_no_transaction_is_open_while_twilio_is_asked(owner: Owner) -> None:
     assert owner.patch({"account_sid": NEW_ACCOUNT, "auth_token": NEW_TOKEN}).status_code == 200
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_proofs_that_hang_leave_the_threads_to_callbacks(owner: Owner) -> None:
     """Fails without the bound on proofs: each of them holds a thread for seconds."""
     asked: list[str] = []
@@ -344,7 +342,6 @@ def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owne
     assert sibling.account_sid == ACCOUNT
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("twilio", "places"),
     [
@@ -358,6 +355,5 @@ def test_siblings_share_an_account_and_their_owner_alone_changes_its_tokens(owne
         ("AC", {"$.twilio"}),
     ],
 )
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_a_wrong_account_is_refused_by_name(owner: Owner, twilio: Any, places: set[str]) -> None:
     assert owner.problems(twilio).keys() == places

@@ -116,7 +116,6 @@ def test_it_sends_as_soon_as_it_has_an_account_a_use_case_and_a_key(acme: Organi
     assert acme.gateway.send(tenant).status_code == 201
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("body", "problems"),
     [

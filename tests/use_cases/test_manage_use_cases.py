@@ -110,13 +110,8 @@ def test_equal_values_change_nothing(admin: Admin) -> None:
     path = f"/{admin.tenant.use_case_id}"
     before = admin.ask("GET", path).get_json()
     kept = (
-        "name",
-        "messaging_service_sid",
-        "active",
-        "allowed_destinations",
-        "on_unconfirmed",
-        "brand",
-        "campaign",
+        *("name", "messaging_service_sid", "active", "allowed_destinations", "on_unconfirmed"),
+        *("brand", "campaign"),
     )
     for body in ({}, {name: before[name] for name in kept}):
         answer = admin.ask("PATCH", path, body)

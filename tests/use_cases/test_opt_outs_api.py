@@ -173,7 +173,6 @@ def test_pages_go_from_the_newest_to_the_oldest(
         ({"reason": "none"}, ["$.reason"]),
     ],
 )
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
 def test_wrong_fields_are_reported_together(
     gateway: Gateway, tenant: Tenant, body: dict[str, Any], places: list[str]
 ) -> None:

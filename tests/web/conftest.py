@@ -8,7 +8,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.ids import new_id
 from support.error_cases import TenantGateway
-from support.factories import Factory, open_gateway
+from support.factories import Factory, Gateway, open_gateway
 from support.routes import answer_checks
 from support.served import Served
 
@@ -31,3 +31,14 @@ def tenant_gateway(module_database: Database, cipher: Cipher, tmp_path: Path) ->
     factory = Factory(module_database, cipher)
     tenant = factory.tenant(factory.organization(f"Acme {new_id()}"))
     return TenantGateway(open_gateway(module_database, cipher, tmp_path), factory, tenant)
+
+
+@pytest.fixture
+def without_database(engine_name: str, cipher: Cipher, tmp_path: Path) -> Gateway:
+    """A gateway whose database is not there."""
+    nowhere = tmp_path / "nowhere"
+    url = {
+        "sqlite": f"sqlite:///{nowhere}/borderpost.db",
+        "postgresql": f"postgresql+psycopg://postgres@/borderpost?host={nowhere}",
+    }[engine_name]
+    return open_gateway(Database(url), cipher, tmp_path)

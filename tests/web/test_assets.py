@@ -104,14 +104,10 @@ def test_cached_file_answers_304(served: Served, accepted: str) -> None:
 @each(
     "path",
     [
-        "/assets/{version}/VENDORED.md",
-        "/assets/{version}/SHA256SUMS",
-        "/assets/{version}/pico.min.cs",
-        "/assets/{version}/..%2Fassets.py",
-        "/assets/{version}/../assets.py",
-        "/assets/{version}/%2Fetc%2Fpasswd",
-        "/assets/0000000000000000/pico.min.css",
-        "/assets//pico.min.css",
+        *("/assets/{version}/VENDORED.md", "/assets/{version}/SHA256SUMS"),
+        *("/assets/{version}/pico.min.cs", "/assets/{version}/..%2Fassets.py"),
+        *("/assets/{version}/../assets.py", "/assets/{version}/%2Fetc%2Fpasswd"),
+        *("/assets/0000000000000000/pico.min.css", "/assets//pico.min.css"),
         "/assets/pico.min.css",
     ],
 )

@@ -65,14 +65,8 @@ def test_json_that_is_no_object_is_named_as_such(served: Served, path: str, body
 @each(
     "content_type",
     [
-        None,
-        "",
-        "text/plain",
-        "text/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "application/jsonp",
-        "application/octet-stream",
+        *(None, "", "text/plain", "text/json", "application/x-www-form-urlencoded"),
+        *("multipart/form-data; boundary=x", "application/jsonp", "application/octet-stream"),
         "*/*",
     ],
 )

@@ -42,16 +42,8 @@ API = [endpoint for endpoint in declared_endpoints() if id(endpoint) not in _PAG
 DEFECT = 500
 HEADERS = [
     *("If-Match", "Idempotency-Key", "X-Change-Reason", "Authorization", "Accept-Language"),
-    *(
-        "Cookie",
-        "Content-Type",
-        "X-Request-Id",
-        "Accept",
-        "Host",
-        "HX-Request",
-        "Origin",
-        "Referer",
-    ),
+    *("Cookie", "Content-Type", "X-Request-Id", "Accept", "Host", "HX-Request", "Origin"),
+    "Referer",
     *("X-Twilio-Signature", "X-Forwarded-Host", "X-Forwarded-Prefix", "Accept-Encoding"),
 ]
 HEADER_VALUES = [
@@ -204,16 +196,8 @@ FIELDS = sorted(
         *("since", "until", "to_number", "status", "country", "code", "page_token", "use_case_id"),
         *("workspace_id", "number", "seen", "next", "step", "revision", "shown", "reason", "allow"),
         *("block", "hours", "temporary", "acknowledge", "acknowledge_high_risk", "nonce", "email"),
-        *(
-            "password",
-            "new_password",
-            "access_key",
-            "secret",
-            "code",
-            "inherit",
-            "events",
-            "active",
-        ),
+        *("password", "new_password", "access_key", "secret", "code", "inherit", "events"),
+        "active",
         *("roles", "more_workspace", "more_role", "sign_in", "forget_next", "account_sid", "kind"),
         *("auth_token", "next_auth_token", "expires_at", "expires_in", "value", "action", "search"),
         *("actor", "action", "target", "role_everywhere", "destinations", "parent_id", "q", "find"),

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 from app.application import declared_endpoints
 from app.kernel.errors import ValidationFailed
@@ -11,6 +10,7 @@ from app.web.errors import HTTP_STATUS
 from app.web.openapi import describe, errors_of
 from app.web.openapi_examples import example_of
 from app.web.routes import Endpoint
+from support.description import strict, validate
 from support.factories import BR_NUMBER, PUBLIC_URL
 from support.served import Served
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.one_engine
 
 ENDPOINTS = [endpoint for endpoint in declared_endpoints() if endpoint.described]
 DOCUMENT = describe(ENDPOINTS, PUBLIC_URL)
+COMPONENTS = strict(DOCUMENT["components"])
 EACH = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
 JSON = "application/json"
 
@@ -40,26 +41,6 @@ def examples_of(media: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def strict(node: Any) -> Any:
-    """The same schemas, in which an object may have no field that is not described."""
-    if isinstance(node, list):
-        return [strict(inner) for inner in node]
-    if not isinstance(node, dict):
-        return node
-    found = {key: strict(inner) for key, inner in node.items()}
-    if node.get("type") == "object" and node.get("properties"):
-        found["additionalProperties"] = False
-    return found
-
-
-COMPONENTS = strict(DOCUMENT["components"])
-
-
-def validate(schema: Any, value: Any) -> None:
-    whole = {"allOf": [schema], "components": COMPONENTS}
-    OAS30Validator(whole, format_checker=oas30_format_checker).validate(value)
-
-
 @EACH
 def test_every_document_has_an_example_and_each_fits_its_schema(endpoint: Endpoint) -> None:
     operation = operation_of(endpoint)
@@ -70,7 +51,7 @@ def test_every_document_has_an_example_and_each_fits_its_schema(endpoint: Endpoi
             if kind == JSON and media["schema"] != {"type": "object"}:
                 assert examples, holder["description"]
             for example in examples.values():
-                validate(media["schema"], example)
+                validate(media["schema"], COMPONENTS, example)
 
 
 @EACH

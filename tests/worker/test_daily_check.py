@@ -1,8 +1,5 @@
 """Drift is reported without a restart: one worker a day compares and reports differences."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import structlog
 
@@ -13,6 +10,7 @@ from app.webhooks.tables import webhook_events
 from app.worker.housekeeping import CHECK_LEASE, EVERY, DailyCheck
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 from support.geo import FakeGeo, permits, store
+from support.threads import together
 from support.time import ManualClock
 
 
@@ -89,10 +87,8 @@ def test_a_provider_that_cannot_be_asked_is_a_line_in_the_log(
     assert [line["event"] for line in lines] == ["geo_permissions_unknown"]
 
 
-def test_one_of_concurrent_workers_checks(
-    daily: DailyCheck, geo: FakeGeo, run_at_once: Callable[..., list[Any]]
-) -> None:
-    run_at_once(daily.run_once, 6)
+def test_one_of_concurrent_workers_checks(daily: DailyCheck, geo: FakeGeo) -> None:
+    together([daily.run_once] * 6)
     assert geo.target == [ACCOUNT]
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -20,6 +19,8 @@ from app.providers.twilio.transport import NotConfirmed
 from app.use_cases.tables import use_cases
 from support.factories import US_NUMBER
 from support.fake_twilio import Call, accepted
+from support.replace_services import another_client
+from support.threads import together
 from support.worker_setup import SID, Worker, another_reconcile, listed
 
 pytestmark = pytest.mark.one_engine
@@ -252,7 +253,6 @@ def test_fewer_candidates_settle_as_many_at_the_end_and_the_rest_stays_pending(
     assert reasons(worker, sent[0]) == ["unclear"]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     "changed",
     [
@@ -276,7 +276,6 @@ def test_unclear_trace_keeps_a_message_pending(
     assert ends(worker, message_id) == [("delivered", SID)]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     "changed",
     [
@@ -294,7 +293,6 @@ def test_other_message_keeps_nothing_pending(worker: Worker, changed: dict[str, 
     assert reasons(worker, message_id) == ["not_confirmed"]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("sent", "found"),
     [
@@ -312,7 +310,6 @@ def test_text_that_twilio_changed_is_recognised(worker: Worker, sent: str, found
     assert ends(worker, message_id) == [("delivered", SID)]
 
 
-@pytest.mark.one_engine
 def test_text_with_only_the_same_end_does_not_match(worker: Worker) -> None:
     message_id = worker.unconfirmed(message="1234")
     created = at(worker)
@@ -415,7 +412,6 @@ def test_erased_number_is_deleted_with_its_account(worker: Worker) -> None:
     assert US_NUMBER not in str(worker.factory.rows(messages))
 
 
-@pytest.mark.one_engine
 def test_number_that_was_erased_before_it_was_kept_is_unclear(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     erase(worker)
@@ -426,7 +422,6 @@ def test_number_that_was_erased_before_it_was_kept_is_unclear(worker: Worker) ->
     assert reasons(worker, message_id) == ["unclear"]
 
 
-@pytest.mark.one_engine
 def test_more_messages_than_can_be_read_are_no_proof_of_absence(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     full = Response(200, json.dumps({"messages": [], "next_page_uri": "/x?Page=1"}))
@@ -454,9 +449,7 @@ def test_submission_that_is_being_written_is_waited_for(worker: Worker) -> None:
 
 
 @pytest.mark.both_engines
-def test_two_workers_never_settle_two_messages_by_one_candidate(
-    worker: Worker, run_at_once: Callable[..., list[Any]]
-) -> None:
+def test_two_workers_never_settle_two_messages_by_one_candidate(worker: Worker) -> None:
     ids, found = [], []
     for place in range(6):
         ids.append(worker.unconfirmed())
@@ -465,8 +458,7 @@ def test_two_workers_never_settle_two_messages_by_one_candidate(
     worker.clock.advance(60)
     worker.gateway.twilio.script = [listed(*found)] * 200
     workers = [another_reconcile(worker.factory, worker.gateway, worker.clock) for _ in range(4)]
-    waiting = list(workers)
-    run_at_once(lambda: waiting.pop().run_once(), 4)
+    together([one.run_once for one in workers])
     for _ in range(10):
         worker.clock.advance(15)
         workers[0].settle_once()
@@ -475,11 +467,8 @@ def test_two_workers_never_settle_two_messages_by_one_candidate(
 
 
 @pytest.mark.both_engines
-def test_concurrent_callbacks_and_workers_leave_every_sid_with_its_message(
-    worker: Worker, run_at_once: Callable[..., list[Any]]
-) -> None:
-    ids = []
-    found = []
+def test_concurrent_callbacks_and_workers_leave_every_sid_with_its_message(worker: Worker) -> None:
+    ids, found = [], []
     for place in range(4):
         ids.append(worker.unconfirmed())
         found.append(worker.twilios(sid=f"SM{place:032x}", date_created=at(worker)))
@@ -491,14 +480,9 @@ def test_concurrent_callbacks_and_workers_leave_every_sid_with_its_message(
     second = another_reconcile(worker.factory, worker.gateway, worker.clock)
     jobs: list[Callable[[], Any]] = [second.settle_once]
     for message_id, sid in truth.items():
-        client = replace(worker.gateway, client=worker.gateway.client.application.test_client())
+        client = another_client(worker.gateway)
         jobs.append(partial(client.callback, message_id, sid, "delivered"))
-    waiting = list(jobs)
-
-    def run_next() -> Any:
-        return waiting.pop()()
-
-    answers = run_at_once(run_next, len(jobs))
+    answers = together(jobs)
     codes = [answer.status_code for answer in answers if not isinstance(answer, int)]
     assert codes == [204] * len(ids)
     for _ in range(8):

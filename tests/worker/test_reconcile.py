@@ -1,6 +1,5 @@
 """The worker settles unsettled messages and repairs missed callbacks."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.messages.reconciliation.reconcile import CALLS_PER_SECOND, AccountPace
 from app.messages.tables import messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
 from support.fake_twilio import refused
+from support.threads import together
 from support.worker_setup import SID, Worker, fetched, listed
 
 pytestmark = pytest.mark.one_engine
@@ -203,21 +203,17 @@ def test_a_worker_that_lost_its_lease_cannot_end_the_message(
 
 
 @pytest.mark.both_engines
-def test_workers_that_race_for_due_messages_never_share_one(
-    worker: Worker, run_at_once: Callable[..., list[Any]]
-) -> None:
+def test_workers_that_race_for_due_messages_never_share_one(worker: Worker) -> None:
     for _ in range(12):
         worker.unconfirmed()
     worker.clock.advance(60)
 
     def claim() -> list[Any]:
         with worker.factory.database.writing() as connection:
-            return [
-                due.message_id
-                for due in claim_due(connection, worker.clock.at, 3, ClaimLane.UNSETTLED)
-            ]
+            due = claim_due(connection, worker.clock.at, 3, ClaimLane.UNSETTLED)
+            return [one.message_id for one in due]
 
-    claimed = [one for found in run_at_once(claim, 8) for one in found]
+    claimed = [one for found in together([claim] * 8) for one in found]
     with worker.factory.database.reading() as connection:
         everything = set(connection.execute(select(messages.c.id)).scalars())
     assert len(claimed) == len(set(claimed))

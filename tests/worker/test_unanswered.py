@@ -143,7 +143,6 @@ def test_lanes_are_claimed_by_their_own_index(worker: Worker) -> None:
         assert "TEMP B-TREE" not in plan
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize("answer", [refused(20003, 401), refused(20005, 403), Response(401, "")])
 def test_account_that_refuses_is_asked_ever_more_seldom_and_not_for_ever(
     worker: Worker, answer: Response
@@ -219,7 +218,6 @@ NONSENSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize("answer", NONSENSE, ids=json.dumps)
 def test_defect_of_one_answer_concerns_that_message_alone(worker: Worker, answer: Any) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_pages`, raise no `TypeError`."""
@@ -282,7 +280,6 @@ def test_defect_of_one_entry_concerns_that_entry_alone(
         assert written == [None, 1, None, None], defect
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize("entry", [*DEFECTS, None, 7, []], ids=str)
 def test_entry_that_cannot_be_read_is_a_trace(worker: Worker, entry: Any) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
@@ -295,7 +292,6 @@ def test_entry_that_cannot_be_read_is_a_trace(worker: Worker, entry: Any) -> Non
     assert [event["reason"] for event in worker.events(message_id)] == ["unclear"]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     "fields",
     [
@@ -324,7 +320,6 @@ def test_value_that_cannot_be_read_is_not_written(worker: Worker, fields: dict[s
     assert {name: row[name] for name in expected} == expected
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("answer", "is_gone"),
     [
@@ -364,7 +359,6 @@ def pages(*found: list[dict[str, Any]]) -> list[Response]:
     ]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize("scheduled_pages", [1, 7])
 def test_scheduled_messages_at_the_top_do_not_end_the_reading(
     worker: Worker, scheduled_pages: int
@@ -383,7 +377,6 @@ def test_scheduled_messages_at_the_top_do_not_end_the_reading(
     assert worker.message(message_id)["status"] == "delivered"
 
 
-@pytest.mark.one_engine
 def test_list_is_read_over_its_pages_and_not_without_end(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     created = format_datetime(worker.clock.at)
@@ -403,7 +396,6 @@ def test_list_is_read_over_its_pages_and_not_without_end(worker: Worker) -> None
     assert worker.message(second)["status"] == "failed"
 
 
-@pytest.mark.one_engine
 def test_message_on_two_pages_is_one(worker: Worker) -> None:
     """A message that is sent while the pages are read moves the others to the next page.
 
@@ -423,7 +415,6 @@ def test_message_on_two_pages_is_one(worker: Worker) -> None:
     assert (last["message_sid"], last["status"]) == (SID, "sent")
 
 
-@pytest.mark.one_engine
 def test_list_that_is_too_long_to_read_is_a_trace(worker: Worker) -> None:
     """Break: in `app/providers/twilio/messages.py`, `_listing`, leave the list complete."""
     message_id = worker.unconfirmed()
@@ -459,7 +450,6 @@ def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(
     assert left == [ids[3]]
 
 
-@pytest.mark.one_engine
 def test_account_that_cannot_be_reached_is_asked_again_every_minute_at_first(
     worker: Worker,
 ) -> None:
@@ -493,7 +483,6 @@ SILENCE = [
 ]
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize("silence", SILENCE, ids=str)
 def test_silent_account_is_asked_ever_more_seldom_and_not_for_ever(
     worker: Worker, silence: Any
@@ -559,7 +548,6 @@ def test_silent_accounts_delay_no_other_account(worker: Worker, lane: str) -> No
     assert len(worker.gateway.twilio.calls) - before <= 7
 
 
-@pytest.mark.one_engine
 def test_accounts_that_fall_silent_together_delay_no_other(worker: Worker) -> None:
     """Eighteen accounts answer nothing until the send of another one is settled.
 

@@ -66,7 +66,6 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
             assert wanted in cookie.split("; "), cookie
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("email", "password"),
     [("ada@example.com", "wrong horse battery"), ("nobody@example.com", PASSWORD), ("", "")],
@@ -196,7 +195,6 @@ def test_the_second_factor_is_asked_for_and_each_code_counts_once(
     assert other.post("/console/sign-in/code", {"code": code}).status_code == 403
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("wanted", "location"),
     [

@@ -170,7 +170,6 @@ def test_a_link_works_once_and_not_after_its_time(
     assert factory.rows(sign_in_links) == []
 
 
-@pytest.mark.one_engine
 def test_a_link_says_when_to_try_again_while_too_many_passwords_are_hashed(
     gateway: Gateway, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +190,6 @@ def test_people_of_the_identity_provider_get_no_link(console: Console, factory: 
     assert "identity provider" in console.get(PATH).text
 
 
-@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("form", "field", "expected_text"),
     [

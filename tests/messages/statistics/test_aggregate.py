@@ -1,6 +1,5 @@
 """The counters: always what a plain count says, whoever counts, however often, however late."""
 
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from app.messages.statistics.store import HourlyCount, acquire_count_lease, load
 from app.messages.tables import message_counting, message_counts, messages
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Tenant
 from support.months import write_event, write_message
+from support.threads import together
 from support.time import ManualClock
 from support.traffic import Past, write_messages
 
@@ -202,22 +202,7 @@ def test_concurrent_workers_count_as_one(
         factory.database,
         [Past(tenant, US_NUMBER, NOW - timedelta(minutes=place)) for place in range(120)],
     )
-    barrier = threading.Barrier(4)
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        barrier.wait()
-        try:
-            counting()
-        except BaseException as problem:  # noqa: BLE001
-            failures.append(problem)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    together([counting] * 4)
     counting()
     assert sum(sends for sends, *_ in counted(factory).values()) == 120
 
