@@ -103,8 +103,6 @@ _LISTED = 10
 _MOST_ENDPOINTS = 50
 _MOST_GROUPS = 6
 _MOST_FALLS = 5
-# Of a guard's limit: from here on it is marked.
-_NEARLY_FULL = 0.8
 # A worker has a heartbeat every ten seconds.
 _SILENT_FOR = timedelta(minutes=1)
 
@@ -149,7 +147,6 @@ def overview_page(current_user: CurrentUser) -> Response:
             "first_steps": _first_steps(connection, principal, figures, now),
             "charts": _charts(connection, current_user, figures, counts, (period, by)),
             "guards": load_guard_states(connection, workspace_id, now),
-            "nearly_full": _NEARLY_FULL,
         }
     spent = spend.spent
     if spend.currency is not None:
