@@ -10,6 +10,7 @@ from app.access.principal import Role
 from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.destinations.geo_permissions.check import CheckProvider
+from app.destinations.geo_permissions.store import record_closed
 from app.destinations.tables import provider_checks
 from app.web.registry import register_service
 from support.console import Console, audit_events_of_pages, signed_in
@@ -76,6 +77,16 @@ def test_the_four_lists_have_their_remedies(
 def test_agreement_is_shown(policy: PolicyClient, console: Console, factory: Factory) -> None:
     store(factory.database, US=True, FR=False)
     assert "Twilio's geo permissions match the destinations." in console.get(PAGE).text
+
+
+def test_a_refusal_alone_is_no_agreement(
+    policy: PolicyClient, console: Console, factory: Factory
+) -> None:
+    with factory.database.writing() as connection:
+        record_closed(connection, ACCOUNT, "FR", factory.now)
+    html = console.get(PAGE).text
+    assert "Not checked yet." in html
+    assert "match the destinations" not in html
 
 
 def test_twilio_is_asked_again(policy: PolicyClient, console: Console) -> None:
