@@ -75,7 +75,7 @@ def test_a_revocation_is_in_force_for_the_next_request_and_again_is_no_other(
         assert tenants.gateway.get("/v1/sms", key=made["token"]).status_code == 401
     shown = tenants.gateway.get(f"{PATH}/{made['id']}", key=_own(tenants)).get_json()
     assert shown["state"] == "revoked"
-    audit_trail = [row for row in tenants.factory.rows(audit_events) if row["target"] == made["id"]]
+    audit_trail = tenants.factory.rows(audit_events, target=made["id"])
     assert sorted((row["action"], row["reason"]) for row in audit_trail) == [
         ("access_key.created", "backend (sender)"),
         ("access_key.revoked", "backend (sender)"),

@@ -90,11 +90,7 @@ def test_filters_narrow_the_list(tenants: Tenants) -> None:
     assert actions(f"?workspace_id={tenants.own.workspace_id}") == everything
     assert actions(f"?workspace_id={tenants.related_tenants.sibling.workspace_id}") == []
     last, _, first = sorted(
-        (
-            row
-            for row in tenants.factory.rows(audit_events)
-            if row["workspace_id"] == tenants.own.workspace_id
-        ),
+        (row for row in tenants.factory.rows(audit_events, workspace_id=tenants.own.workspace_id)),
         key=lambda row: str(row["id"]),
         reverse=True,
     )

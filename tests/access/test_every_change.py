@@ -71,7 +71,7 @@ def test_a_change_is_noted_once_with_the_key_that_made_it(
         assert snapshot(tenants.factory.database) == before
         return
     key_hash = hash_token(_key(tenants, endpoint))
-    key = next(k for k in tenants.factory.rows(access_keys) if k["token_hash"] == key_hash)
+    key = tenants.factory.rows(access_keys, token_hash=key_hash)[0]
     assert noted
     for row in noted:
         assert (row["actor_kind"], row["actor_id"]) == ("access_key", key["id"])

@@ -98,9 +98,7 @@ def test_a_child_follows_its_parent_and_leaves_with_a_copy(
     assert line == "Child: revision 4"  # above the one that was inherited
     destinations("block", "CA", *parent)
     assert destinations.json("list", *own)["reachable"] == ["CA", "US"]
-    made = [
-        r for r in factory.rows(destination_revisions) if r["workspace_id"] == child.workspace_id
-    ]
+    made = factory.rows(destination_revisions, workspace_id=child.workspace_id)
     assert {r["action"] for r in made} == {"inheritance_on", "inheritance_off"}
 
 

@@ -97,9 +97,10 @@ def test_encrypted_value_does_not_contain_the_secret(factory: Factory) -> None:
     owner = {"id": new_id(), "name": "Acme", "denied_destinations": []}
     encrypted = factory.cipher.encrypt(ACCOUNT, AUTH_TOKEN)
     account = {"sid": ACCOUNT, "organization_id": owner["id"], "auth_token": encrypted}
-    with factory.database.writing() as c:
-        c.execute(insert(organizations).values(owner | times))
-        c.execute(insert(provider_accounts).values(account | times))
+    factory.write(
+        insert(organizations).values(owner | times),
+        insert(provider_accounts).values(account | times),
+    )
     (stored,) = factory.rows(provider_accounts)
     assert AUTH_TOKEN not in str(stored)
     assert factory.cipher.encrypt(ACCOUNT, AUTH_TOKEN) != encrypted

@@ -234,8 +234,7 @@ def test_the_sums_are_those_of_judging_each_message_by_itself(
             for code, digit, segments, is_old in shapes
             for age in [DAYS + INSTANT if is_old else DAYS]
         ]
-        with policy.factory.database.writing() as c:
-            c.execute(messages.delete().where(of_workspace))
+        policy.factory.write(messages.delete().where(of_workspace))
         write_messages(policy.factory.database, past)
         wanted = {
             code: "blocked" if code in stack.denied_by_organization else wanted[code]

@@ -152,11 +152,7 @@ def test_a_send_that_twilio_blocks_is_never_visible_as_a_message(policy: PolicyC
 
 
 def _of(policy: PolicyClient, table: Any) -> Iterator[dict[str, Any]]:
-    return (
-        row
-        for row in policy.factory.rows(table)
-        if row["workspace_id"] == policy.tenant.workspace_id
-    )
+    return (row for row in policy.factory.rows(table, workspace_id=policy.tenant.workspace_id))
 
 
 def test_blocks_by_twilio_and_by_the_policy_are_counted_separately(policy: PolicyClient) -> None:

@@ -39,11 +39,7 @@ def _thaw(policy: PolicyClient, reason: str = "it is over") -> Any:
 
 
 def _audit(policy: PolicyClient) -> list[dict[str, Any]]:
-    return [
-        row
-        for row in policy.factory.rows(audit_events)
-        if row["workspace_id"] == policy.tenant.workspace_id
-    ]
+    return policy.factory.rows(audit_events, workspace_id=policy.tenant.workspace_id)
 
 
 def test_it_is_in_force_for_the_next_send_and_over_with_the_thaw(policy: PolicyClient) -> None:

@@ -13,9 +13,11 @@ from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.tables import guard_trips
 from app.guards.watches import Trip, Watch
 from app.kernel.ids import new_id
-from app.webhooks.tables import webhook_endpoints, webhook_events
+from app.webhooks.tables import webhook_events
 from support.each import each
 from support.guards import GuardsClient
+from support.time import ManualClock
+from support.webhooks import Hooks
 
 NOON = datetime(2026, 1, 31, 12, 34, 56, tzinfo=UTC)
 MA = "+212612345678"
@@ -49,15 +51,7 @@ def clear(guards: GuardsClient, at: datetime) -> int:
     """Clear what is over; return how many alerts of this workspace are cleared by now."""
     with guards.factory.database.writing() as connection:
         clear_what_is_over(connection, at)
-    return len(alerts_of(guards, "&state=cleared"))
-
-
-def alerts_of(guards: GuardsClient, query: str = "") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}{query}"
-    answer = guards.as_role(Role.VIEWER).ask("GET", path)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json["items"]
-    return found
+    return len(guards.alerts("&state=cleared"))
 
 
 def events_of(guards: GuardsClient) -> list[tuple[str, str]]:
@@ -73,25 +67,14 @@ def events_of(guards: GuardsClient) -> list[tuple[str, str]]:
 
 def listen(guards: GuardsClient) -> None:
     """Give the workspace a webhook endpoint."""
-    with guards.factory.database.writing() as connection:
-        connection.execute(
-            webhook_endpoints.insert().values(
-                id=new_id(),
-                workspace_id=guards.tenant.workspace_id,
-                url="https://hooks.example.com/",
-                events=["guard.tripped"],
-                secret="sealed",
-                active=True,
-                created_at=NOON,
-                updated_at=NOON,
-            )
-        )
+    hooks = Hooks(guards.factory, ManualClock(NOON))
+    hooks.endpoint(guards.tenant.workspace_id, events=["guard.tripped"])
 
 
 def test_one_alert_is_open_for_a_limit_and_counts_its_hits(guards: GuardsClient) -> None:
     for seconds in (0, 5, 3):
         hit(guards, NOON + timedelta(seconds=seconds))
-    (found,) = alerts_of(guards)
+    (found,) = guards.alerts()
     assert found == {
         "id": found["id"],
         "workspace_id": str(guards.tenant.workspace_id),
@@ -122,7 +105,7 @@ def test_guard_window_scope_and_value_each_have_an_alert(guards: GuardsClient) -
     hit(guards, value="BR")
     hit(guards, guard=GuardName.WORKSPACE, value="", window=Window.MINUTE)
     hit(guards, guard=GuardName.SPEND, value="", window=Window.MONTH)
-    details = [one["details"] for one in alerts_of(guards)]
+    details = [one["details"] for one in guards.alerts()]
     assert [(one["guard"], one["window"], one["value"]) for one in details] == [
         ("spend", "month", None),
         ("workspace", "minute", None),
@@ -138,7 +121,7 @@ def test_guard_window_scope_and_value_each_have_an_alert(guards: GuardsClient) -
 def test_a_number_is_masked(guards: GuardsClient) -> None:
     hit(guards, guard=GuardName.NUMBER, value=MA, key="~1")
     hit(guards, guard=GuardName.NUMBER, value="+212699999978", key="~2")
-    assert [one["details"]["value"] for one in alerts_of(guards)] == ["+21********78"] * 2
+    assert [one["details"]["value"] for one in guards.alerts()] == ["+21********78"] * 2
 
 
 def test_from_the_21st_value_within_an_hour_on_there_is_one_alert_for_all(
@@ -152,7 +135,7 @@ def test_from_the_21st_value_within_an_hour_on_there_is_one_alert_for_all(
     hit(guards)
     later = NOON + timedelta(minutes=61)
     hit(guards, later, guard=GuardName.NUMBER, value=MA, key="~99")
-    details = [one["details"] for one in alerts_of(guards, "&kind=guard.tripped")]
+    details = [one["details"] for one in guards.alerts("&kind=guard.tripped")]
     of_numbers = [one for one in details if one["guard"] == "number"]
     assert len(of_numbers) == 22
     (many,) = [one for one in of_numbers if one["value"] is None]
@@ -174,10 +157,10 @@ def test_an_alert_is_cleared_after_one_window_without_a_hit(
     hit(other, NOON + timedelta(seconds=30), window=window)
     assert clear(other, NOON + timedelta(seconds=29 + length)) == 0
     assert clear(other, NOON + timedelta(seconds=30 + length)) == 1
-    (found,) = alerts_of(other)
+    (found,) = other.alerts()
     assert found["cleared_at"] is not None
     hit(other, NOON + timedelta(seconds=31 + length), window=window)
-    assert [one["cleared_at"] is None for one in alerts_of(other)] == [True, False]
+    assert [one["cleared_at"] is None for one in other.alerts()] == [True, False]
     assert clear(other, NOON + timedelta(days=400)) == 2
 
 
@@ -200,12 +183,12 @@ def test_the_list_has_filters_and_pages(guards: GuardsClient) -> None:
     clear(guards, NOON + timedelta(hours=1))
     hit(guards, value="BR")
     hit(guards, value="BR", guard=GuardName.DELIVERY)
-    newest, middle, oldest = (one["id"] for one in alerts_of(guards))
+    newest, middle, oldest = (one["id"] for one in guards.alerts())
     acknowledge = f"/v1/alerts/{middle}/acknowledge"
     assert guards.ask("POST", acknowledge).status_code == 200
 
     def ids(query: str) -> list[str]:
-        return [one["id"] for one in alerts_of(guards, query)]
+        return [one["id"] for one in guards.alerts(query)]
 
     assert ids("&state=open") == [newest, middle]
     assert ids("&state=cleared") == [oldest]
@@ -225,17 +208,16 @@ def test_the_list_has_filters_and_pages(guards: GuardsClient) -> None:
 
 def test_the_first_acknowledgement_is_kept(guards: GuardsClient) -> None:
     hit(guards)
-    (alert,) = alerts_of(guards)
+    (alert,) = guards.alerts()
     path = f"/v1/alerts/{alert['id']}/acknowledge"
     first = guards.ask("POST", path).json
     assert (first["acknowledged_by"], first["id"]) == ("admin key", alert["id"])
     assert first["acknowledged_at"] is not None
     assert guards.as_role(Role.OWNER).ask("POST", path).json == first
-    assert alerts_of(guards) == [first]
+    assert guards.alerts() == [first]
     audited = [
         (row["action"], row["target"])
-        for row in guards.factory.rows(audit_events)
-        if row["workspace_id"] == guards.tenant.workspace_id
+        for row in guards.factory.rows(audit_events, workspace_id=guards.tenant.workspace_id)
     ]
     assert audited == [("alert.acknowledged", alert["id"])]
 

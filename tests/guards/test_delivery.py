@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from app.access.principal import Role
 from app.destinations.tables import refusals
 from app.guards.alerts import AlertKind
 from app.guards.delivery import WatchDelivery
@@ -69,18 +68,9 @@ def _end(guards: GuardsClient, at: datetime, status: str, *, converted: bool | N
         )
 
 
-def alerts_of(guards: GuardsClient, query: str = "") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}{query}"
-    found: list[dict[str, Any]] = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
-    return found
-
-
 def collapsed(guards: GuardsClient) -> dict[str, int]:
-    return {
-        row["value"]: row["share"]
-        for row in guards.factory.rows(guard_collapses)
-        if row["workspace_id"] == guards.tenant.workspace_id
-    }
+    rows = guards.factory.rows(guard_collapses, workspace_id=guards.tenant.workspace_id)
+    return {row["value"]: row["share"] for row in rows}
 
 
 @each(
@@ -114,7 +104,7 @@ def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
     ended(timed, "+212699110000", NOON - 5 * MINUTE, failed=6)
     watch.run_once()
     assert collapsed(timed) == {"+21261234": 20}
-    (alert,) = alerts_of(timed)
+    (alert,) = timed.alerts()
     assert (alert["kind"], alert["cleared_at"]) == ("delivery.collapsed", None)
     assert alert["details"] == {
         "guard": "delivery",
@@ -147,20 +137,16 @@ def test_a_range_that_collapsed_is_refused_until_it_has_recovered(
     )
     assert timed.gateway.send(timed.tenant, to=ELSEWHERE).status_code == 201
     assert timed.gateway.send(timed.tenant, to=US_NUMBER).status_code == 201
-    (refusal,) = [
-        row
-        for row in timed.factory.rows(refusals)
-        if row["workspace_id"] == timed.tenant.workspace_id
-    ]
+    (refusal,) = timed.factory.rows(refusals, workspace_id=timed.tenant.workspace_id)
     assert (refusal["rule"], refusal["source"]) == ("delivery", "guard")
     watch.run_once()
-    (alert,) = alerts_of(timed)
+    (alert,) = timed.alerts()
     assert alert["details"]["hits"] == 1
     clock.advance(45 * 60)
     ended(timed, MA, clock.at, delivered=1)
     watch.run_once()
     assert collapsed(timed) == {}
-    (alert,) = alerts_of(timed)
+    (alert,) = timed.alerts()
     assert alert["cleared_at"] is not None
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
 
@@ -175,7 +161,7 @@ def test_a_country_collapses_as_a_whole_and_monitor_lets_it_pass(
     watch.run_once()
     assert collapsed(timed) == {"MA": 0}
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
-    (alert,) = alerts_of(timed, f"&kind={AlertKind.DELIVERY_COLLAPSED}&state=open")
+    (alert,) = timed.alerts(f"&kind={AlertKind.DELIVERY_COLLAPSED}&state=open")
     assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 1)
 
 
@@ -238,7 +224,7 @@ def test_switching_it_off_clears_it_immediately(timed: GuardsClient, watch: Watc
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 422
     timed.set()
     assert collapsed(timed) == {}
-    assert alerts_of(timed, "&state=open") == []
+    assert timed.alerts("&state=open") == []
     watch.run_once()
     assert timed.gateway.send(timed.tenant, to=MA).status_code == 201
 
@@ -260,7 +246,7 @@ def test_a_changed_limit_is_in_force_for_the_next_send(
         assert timed.gateway.send(timed.tenant, to=MA).status_code == 422
         timed.set(delivery=trips | changed)
         assert timed.gateway.send(timed.tenant, to=MA).status_code == status, changed
-        assert bool(alerts_of(timed, "&state=open")) == (status == 422), changed
+        assert bool(timed.alerts("&state=open")) == (status == 422), changed
 
 
 def test_a_collapse_unconfirmed_by_a_worker_lasts_at_most_an_hour(

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from app.access.principal import Role
 from app.db.encryption import Cipher
 from app.guards.alerts import ClearAlerts
 from app.guards.limits import OF_USE_CASES, WINDOWS, GuardName
-from app.prices.tables import price_lists, prices
 from support.each import each
 from support.factories import open_gateway
-from support.guards import OFF, GuardsClient
+from support.guards import OFF, GuardsClient, store_prices
 from support.served import Served
 from support.time import ManualClock
 
@@ -32,14 +30,9 @@ LIMITS: dict[GuardName, tuple[dict[str, Any], datetime]] = {
 
 @pytest.fixture
 def priced(served: Served) -> Any:
-    with served.factory.database.writing() as c:
-        c.execute(price_lists.insert().values(id=1, revision=1, currency="USD", updated_at=NOON))
-        price = {"country": "MA", "mccmnc": "", "valid_from": NOON.date(), "price": "0.02"}
-        c.execute(prices.insert().values(**price))
+    store_prices(served.factory, NOON, MA="0.02")
     yield
-    with served.factory.database.writing() as c:
-        c.execute(prices.delete())
-        c.execute(price_lists.delete())
+    store_prices(served.factory)
 
 
 def test_every_guard_that_counts_is_here() -> None:
@@ -69,8 +62,7 @@ def test_a_guard_through_its_life(
         return "sent" if answer.status_code == 201 else answer.json["details"]["guard"]
 
     def alerts() -> list[tuple[str, str, int]]:
-        path = f"/v1/alerts?state=open&workspace_id={tenant.workspace_id}"
-        found = [one["details"] for one in desk.as_role(Role.VIEWER).ask("GET", path).json["items"]]
+        found = [one["details"] for one in desk.alerts("&state=open")]
         return [(one["guard"], one["mode"], one["hits"]) for one in found]
 
     desk.set(**{guard: {"mode": "monitor"} | limits})

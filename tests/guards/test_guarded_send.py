@@ -38,15 +38,9 @@ def send(guards: GuardsClient, to: str = US_NUMBER, **values: Any) -> str:
     return f"{answer.json['details']['guard']} {answer.json['details']['window']}"
 
 
-def alerts_of(guards: GuardsClient) -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={guards.tenant.workspace_id}"
-    found: list[dict[str, Any]] = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
-    return found
-
-
 def rows_of(guards: GuardsClient, table: Any) -> list[dict[str, Any]]:
     own = guards.tenant.workspace_id
-    return [row for row in guards.factory.rows(table) if row["workspace_id"] == own]
+    return guards.factory.rows(table, workspace_id=own)
 
 
 def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
@@ -78,7 +72,7 @@ def test_the_eleventh_message_of_an_hour_to_one_number_is_refused(
     assert (refusal["masked_number"], refusal["country"]) == ("+12*******23", "US")
     assert len(rows_of(timed, messages)) == 10
     assert rows_of(timed, idempotency_keys) == []
-    (alert,) = alerts_of(timed)
+    (alert,) = timed.alerts()
     assert alert["details"] | {"hits": 1, "value": "+12*******23"} == alert["details"]
     assert send(timed, "+12025550124") == "sent"
     clock.at = datetime(2026, 1, 31, 13, 5, 59, 999_000, tzinfo=UTC)
@@ -158,7 +152,7 @@ def test_in_monitor_sends_go_out_and_an_alert_counts_those_above_the_limit(
 ) -> None:
     guards.set(prefix=MONITOR | {"hour": 1, "day": 2})
     assert [send(guards) for _ in range(4)] == ["sent"] * 4
-    details = {one["details"]["window"]: one["details"] for one in alerts_of(guards)}
+    details = {one["details"]["window"]: one["details"] for one in guards.alerts()}
     assert (details["hour"]["hits"], details["day"]["hits"]) == (3, 2)
     assert details["hour"] == {
         "guard": "prefix",
@@ -213,7 +207,7 @@ def test_guards_of_a_use_case_take_the_place_of_the_workspaces(guards: GuardsCli
     assert send(guards, "+12025550124") == "prefix hour"
     found = {row["scope"]: row for row in rows_of(guards, refusals)}
     assert found["use_case"]["rule"] == "number"
-    scopes = [one["details"]["use_case_id"] for one in alerts_of(guards)]
+    scopes = [one["details"]["use_case_id"] for one in guards.alerts()]
     assert scopes == [None, None, str(guards.tenant.use_case_id)]
 
 
@@ -301,7 +295,7 @@ def test_in_a_flood_the_alert_counts_every_refused_send(guards: GuardsClient) ->
     guards.set(country=ENFORCE | {"hour": 3})
     ends = [send(guards, f"+2126123400{place:02}") for place in range(8)]
     assert ends == ["sent"] * 3 + ["country hour"] * 5
-    (alert,) = alerts_of(guards)
+    (alert,) = guards.alerts()
     assert (alert["details"]["value"], alert["details"]["hits"]) == ("MA", 5)
     assert alert["details"]["limit"] == 3
 

@@ -50,11 +50,7 @@ def test_a_change_answers_like_get_and_replaces_the_whole(guards: GuardsClient) 
 def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(guards: GuardsClient) -> None:
     guards.put(CHANGED, X_Change_Reason="a flood")
     guards.put({})
-    of_workspace = [
-        row
-        for row in guards.factory.rows(guard_revisions)
-        if row["workspace_id"] == guards.tenant.workspace_id
-    ]
+    of_workspace = guards.factory.rows(guard_revisions, workspace_id=guards.tenant.workspace_id)
     one, other = sorted(of_workspace, key=lambda row: row["revision"])
     assert (one["revision"], one["from_revision"], one["reason"]) == (1, 0, "a flood")
     assert one["guards"]["number"] == {"mode": "monitor", "hour": 3, "day": 40}
@@ -63,8 +59,7 @@ def test_every_change_is_a_revision_with_its_reason_and_an_audit_row(guards: Gua
     assert other["guards"] == DEFAULTS
     audited = [
         (row["action"], row["target"], row["reason"])
-        for row in guards.factory.rows(audit_events)
-        if row["workspace_id"] == guards.tenant.workspace_id
+        for row in guards.factory.rows(audit_events, workspace_id=guards.tenant.workspace_id)
     ]
     assert audited == [("guards.changed", "1", "a flood"), ("guards.changed", "2", None)]
 

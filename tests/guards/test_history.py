@@ -64,12 +64,11 @@ def sent(
 
 
 def tripped(guards: GuardsClient, guard: str, value: str, period: datetime) -> None:
-    with guards.factory.database.writing() as c:
-        c.execute(
-            guard_trips.insert().values(
-                workspace_id=guards.tenant.workspace_id, guard=guard, value=value, period=period
-            )
+    guards.factory.write(
+        guard_trips.insert().values(
+            workspace_id=guards.tenant.workspace_id, guard=guard, value=value, period=period
         )
+    )
 
 
 def of_messages(statements: list[str]) -> list[str]:
@@ -77,8 +76,7 @@ def of_messages(statements: list[str]) -> list[str]:
 
 
 def auto_of_a_new_day(guards: GuardsClient) -> Any:
-    with guards.factory.database.writing() as c:
-        c.execute(guard_autos.delete())
+    guards.factory.write(guard_autos.delete())
     return guards.get()["auto"]
 
 
@@ -155,11 +153,7 @@ def test_the_worker_writes_auto_for_the_sends_of_a_day(timed: GuardsClient) -> N
     sent(timed, MA, YESTERDAY, times=17)
     refresh = RefreshAutos(timed.factory.database, ManualClock(NOON).clock(), GuardHistory())
     refresh.run_once()
-    (row,) = [
-        row
-        for row in timed.factory.rows(guard_autos)
-        if row["workspace_id"] == timed.tenant.workspace_id
-    ]
+    (row,) = timed.factory.rows(guard_autos, workspace_id=timed.tenant.workspace_id)
     assert row["limits"]["workspace"]["country"]["countries"] == {"MA": {"hour": 51, "day": 200}}
     with unchanged(timed.factory.database):
         refresh.run_once()
@@ -178,8 +172,7 @@ def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
     gateway = open_gateway(served.factory.database, cipher, tmp_path, clock=time.clock())
     desk = GuardsClient(gateway, guards.tenant, guards.factory)
     desk.set(country=SEED | {"hour": "auto", "day": None, "countries": {"US": {}}})
-    with desk.factory.database.writing() as c:
-        c.execute(guard_autos.delete())
+    desk.factory.write(guard_autos.delete())
     sent(desk, MA, YESTERDAY, times=17)
 
     def sends(count: int, to: str = MA) -> list[int]:
@@ -193,8 +186,7 @@ def test_auto_is_right_for_the_first_send_and_on_each_new_day_without_a_worker(
     time.advance(60)
     assert sends(52) == [201] * 52
     sent(desk, US_NUMBER, NOON, times=20)
-    with desk.factory.database.writing() as c:
-        c.execute(guard_autos.delete())
+    desk.factory.write(guard_autos.delete())
     assert sends(61, US_NUMBER) == [201] * 60 + [422]
 
 

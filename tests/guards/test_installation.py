@@ -6,19 +6,18 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 
-from app.access.principal import Role
 from app.db.heartbeats import beat, record_stop, record_web_clock, web_clocks, worker_heartbeats
 from app.guards import installation
 from app.guards.installation import WatchInstallation
 from app.guards.tables import alerts
-from app.webhooks.tables import webhook_endpoints, webhook_events
+from app.webhooks.tables import webhook_events
 from support.guards import GuardsClient
 from support.served import Served
 from support.threads import together
 from support.time import ManualClock
-from support.traffic import id_at
+from support.webhooks import Hooks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -65,9 +64,7 @@ class Desk:
 
 
 def _open(desk: GuardsClient) -> list[tuple[str, dict[str, Any]]]:
-    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}&state=open"
-    items = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
-    return [(one["kind"], one["details"]) for one in items]
+    return [(one["kind"], one["details"]) for one in desk.alerts("&state=open")]
 
 
 @pytest.fixture
@@ -142,18 +139,9 @@ def test_the_clock_of_a_web_host_that_differs_opens_an_alert_while_it_reports(de
 
 def test_many_processes_open_and_clear_an_alert_once(desk: Desk) -> None:
     """Their clocks differ a little. Break: open and clear without the margin."""
-    row = {
-        "id": id_at(NOON),
-        "workspace_id": desk.guards.tenant.workspace_id,
-        "url": "https://hooks.example.com/",
-        "events": ["worker.stuck", "guard.cleared"],
-        "secret": "sealed",
-        "active": True,
-        "created_at": NOON,
-        "updated_at": NOON,
-    }
-    with desk.guards.factory.database.writing() as c:
-        c.execute(insert(webhook_endpoints).values(row))
+    workspace_id = desk.guards.tenant.workspace_id
+    hooks = Hooks(desk.guards.factory, desk.clock)
+    hooks.endpoint(workspace_id, events=["worker.stuck", "guard.cleared"])
     desk.workers(a={})
     last = desk.clock.at
     for seconds in range(110, 135, 3):
@@ -166,7 +154,7 @@ def test_many_processes_open_and_clear_an_alert_once(desk: Desk) -> None:
     together([partial(desk.watch().run_once) for _ in range(8)])
     assert _open(desk.guards) == []
     events = desk.guards.factory.rows(webhook_events)
-    own = [one["type"] for one in events if one["workspace_id"] == row["workspace_id"]]
+    own = [one["type"] for one in events if one["workspace_id"] == workspace_id]
     assert sorted(own) == ["guard.cleared", "worker.stuck"]
 
 

@@ -6,20 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.access.principal import Role
 from app.destinations.tables import provider_checks, provider_permissions
 from app.guards.alerts import ClearAlerts
 from app.guards.purge import PurgeGuards
 from app.guards.tables import alerts, guard_counters, guard_trips
 from app.guards.watchers import WatchOthers
 from app.kernel.ids import new_id
-from app.prices.tables import price_lists, prices
 from app.providers.twilio.geo import TwilioGeoPermissions
 from app.webhooks.record_attempt import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
 from support.factories import BR_NUMBER, US_NUMBER
-from support.guards import GuardsClient
+from support.guards import GuardsClient, store_prices
 from support.time import ManualClock
+from support.webhooks import HOOK, Hooks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MA = "+212612345678"
@@ -32,11 +31,9 @@ def send(guards: GuardsClient, to: str = US_NUMBER) -> int:
 
 
 def open_alerts(guards: GuardsClient) -> list[str]:
-    path = f"/v1/alerts?state=open&limit=100&workspace_id={guards.tenant.workspace_id}"
-    found = guards.as_role(Role.VIEWER).ask("GET", path).json["items"]
     return sorted(
         f"{one['kind']} {one['details'].get('guard', '')} {one['details'].get('window', '')}".strip()
-        for one in found
+        for one in guards.alerts("&state=open")
     )
 
 
@@ -114,11 +111,7 @@ def test_empty_counters_are_purged(timed: GuardsClient, clock: ManualClock) -> N
     real_time.undo()
     assert open_alerts(timed) == []
     for table in (alerts, guard_trips):
-        assert [
-            row
-            for row in timed.factory.rows(table)
-            if row["workspace_id"] == timed.tenant.workspace_id
-        ] == []
+        assert timed.factory.rows(table, workspace_id=timed.tenant.workspace_id) == []
 
 
 def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
@@ -128,46 +121,29 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
         guards.factory.organization(f"Acme {new_id()}"), destinations={"US": "allowed"}
     )
     guards = GuardsClient(guards.gateway, own, guards.factory)
-    endpoint_id = new_id()
-    with guards.factory.database.writing() as c:
-        c.execute(
-            webhook_endpoints.insert().values(
-                id=endpoint_id,
-                workspace_id=own.workspace_id,
-                url="https://hooks.example.com/",
-                events=["endpoint.failing"],
-                secret="sealed",
-                active=True,
-                first_failed_at=NOON - 4 * MINUTE,
-                last_failed_at=NOON - MINUTE,
-                created_at=NOON - DAY,
-                updated_at=NOON,
-            )
-        )
-        c.execute(
-            provider_permissions.insert().values(
-                account_sid=own.account_sid,
-                country="BR",
-                is_open=True,
-                is_high_risk=False,
-                noted_at=NOON,
-                noted_by="check",
-            )
-        )
+    endpoint_id = Hooks(guards.factory, clock).endpoint(
+        own.workspace_id,
+        events=["endpoint.failing"],
+        first_failed_at=NOON - 4 * MINUTE,
+        last_failed_at=NOON - MINUTE,
+    )
+    permission = {"account_sid": own.account_sid, "country": "BR", "is_open": True}
+    permission |= {"is_high_risk": False, "noted_at": NOON, "noted_by": "check"}
+    guards.factory.write(provider_permissions.insert().values(permission))
     watch = WatchOthers(guards.factory.database, clock.clock(), TwilioGeoPermissions.facts)
     watch.run_once()
     assert open_alerts(guards) == []
-    with guards.factory.database.writing() as c:
-        c.execute(provider_checks.insert().values(account_sid=own.account_sid, checked_at=NOON))
+    guards.factory.write(
+        provider_checks.insert().values(account_sid=own.account_sid, checked_at=NOON)
+    )
     clock.advance(120)
     watch.run_once()
     watch.run_once()
     assert open_alerts(guards) == ["endpoint.failing", "geo.drift"]
-    path = f"/v1/alerts?workspace_id={own.workspace_id}"
-    drift, failing = (one["details"] for one in guards.ask("GET", path).json["items"])
+    drift, failing = (one["details"] for one in guards.alerts())
     assert failing == {
         "endpoint_id": str(endpoint_id),
-        "url": "https://hooks.example.com/",
+        "url": HOOK,
         "failing_since": "2026-01-31T11:56:00.000Z",
         "active": True,
     }
@@ -178,23 +154,13 @@ def test_an_endpoint_that_fails_and_geo_permissions_that_differ_open_an_alert(
         c.execute(provider_permissions.delete())
     watch.run_once()
     assert open_alerts(guards) == ["endpoint.failing"]
-    with guards.factory.database.writing() as c:
-        c.execute(of_endpoint.values(disabled_reason=None, first_failed_at=None))
+    guards.factory.write(of_endpoint.values(disabled_reason=None, first_failed_at=None))
     watch.run_once()
     assert open_alerts(guards) == []
 
 
 def test_a_spend_limit_counts_the_estimated_price(timed: GuardsClient, clock: ManualClock) -> None:
-    with timed.factory.database.writing() as c:
-        c.execute(prices.delete())
-        c.execute(price_lists.delete())
-        c.execute(price_lists.insert().values(id=1, revision=1, currency="USD", updated_at=NOON))
-        for country, price in (("US", "0.0075"), ("BR", "0.02")):
-            c.execute(
-                prices.insert().values(
-                    country=country, mccmnc="", valid_from=NOON.date(), price=price
-                )
-            )
+    store_prices(timed.factory, NOON, US="0.0075", BR="0.02")
     timed.set(spend={"day": "0.04", "month": "0.05"})
     assert timed.get()["guards"]["spend"]["mode"] == "enforce"
     assert [send(timed), send(timed, BR_NUMBER)] == [201, 201]
@@ -218,6 +184,4 @@ def test_a_spend_limit_counts_the_estimated_price(timed: GuardsClient, clock: Ma
     clock.at = datetime(2026, 2, 1, tzinfo=UTC)
     assert [send(timed, BR_NUMBER), send(timed, BR_NUMBER), send(timed)] == [201, 201, 422]
     timed.set()
-    with timed.factory.database.writing() as c:
-        c.execute(prices.delete())
-        c.execute(price_lists.delete())
+    store_prices(timed.factory)

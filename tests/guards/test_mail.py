@@ -32,8 +32,7 @@ _TLS_RECORD = b"\x16\x03\x03\x40\x00"
 @pytest.fixture
 def desk(timed: GuardsClient) -> GuardsClient:
     """A workspace whose alerts are the only ones."""
-    with timed.factory.database.writing() as c:
-        c.execute(delete(alerts))
+    timed.factory.write(delete(alerts))
     return timed
 
 
@@ -167,8 +166,7 @@ def test_connections_are_encrypted_and_proven(
             clock.advance(3600)
             assert replace(mailing, make_context=trusting).run_once() == 1
             assert server.encrypted == [True]
-        with desk.factory.database.writing() as c:
-            c.execute(update(alerts).values(mailed_at=None, mail_due_at=None))
+        desk.factory.write(update(alerts).values(mailed_at=None, mail_due_at=None))
     clock.advance(-4 * 3600)
     with SmtpServer() as plain:
         assert mailer(desk, clock, plain, needs_starttls=True).run_once() == 0

@@ -1,20 +1,19 @@
 """Alerts about refusals: each opens once and clears by itself."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
-from app.access.principal import Role
 from app.destinations.policy.evaluate import Source
 from app.destinations.tables import refusal_counts, refusals
 from app.guards.watchers import WatchOthers
 from app.providers.twilio.geo import TwilioGeoPermissions
-from app.webhooks.tables import webhook_endpoints, webhook_events
+from app.webhooks.tables import webhook_events
 from support.guards import GuardsClient
 from support.time import ManualClock
 from support.traffic import id_at
+from support.webhooks import Hooks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -44,53 +43,35 @@ def refused(desk: GuardsClient, at: datetime, count: int, code: str = "Destinati
 
 
 def usual(desk: GuardsClient, day: datetime, count: int) -> None:
-    with desk.factory.database.writing() as c:
-        c.execute(
-            insert(refusal_counts).values(
-                workspace_id=desk.tenant.workspace_id,
-                day=day.date(),
-                country="GB",
-                code="DestinationBlocked",
-                source=Source.POLICY,
-                refusals=count,
-                unlisted=0,
-            )
+    desk.factory.write(
+        insert(refusal_counts).values(
+            workspace_id=desk.tenant.workspace_id,
+            day=day.date(),
+            country="GB",
+            code="DestinationBlocked",
+            source=Source.POLICY,
+            refusals=count,
+            unlisted=0,
         )
-
-
-def alerts_of(desk: GuardsClient, query: str = "&state=open") -> list[dict[str, Any]]:
-    path = f"/v1/alerts?limit=100&workspace_id={desk.tenant.workspace_id}{query}"
-    found: list[dict[str, Any]] = desk.as_role(Role.VIEWER).ask("GET", path).json["items"]
-    return found
+    )
 
 
 def test_far_more_refusals_than_usual_open_an_alert(
     desk: GuardsClient, watch: WatchOthers, clock: ManualClock
 ) -> None:
     """Break: count what guards refuse, clear at the limit, or leave the usual out."""
-    with desk.factory.database.writing() as c:
-        c.execute(
-            insert(webhook_endpoints).values(
-                id=id_at(NOON),
-                workspace_id=desk.tenant.workspace_id,
-                url="https://hooks.example.com/",
-                events=["refusals.spiked", "guard.cleared"],
-                secret="sealed",
-                active=True,
-                created_at=NOON,
-                updated_at=NOON,
-            )
-        )
+    hooks = Hooks(desk.factory, clock)
+    hooks.endpoint(desk.tenant.workspace_id, events=["refusals.spiked", "guard.cleared"])
     refused(desk, NOON - MINUTE, 500, "GuardTripped")
     refused(desk, NOON - MINUTE, 40)
     refused(desk, NOON - MINUTE, 10, "Forbidden")
     refused(desk, NOON - 11 * MINUTE, 500)
     watch.run_once()
-    assert alerts_of(desk) == []
+    assert desk.alerts("&state=open") == []
     refused(desk, NOON, 1, "Forbidden")
     watch.run_once()
     watch.run_once()
-    (alert,) = alerts_of(desk)
+    (alert,) = desk.alerts("&state=open")
     assert (alert["kind"], alert["details"]) == (
         "refusals.spiked",
         {
@@ -104,10 +85,10 @@ def test_far_more_refusals_than_usual_open_an_alert(
     clock.at = NOON + 9.5 * MINUTE
     refused(desk, clock.at, 30)
     watch.run_once()
-    assert len(alerts_of(desk)) == 1
+    assert len(desk.alerts("&state=open")) == 1
     clock.at = NOON + 21 * MINUTE
     watch.run_once()
-    (alert,) = alerts_of(desk, "")
+    (alert,) = desk.alerts()
     assert alert["cleared_at"] == "2026-01-31T12:21:00.000Z"
     rows = desk.factory.rows(webhook_events)
     own = [row["type"] for row in rows if row["workspace_id"] == desk.tenant.workspace_id]
@@ -116,7 +97,7 @@ def test_far_more_refusals_than_usual_open_an_alert(
     usual(desk, NOON - DAY, 15 * 144 * 8 + 1)
     refused(desk, clock.at, 90)
     watch.run_once()
-    assert alerts_of(desk) == []
+    assert desk.alerts("&state=open") == []
     refused(desk, clock.at, 1)
     watch.run_once()
-    assert alerts_of(desk)[0]["details"]["usual"] == 9
+    assert desk.alerts("&state=open")[0]["details"]["usual"] == 9

@@ -37,8 +37,7 @@ def _add(factory: Factory, tenant: Tenant, status: Status, sid: str, known: dict
         "created_at": factory.now,
         "updated_at": factory.now,
     }
-    with factory.database.writing() as c:
-        c.execute(insert(messages).values(**row | known))
+    factory.write(insert(messages).values(**row | known))
     return row["id"]
 
 

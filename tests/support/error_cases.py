@@ -32,8 +32,7 @@ class TenantGateway:
     def key_id(self, role: Role) -> UUID:
         found: UUID = next(
             row["id"]
-            for row in self.factory.rows(access_keys)
-            if row["token_hash"] == hash_token(self.tenant.keys[role])
+            for row in self.factory.rows(access_keys, token_hash=hash_token(self.tenant.keys[role]))
         )
         return found
 

@@ -195,13 +195,20 @@ class Factory:
                 )
         return use_case_id
 
-    def set(self, table: Any, row_id: UUID, **values: Any) -> None:
+    def write(self, *statements: Any) -> None:
+        """Execute statements in one transaction."""
         with self.database.writing() as c:
-            c.execute(update(table).where(table.c.id == row_id).values(**values))
+            for statement in statements:
+                c.execute(statement)
 
-    def rows(self, table: Any) -> list[dict[str, Any]]:
+    def set(self, table: Any, row_id: UUID, **values: Any) -> None:
+        self.write(update(table).where(table.c.id == row_id).values(**values))
+
+    def rows(self, table: Any, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a table, or those with these values."""
         with self.database.reading() as c:
-            return [dict(row._mapping) for row in c.execute(select(table))]
+            found = [dict(row._mapping) for row in c.execute(select(table))]
+        return [row for row in found if values.items() <= row.items()]
 
 
 @dataclass

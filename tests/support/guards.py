@@ -1,10 +1,12 @@
 """Setting and reading the guards of one workspace over HTTP."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.access.principal import Role
+from app.prices.tables import price_lists, prices
 from support.factories import Factory, Gateway, Tenant
 
 DEFAULTS: dict[str, Any] = {
@@ -48,6 +50,14 @@ class GuardsClient:
     def get(self) -> Any:
         return self.ask("GET", self.path).json
 
+    def alerts(self, query: str = "") -> list[dict[str, Any]]:
+        """The alerts of the workspace, newest first."""
+        path = f"/v1/alerts?limit=100&workspace_id={self.tenant.workspace_id}{query}"
+        answer = self.as_role(Role.VIEWER).ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json["items"]
+        return found
+
     def put(self, body: Any, **headers: str) -> Any:
         return self.ask("PUT", self.path, body, **headers)
 
@@ -63,3 +73,15 @@ class GuardsClient:
         assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed"), answer.text
         found: dict[str, list[str]] = answer.json["details"]
         return found
+
+
+def store_prices(factory: Factory, at: datetime | None = None, **of_countries: str) -> None:
+    """Replace all prices by these, in USD from a day on; without any, there is no list."""
+    with factory.database.writing() as c:
+        c.execute(prices.delete())
+        c.execute(price_lists.delete())
+        if at is not None:
+            c.execute(price_lists.insert().values(id=1, revision=1, currency="USD", updated_at=at))
+        for country, price in of_countries.items():
+            row = {"country": country, "mccmnc": "", "valid_from": at.date(), "price": price}
+            c.execute(prices.insert().values(row))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert, select
 
@@ -36,33 +37,33 @@ def unchanged(database: Database, *but: str) -> Iterator[None]:
 def add_sender(
     factory: Factory, use_case_id: Any, number: str, kind: str, country: str | None
 ) -> None:
-    with factory.database.writing() as c:
-        c.execute(
-            insert(senders).values(
-                id=new_id(),
-                use_case_id=use_case_id,
-                number=number,
-                type=kind,
-                country=country,
-                created_at=factory.now,
-            )
+    factory.write(
+        insert(senders).values(
+            id=new_id(),
+            use_case_id=use_case_id,
+            number=number,
+            type=kind,
+            country=country,
+            created_at=factory.now,
         )
+    )
 
 
 def add_opt_out_row(
     factory: Factory, workspace_id: Any, number: str, source: str = "api", use_case_id: Any = None
-) -> None:
-    with factory.database.writing() as c:
-        c.execute(
-            insert(opt_outs).values(
-                id=new_id(),
-                workspace_id=workspace_id,
-                use_case_id=use_case_id,
-                to_number=number,
-                source=source,
-                created_at=utc_now(),
-            )
+) -> UUID:
+    opt_out_id = new_id()
+    factory.write(
+        insert(opt_outs).values(
+            id=opt_out_id,
+            workspace_id=workspace_id,
+            use_case_id=use_case_id,
+            to_number=number,
+            source=source,
+            created_at=utc_now(),
         )
+    )
+    return opt_out_id
 
 
 def set_tokens(
@@ -75,9 +76,6 @@ def set_tokens(
         if following is None
         else factory.cipher.encrypt(account_sid, following),
     }
-    with factory.database.writing() as c:
-        c.execute(
-            provider_accounts.update()
-            .where(provider_accounts.c.sid == account_sid)
-            .values(**encrypted)
-        )
+    factory.write(
+        provider_accounts.update().where(provider_accounts.c.sid == account_sid).values(**encrypted)
+    )

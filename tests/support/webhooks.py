@@ -113,8 +113,7 @@ class Hooks:
             "created_at": self.clock.at,
             "updated_at": self.clock.at,
         }
-        with self.factory.database.writing() as c:
-            c.execute(insert(webhook_endpoints).values(**row | values))
+        self.factory.write(insert(webhook_endpoints).values(**row | values))
         return endpoint_id
 
     def event(
@@ -124,7 +123,7 @@ class Hooks:
             return add_event(c, workspace_id, event_type, data or {"n": 1}, self.clock.at)
 
     def endpoint_row(self, endpoint_id: UUID) -> dict[str, Any]:
-        return next(row for row in self.factory.rows(webhook_endpoints) if row["id"] == endpoint_id)
+        return self.factory.rows(webhook_endpoints, id=endpoint_id)[0]
 
     def deliveries(self) -> list[dict[str, Any]]:
         rows = self.factory.rows(webhook_deliveries)

@@ -57,7 +57,7 @@ class Owner:
         return answer.get_json()["details"]
 
     def tokens(self, sid: str) -> tuple[str | None, str | None]:
-        row = next(row for row in self.factory.rows(provider_accounts) if row["sid"] == sid)
+        row = self.factory.rows(provider_accounts, sid=sid)[0]
         encrypted = row["auth_token"], row["next_auth_token"]
         current, following = (s and self.factory.cipher.decrypt(sid, s) for s in encrypted)
         return current, following
@@ -288,8 +288,8 @@ def test_one_of_two_organizations_linking_one_account_wins(owner: Owner) -> None
     by_status = {answer.status_code: answer for answer in found}
     assert set(by_status) == {200, 422}
     assert by_status[422].get_json()["details"] == {"$.twilio.account_sid": [FOREIGN]}
-    (row,) = [row for row in owner.factory.rows(provider_accounts) if row["sid"] == NEW_ACCOUNT]
-    users = [row for row in owner.factory.rows(workspaces) if row["account_sid"] == NEW_ACCOUNT]
+    (row,) = owner.factory.rows(provider_accounts, sid=NEW_ACCOUNT)
+    users = owner.factory.rows(workspaces, account_sid=NEW_ACCOUNT)
     assert [user["organization_id"] for user in users] == [row["organization_id"]]
 
 

@@ -83,16 +83,6 @@ def test_the_same_number_twice_is_one_row_that_stays_as_it_was(
     assert len(factory.rows(opt_outs)) == 2
 
 
-def test_only_an_admin_enters_and_lifts(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
-    for role in (Role.VIEWER, Role.SENDER):
-        assert _add(gateway, tenant, role).status_code == 403
-    opt_out_id = _add(gateway, tenant, Role.OWNER).json["id"]
-    for role in (Role.VIEWER, Role.SENDER):
-        answer = gateway.delete(f"/v1/opt-outs/{opt_out_id}", key=tenant.keys[role])
-        assert answer.status_code == 403
-    assert len(factory.rows(opt_outs)) == 1
-
-
 def test_a_key_of_the_organization_names_the_workspace(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
@@ -145,22 +135,6 @@ def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Fact
     assert found(f"?workspace_id={workspace_id}") == ["keyword", "api"]
     assert found(f"?use_case_id={use_case_id}") == ["keyword"]
     assert found(f"?workspace_id={sibling.workspace_id}&use_case_id={use_case_id}") == []
-
-
-@pytest.mark.both_engines
-def test_pages_go_from_the_newest_to_the_oldest(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    numbers = [f"+1202555{place:04d}" for place in range(130, 135)]
-    for number in numbers:
-        add_opt_out_row(factory, tenant.workspace_id, number)
-    found, query = [], "?limit=2"
-    while query:
-        page = _get(gateway, tenant, query).json
-        found += [item["to_number"] for item in page["items"]]
-        token = page["next_page_token"]
-        query = f"?limit=2&page_token={token}" if token else ""
-    assert found == numbers[::-1]
 
 
 @pytest.mark.parametrize(

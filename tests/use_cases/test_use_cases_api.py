@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from app.access.principal import Role
 from app.use_cases.tables import use_cases
 from support.factories import OTHER_ACCOUNT, SERVICE_SID, Factory, Gateway, Tenant
@@ -101,40 +99,3 @@ def test_filters_narrow_the_list(gateway: Gateway, tenant: Tenant, factory: Fact
     assert _ids(_get(gateway, tenant, of_sibling)) == everything[1:]
     assert _ids(_get(gateway, tenant, of_sibling + "&active=true")) == [sibling.use_case_id]
     assert _ids(_get(gateway, tenant, f"?workspace_id={stranger.workspace_id}")) == []
-
-
-def test_pages_follow_each_other_and_stay_stable_under_inserts(
-    gateway: Gateway, tenant: Tenant, factory: Factory
-) -> None:
-    expected = [tenant.use_case_id] + [factory.use_case(tenant.workspace_id) for _ in range(4)]
-    found, path = [], "?limit=2"
-    for _ in range(4):
-        answer = _get(gateway, tenant, path)
-        found += _ids(answer)
-        token = answer.json["next_page_token"]
-        if token is None:
-            break
-        if len(found) == 2:
-            expected.append(factory.use_case(tenant.workspace_id))
-        path = f"?limit=2&page_token={token}"
-    assert found == expected
-    assert _get(gateway, tenant, "?limit=6").json["next_page_token"] is None
-
-
-@pytest.mark.one_engine
-@pytest.mark.parametrize(
-    ("query", "places"),
-    [
-        ("active=maybe&limit=0", ["$.active", "$.limit"]),
-        ("workspace_id=1", ["$.workspace_id"]),
-        ("name=x", ["$.name"]),
-        ("page_token=%21", ["$.page_token"]),
-    ],
-)
-@pytest.mark.parametrize("engine_name", ["sqlite"], indirect=True)
-def test_wrong_filters_are_named(
-    gateway: Gateway, tenant: Tenant, query: str, places: list[str]
-) -> None:
-    answer = _get(gateway, tenant, f"?{query}")
-    assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed")
-    assert sorted(answer.json["details"]) == places

@@ -36,10 +36,16 @@ def _use_case(served: Served, tenant: Tenant, number: int) -> None:
         served.factory.use_case(tenant.workspace_id)
 
 
+def _endpoint(served: Served, tenant: Tenant, number: int) -> None:
+    body = {"url": f"https://hooks.example.com/{number}", "events": ["sms.failed"]}
+    served.gateway.post("/v1/webhook-endpoints", body, key=tenant.keys[Role.ADMIN])
+
+
 LISTS = [
     Listed("/v1/sms", _send, newest_first=True),
     Listed("/v1/opt-outs", _opt_out, newest_first=True),
     Listed("/v1/use-cases", _use_case, newest_first=False),
+    Listed("/v1/webhook-endpoints", _endpoint, newest_first=True),
 ]
 EACH_LIST = pytest.mark.parametrize("listed", LISTS, ids=lambda listed: listed.path)
 

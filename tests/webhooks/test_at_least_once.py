@@ -107,8 +107,7 @@ def test_a_late_failure_leaves_the_claim_of_another_alone(waiting: Hooks) -> Non
 
 def test_rows_deleted_during_the_post_are_not_written(waiting: Hooks) -> None:
     (due,) = waiting.claim()
-    with waiting.factory.database.writing() as c:
-        c.execute(webhook_endpoints.delete())
+    waiting.factory.write(webhook_endpoints.delete())
     note(waiting, due, 200)
     assert waiting.deliveries() == []
     assert waiting.attempts() == []

@@ -160,17 +160,8 @@ def test_a_workspace_has_a_bounded_number_of_endpoints(api: Api) -> None:
     }
 
 
-def test_the_list_goes_page_by_page_newest_first(api: Api) -> None:
-    made = [api.create()["id"] for _ in range(5)]
-    seen: list[str] = []
-    token = ""
-    while True:
-        page = api.ask("GET", f"{PATH}?limit=2{token}").get_json()
-        seen += [item["id"] for item in page["items"]]
-        if page["next_page_token"] is None:
-            break
-        token = f"&page_token={page['next_page_token']}"
-    assert seen == made[::-1]
+def test_the_list_can_be_of_inactive_ones(api: Api) -> None:
+    made = [api.create()["id"] for _ in range(2)]
     api.ask("PATCH", made[0], {"active": False})
     inactive = api.ask("GET", f"{PATH}?active=false").get_json()["items"]
     assert [item["id"] for item in inactive] == [made[0]]

@@ -40,8 +40,7 @@ def test_failures_after_it_do_not_count(hooks: Hooks) -> None:
     taken = hooks.attempts()[0]
     # A second worker, that had the same delivery, got a failure.
     late = {**taken, "id": new_id(), "at": hooks.clock.at + timedelta(hours=1), "status": 500}
-    with hooks.factory.database.writing() as c:
-        c.execute(insert(webhook_attempts).values(**late))
+    hooks.factory.write(insert(webhook_attempts).values(**late))
     hooks.sender.otherwise = Reply(500)
     hooks.event(tenant.workspace_id)
     hooks.drain()

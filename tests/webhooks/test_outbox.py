@@ -46,8 +46,7 @@ def add_message(hooks: Hooks, tenant: Tenant, **values: Any) -> UUID:
         "created_at": hooks.clock.at,
         "updated_at": hooks.clock.at,
     }
-    with hooks.factory.database.writing() as c:
-        c.execute(insert(messages).values(**row | values))
+    hooks.factory.write(insert(messages).values(**row | values))
     return message_id
 
 
@@ -92,8 +91,7 @@ def test_an_event_goes_with_the_transaction_of_its_change(hooks: Hooks, tenant: 
 
 def test_a_row_can_be_written_by_hand(hooks: Hooks, tenant: Tenant) -> None:
     values = event_row(tenant.workspace_id, EventType.DESTINATION_DRIFT, {"a": 1}, hooks.clock.at)
-    with hooks.factory.database.writing() as c:
-        c.execute(insert(webhook_events).values(**values))
+    hooks.factory.write(insert(webhook_events).values(**values))
     (row,) = hooks.events()
     assert (row["type"], row["payload"]) == ("destination.drift", '{"a":1}')
 

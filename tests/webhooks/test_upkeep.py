@@ -26,8 +26,7 @@ def old_event(hooks: Hooks, tenant: Tenant, age: timedelta, place: int = 0) -> N
     at = hooks.clock.at - age
     row = event_row(tenant.workspace_id, EventType.SMS_SENT, {"to_number": US_NUMBER}, at)
     row["id"] = UUID(int=first_id_at(at).int + place)
-    with hooks.factory.database.writing() as c:
-        c.execute(insert(webhook_events).values(**row))
+    hooks.factory.write(insert(webhook_events).values(**row))
 
 
 def purge(hooks: Hooks) -> int:

@@ -247,7 +247,7 @@ def test_answer_is_kept_despite_writes_between_its_transactions(
     url = worker.factory.database.engine.url.render_as_string(hide_password=False)
     database = Interrupted(url, worker.factory.database)
     record = RecordOutcome(database, worker.gateway.services.clock)
-    (row,) = [one for one in worker.factory.rows(messages) if one["id"] == rivals.second]
+    (row,) = worker.factory.rows(messages, id=rivals.second)
     new = NewSubmission(
         message_id=rivals.second,
         **{

@@ -67,12 +67,11 @@ def guess(worker: Worker, status: str = "failed") -> tuple[str, str]:
             .values(submission="refused")
         )
     worker.round(listed(worker.twilios(status=status, date_created=created, error_code=30003)))
-    with worker.factory.database.writing() as c:
-        c.execute(
-            update(messages)
-            .where(messages.c.id == row(worker, second)["id"])
-            .values(submission="unconfirmed")
-        )
+    worker.factory.write(
+        update(messages)
+        .where(messages.c.id == row(worker, second)["id"])
+        .values(submission="unconfirmed")
+    )
     assert ends(worker, first) == [(status, SID)]
     assert row(worker, first)["sid_source"] == "list"
     return first, second
@@ -405,9 +404,7 @@ def test_erased_number_is_deleted_with_its_account(worker: Worker) -> None:
     worker.unconfirmed()
     erase(worker)
     worker.clock.advance(60)
-    with worker.factory.database.writing() as c:
-        c.execute(update(workspaces).values(account_sid=None))
-        c.execute(delete(provider_accounts))
+    worker.factory.write(update(workspaces).values(account_sid=None), delete(provider_accounts))
     worker.round()
     assert US_NUMBER not in str(worker.factory.rows(messages))
 
@@ -415,8 +412,7 @@ def test_erased_number_is_deleted_with_its_account(worker: Worker) -> None:
 def test_number_that_was_erased_before_it_was_kept_is_unclear(worker: Worker) -> None:
     message_id = worker.unconfirmed()
     erase(worker)
-    with worker.factory.database.writing() as c:
-        c.execute(update(messages).values(sent_number=None))
+    worker.factory.write(update(messages).values(sent_number=None))
     to_the_end(worker)
     assert ends(worker, message_id) == [("pending", None)]
     assert reasons(worker, message_id) == ["unclear"]

@@ -101,7 +101,7 @@ def test_it_is_created_three_times_more_at_growing_distances_and_then_given_up(
     assert [(e["status"], e["reason"]) for e in worker.events(message_id)] == [
         ("failed", "not_confirmed")
     ]
-    assert len([e for e in worker.factory.rows(webhook_events) if e["type"] == "sms.failed"]) == 1
+    assert len(worker.factory.rows(webhook_events, type="sms.failed")) == 1
 
 
 @pytest.mark.both_engines
@@ -173,8 +173,7 @@ def suspended(worker: Worker) -> None:
 
 
 def blocked(worker: Worker) -> None:
-    with worker.factory.database.writing() as c:
-        c.execute(update(destination_policies).values(destinations={"US": "blocked"}))
+    worker.factory.write(update(destination_policies).values(destinations={"US": "blocked"}))
 
 
 def opted_out(worker: Worker) -> None:
@@ -251,7 +250,7 @@ def test_a_refusal_of_a_resend_ends_the_message_with_its_code_and_one_event(work
     assert [
         (e["status"], e["error_code"], e["applied"], e["reason"]) for e in worker.events(message_id)
     ] == [("failed", 21610, True, None)]
-    (event_row,) = [e for e in worker.factory.rows(webhook_events) if e["type"] == "sms.failed"]
+    (event_row,) = worker.factory.rows(webhook_events, type="sms.failed")
     assert '"error_code":21610' in event_row["payload"]
     (opt_out,) = worker.factory.rows(opt_outs)
     assert (opt_out["to_number"], opt_out["source"]) == (US_NUMBER, "provider")
@@ -503,8 +502,7 @@ def test_a_new_auth_token_is_used(worker: Worker) -> None:
 
     def list_none(_: Call) -> Response:
         token = worker.factory.cipher.encrypt(ACCOUNT, "another token")
-        with worker.factory.database.writing() as c:
-            c.execute(update(provider_accounts).values(auth_token=token))
+        worker.factory.write(update(provider_accounts).values(auth_token=token))
         return listed()
 
     worker.round(list_none, accepted(sid=SID))

@@ -434,8 +434,7 @@ def test_reconcile_goes_in_batches_that_leave_out_rows_in_use(
 ) -> None:
     """Break: in `app/messages/reconciliation/claims.py`, `hasten`, leave out `skip_locked`."""
     overdue(worker, 25)
-    with worker.factory.database.writing() as c:
-        c.execute(update(messages).values(check_at=None))
+    worker.factory.write(update(messages).values(check_at=None))
     monkeypatch.setattr(claims, "_BATCH", 10)
     since = worker.clock.at - timedelta(days=3650)
     database = worker.factory.database
@@ -523,8 +522,7 @@ def test_silent_accounts_delay_no_other_account(worker: Worker, lane: str) -> No
     ]
     for tenant in silent:
         overdue(worker, 2000, tenant, is_settled=lane == "repair_once")
-    with worker.factory.database.writing() as c:
-        c.execute(update(messages).values(created_at=worker.clock.at - timedelta(hours=2)))
+    worker.factory.write(update(messages).values(created_at=worker.clock.at - timedelta(hours=2)))
     if lane == "settle_once":
         message_id = worker.unconfirmed()
         answer = listed(worker.twilios(date_created=format_datetime(worker.clock.at)))
@@ -621,9 +619,7 @@ def test_message_of_a_deleted_account_stays_unchanged(worker: Worker, is_settled
         worker.gateway.send(worker.tenant).json["id"] if is_settled else worker.unconfirmed()
     )
     worker.clock.advance(60)
-    with worker.factory.database.writing() as c:
-        c.execute(update(workspaces).values(account_sid=None))
-        c.execute(delete(provider_accounts))
+    worker.factory.write(update(workspaces).values(account_sid=None), delete(provider_accounts))
     for _ in range(30):
         worker.clock.advance(60)
         assert asked(worker) == []

@@ -80,7 +80,7 @@ def test_limits_of_a_new_day_are_stored_from_here_only_while_no_worker_runs(
             connection.execute(delete(worker_heartbeats))
             beat(connection, "host:1", utc_now() - age)
         watch.run_once()
-        own = [r for r in factory.rows(guard_autos) if r["workspace_id"] == tenant.workspace_id]
+        own = factory.rows(guard_autos, workspace_id=tenant.workspace_id)
         counts.append(len(own))
     assert counts == [0, 1]
 

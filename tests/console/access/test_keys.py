@@ -30,7 +30,7 @@ def make(console: Console, **form: Any) -> Any:
 
 
 def named(factory: Factory, name: str = "backend") -> list[dict[str, Any]]:
-    return [row for row in factory.rows(access_keys) if row["name"] == name]
+    return factory.rows(access_keys, name=name)
 
 
 def test_a_new_key_works_and_its_token_is_shown_once(
@@ -52,7 +52,7 @@ def test_a_new_key_works_and_its_token_is_shown_once(
         "sender",
         2100,
     )
-    (row,) = [r for r in factory.rows(audit_events) if r["action"] == "access_key.created"]
+    (row,) = factory.rows(audit_events, action="access_key.created")
     assert (row["target"], row["actor_name"]) == (str(key["id"]), "admin key")
 
 

@@ -133,7 +133,7 @@ def test_forged_token_is_refused_and_audited(
     answer = console.get(sent_back(console), X_Request_Id="find-me")
     assert answer.status_code == 403, answer.text
     assert console.get("/console").status_code == 302
-    [row] = [r for r in factory.rows(audit_events) if r["action"] == "console.sign_in_failed"]
+    [row] = factory.rows(audit_events, action="console.sign_in_failed")
     assert row["target"] == str(factory.rows(users)[0]["id"])
     assert row["reason"].startswith("the token of the identity provider is not valid")
     assert row["reason"].endswith("; address 127.0.0.1; request find-me")
@@ -142,7 +142,7 @@ def test_forged_token_is_refused_and_audited(
 def test_forged_tokens_are_limited_by_address(console: Console, factory: Factory) -> None:
     path = f"{THERE}/callback?code=1&state=2"
     assert [console.get(path).status_code for _ in range(22)] == [403] * 20 + [429] * 2
-    noted = [r for r in factory.rows(audit_events) if r["action"] == "console.sign_in_failed"]
+    noted = factory.rows(audit_events, action="console.sign_in_failed")
     assert len(noted) == 20
 
 
@@ -152,7 +152,7 @@ def test_account_is_pinned_to_the_identity_of_its_first_sign_in(
     """Leave out `_pin` or the look-up by subject in `_load` to see this fail."""
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, "bo@example.com", None)
     assert console.get(sent_back(console)).status_code == 303
-    pinned = next(row for row in factory.rows(users) if row["email"] == "ada@example.com")
+    pinned = factory.rows(users, email="ada@example.com")[0]
     assert (pinned["identity_issuer"], pinned["identity_subject"]) == (provider.url, "ada")
     provider.subject = "another person who was given Ada's address"
     other = open_console(gateway)
@@ -161,7 +161,7 @@ def test_account_is_pinned_to_the_identity_of_its_first_sign_in(
     provider.subject = "ada"
     provider.claims = {"email": "bo@example.com", "email_verified": True}
     assert other.get(sent_back(other)).status_code == 303
-    ends = [row for row in factory.rows(audit_events) if row["action"] == "console.signed_in"]
+    ends = factory.rows(audit_events, action="console.signed_in")
     assert {row["actor_id"] for row in ends} == {pinned["id"]}
 
 

@@ -47,9 +47,7 @@ def test_the_right_password_lets_in_and_is_audited(
     answer = console.sign_in(person.upper() + " ")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
     assert is_in(console)
-    audit_trail = [
-        row for row in factory.rows(audit_events) if row["action"] == "console.signed_in"
-    ]
+    audit_trail = factory.rows(audit_events, action="console.signed_in")
     assert [(row["actor_kind"], row["actor_name"]) for row in audit_trail] == [
         ("user", "Ada Example")
     ]
@@ -141,7 +139,7 @@ def test_signing_out_ends_the_session_itself_with_one_audit_row(
     assert kept is not None
     assert console.post("/console/sign-out", on="/console").status_code == 303
     assert console.post("/console/sign-out", on="/console/sign-in").status_code == 303
-    rows = [row for row in factory.rows(audit_events) if row["action"] == "console.signed_out"]
+    rows = factory.rows(audit_events, action="console.signed_out")
     assert [(row["actor_kind"], row["actor_id"]) for row in rows] == [
         ("user", factory.rows(users)[0]["id"])
     ]

@@ -16,11 +16,12 @@ from app.messages.tables import message_counts, messages
 from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from app.use_cases.tables import use_cases
-from app.webhooks.tables import webhook_endpoints
 from support.console import Console, make_user, open_console, signed_in
 from support.factories import BR_NUMBER, Factory, Gateway, Tenant
 from support.guards import GuardsClient
 from support.months import write_message
+from support.time import ManualClock
+from support.webhooks import Hooks
 
 pytestmark = pytest.mark.one_engine
 
@@ -101,8 +102,7 @@ def test_a_silent_worker_is_reported(console: Console, factory: Factory) -> None
     shown = overview(console)
     assert "The worker has" not in shown
     assert "running" in shown
-    with factory.database.writing() as c:
-        c.execute(update(worker_heartbeats).values(at=utc_now() - timedelta(minutes=2)))
+    factory.write(update(worker_heartbeats).values(at=utc_now() - timedelta(minutes=2)))
     assert "The worker has not reported since" in overview(console)
 
 
@@ -158,25 +158,13 @@ def test_the_health_of_each_webhook_endpoint_is_shown(
     tenant: Tenant, console: Console, factory: Factory
 ) -> None:
     assert "No endpoints." in overview(console)
-    row = {
-        "workspace_id": tenant.workspace_id,
-        "events": ["sms.delivered"],
-        "secret": "x",
-        "created_at": factory.now,
-        "updated_at": factory.now,
-        "active": True,
-        "first_failed_at": None,
-        "disabled_reason": None,
-    }
-    with factory.database.writing() as c:
-        for place, more in enumerate(
-            (
-                {"url": "https://fine.example/secret-path"},
-                {"url": "https://failing.example/", "first_failed_at": factory.now},
-                {"url": "https://off.example/", "active": False, "disabled_reason": MARKUP},
-            )
-        ):
-            c.execute(insert(webhook_endpoints).values(**row | more, id=UUID(int=place + 1)))
+    hooks = Hooks(factory, ManualClock(factory.now))
+    for more in (
+        {"url": "https://fine.example/secret-path"},
+        {"url": "https://failing.example/", "first_failed_at": factory.now},
+        {"url": "https://off.example/", "active": False, "disabled_reason": MARKUP},
+    ):
+        hooks.endpoint(tenant.workspace_id, **more)
     shown = console.get("/console").text
     assert 'fine.example</span> <span class="status status-active">active' in shown
     assert 'failing.example</span> <span class="status status-failing">failing' in shown

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
 
 from app.access.principal import Role
 from app.access.tables import audit_events
@@ -13,6 +12,7 @@ from app.use_cases.opt_outs import OptOutSource
 from app.use_cases.tables import opt_outs, use_cases
 from support.console import Console, audit_events_of_pages, signed_in
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
+from support.tables import add_opt_out_row
 
 pytestmark = pytest.mark.one_engine
 
@@ -28,19 +28,7 @@ def put(
     source: str = "keyword",
     use_case_id: UUID | None = None,
 ) -> UUID:
-    opt_out_id = new_id()
-    with factory.database.writing() as c:
-        c.execute(
-            insert(opt_outs).values(
-                id=opt_out_id,
-                workspace_id=tenant.workspace_id,
-                use_case_id=use_case_id,
-                to_number=number,
-                source=source,
-                created_at=factory.now,
-            )
-        )
-    return opt_out_id
+    return add_opt_out_row(factory, tenant.workspace_id, number, source, use_case_id)
 
 
 def test_every_source_has_its_words() -> None:

@@ -78,7 +78,7 @@ def test_the_page_of_one_shows_remedies(console: Console, factory: Factory, path
 def test_an_admin_creates_one_and_gets_its_page(console: Console, factory: Factory) -> None:
     form = filled(reach="some", allowed_destinations="us; ca  GB", on_unconfirmed="resend")
     answer = console.post(PATH, form)
-    (made,) = [row for row in factory.rows(use_cases) if row["name"] == "invoices"]
+    (made,) = factory.rows(use_cases, name="invoices")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}/{made['id']}")
     assert made["allowed_destinations"] == ["CA", "GB", "US"]
     assert (made["active"], made["on_unconfirmed"], made["brand_sid"]) == (True, "resend", None)

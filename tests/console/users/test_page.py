@@ -63,12 +63,12 @@ def make(console: Console, **form: str) -> Any:
 
 
 def roles(factory: Factory, user_id: UUID) -> dict[UUID | None, str]:
-    rows = [row for row in factory.rows(memberships) if row["user_id"] == user_id]
+    rows = factory.rows(memberships, user_id=user_id)
     return {row["workspace_id"]: row["role"] for row in rows}
 
 
 def user(factory: Factory, email: str = BO) -> dict[str, Any]:
-    return next(row for row in factory.rows(users) if row["email"] == email)
+    return factory.rows(users, email=email)[0]
 
 
 def audit_trail(factory: Factory) -> list[tuple[str, str, str | None]]:
@@ -163,8 +163,7 @@ def test_a_link_works_once_and_not_after_its_time(
     replaced, newest = reset(), reset()
     for one in (replaced, f"{LINK}?token=x", LINK):
         assert is_over(one)
-    with factory.database.writing() as c:
-        c.execute(update(sign_in_links).values(expires_at=utc_now()))
+    factory.write(update(sign_in_links).values(expires_at=utc_now()))
     assert is_over(newest)
     PurgeSessions(factory.database, Clock(lambda: utc_now() + timedelta(days=8)))()
     assert factory.rows(sign_in_links) == []

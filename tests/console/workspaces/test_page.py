@@ -37,20 +37,18 @@ def change(console: Console, tenant: Tenant, below: str = "", **form: str) -> An
 
 
 def stored(factory: Factory, name: str) -> dict[str, Any]:
-    return next(row for row in factory.rows(workspaces) if row["name"] == name)
+    return factory.rows(workspaces, name=name)[0]
 
 
 def tokens(factory: Factory, sid: str) -> tuple[str | None, str | None]:
-    row = next(row for row in factory.rows(provider_accounts) if row["sid"] == sid)
+    row = factory.rows(provider_accounts, sid=sid)[0]
     encrypted = row["auth_token"], row["next_auth_token"]
     opened = [None if one is None else factory.cipher.decrypt(sid, one) for one in encrypted]
     return opened[0], opened[1]
 
 
 def audit_trail(factory: Factory) -> list[str]:
-    return [
-        row["action"] for row in factory.rows(audit_events) if row["actor_name"] == "Ada Example"
-    ]
+    return [row["action"] for row in factory.rows(audit_events, actor_name="Ada Example")]
 
 
 def problem(page: str, field: str) -> str:

@@ -60,8 +60,7 @@ def counted(factory: Factory) -> dict[tuple[str, int, str], tuple[int, ...]]:
 
 def end(factory: Factory, message_id: UUID, status: str, at: datetime) -> None:
     """Let a message end, as a callback does: with its event."""
-    with factory.database.writing() as c:
-        c.execute(update(messages).where(messages.c.id == message_id).values(status=status))
+    factory.write(update(messages).where(messages.c.id == message_id).values(status=status))
     write_event(factory.database, message_id, at)
 
 
@@ -228,8 +227,7 @@ def test_old_counts_are_deleted(factory: Factory, tenant: Tenant, counting: Coun
     write_message(factory.database, tenant, NOW)
     counting()
     counting.later(days=101)
-    with factory.database.writing() as c:
-        c.execute(update(message_counting).values(counted_until=counting.clock.at))
+    factory.write(update(message_counting).values(counted_until=counting.clock.at))
     counting()
     assert counted(factory) == {}
 
@@ -246,8 +244,7 @@ def test_no_message_is_read_for_the_sums(
     )
     write_message(factory.database, tenant, NOW)
     counting()
-    with factory.database.writing() as c:
-        c.execute(messages.delete())
+    factory.write(messages.delete())
     with factory.database.reading() as c:
         days = load_day_counts(c, tenant.workspace_id, (NOW - timedelta(days=2)).date())
         found = [(one.day.isoformat(), one.country, one.sends, one.segments) for one in days]

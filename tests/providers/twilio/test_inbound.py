@@ -237,7 +237,7 @@ def test_entry_that_an_owner_makes_as_well_is_the_owners(
         _inbound(gateway, word, MessageSid=None)
         assert (tenant.workspace_id, of, US_NUMBER, "api") in _list(factory)
     assert len(_list(factory)) == 1
-    added = [row for row in factory.rows(audit_events) if row["action"] == "opt_out.added"]
+    added = factory.rows(audit_events, action="opt_out.added")
     assert [row["reason"] for row in added if row["actor_kind"] == "access_key"] == ["api"]
 
 
@@ -436,8 +436,7 @@ def test_facts_too_old_to_be_contradicted_are_deleted(
     purge = Purge(factory.database, gateway.services.clock, "k" * 32)
     purge()
     assert len(factory.rows(recipient_consents)) == 1
-    with factory.database.writing() as c:
-        c.execute(update(recipient_consents).values(at=factory.now - timedelta(days=31)))
+    factory.write(update(recipient_consents).values(at=factory.now - timedelta(days=31)))
     purge()
     assert factory.rows(recipient_consents) == []
     _inbound(gateway, "START", MessageSid=sid(1))
