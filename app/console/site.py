@@ -1,5 +1,6 @@
 """Installation of the console: pages, assets, cookies."""
 
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -66,11 +67,8 @@ def failure_page(error: e.PublicError) -> Response:
         "request_id": current_request_id(),
     }
     current_user = g.get("current_user")
-    if current_user is None:
-        answer = plain_page("ui/failure.html", status, **values)
-    else:
-        answer = page_answer(current_user, "failure_in_page.html", status, **values)
-    return add_retry_headers(answer, error)
+    page = plain_page if current_user is None else partial(page_answer, current_user)
+    return add_retry_headers(page("ui/failure.html", status, **values), error)
 
 
 def _stale_form(_: CSRFError) -> Response:

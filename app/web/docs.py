@@ -8,11 +8,10 @@ from flask import Response, render_template, request
 
 from app.kernel import errors as e
 from app.web.health import Anyone
-from app.web.html import html_answer
 from app.web.openapi import Description
 from app.web.prefix import PublicPrefix
 from app.web.registry import get_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer, Routes, html_answer
 
 STATIC = Path(__file__).parent / "static"
 routes = Routes("Operations")

@@ -11,8 +11,7 @@ from app.console.ui.guards import SIGN_IN, Anonymous, RequiresRole
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.ids import new_id
-from app.web.html import CONTENT_SECURITY_POLICY
-from app.web.routes import Endpoint
+from app.web.routes import CONTENT_SECURITY_POLICY, Endpoint
 from support.console import make_user, open_console, signed_in
 from support.each import each
 from support.factories import SERVICE_SID, Factory, Gateway, Tenant, open_gateway

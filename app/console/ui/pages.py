@@ -21,8 +21,8 @@ from app.messages.meanings import refusal_meaning
 from app.providers.port import ErrorCodes
 from app.users.current_user import CurrentUser
 from app.web.assets import asset_url
-from app.web.html import html_answer
 from app.web.registry import current_time, get_service, reading
+from app.web.routes import html_answer
 
 DESTINATIONS = "/console/destinations"
 _MOST_ALERTS = 3
