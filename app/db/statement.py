@@ -6,7 +6,7 @@ They are written for PostgreSQL, with ``:name`` for a parameter. psycopg parses 
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -102,6 +102,22 @@ class Statement:
             if isinstance(columns[name], str):
                 columns[name] = read(columns[name])
         return _Row(columns)
+
+
+def with_rows(text: str, row: str) -> str:
+    """Replace the parameters of a statement for one row by the columns of many."""
+    return _PARAMETER.sub(rf"{row}.\1", text)
+
+
+def rows_of(parameter: str, row: str, types: Mapping[str, str]) -> str:
+    """Return the SQL that reads rows from a parameter (see `rows_json`) on PostgreSQL."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    read = f"jsonb_to_recordset(CAST(:{parameter} AS jsonb)) AS {row} ({columns})"
+    return f"SELECT * FROM {read}"  # noqa: S608
+
+
+def rows_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    return json.dumps(list(rows), default=str)
 
 
 class _Row:

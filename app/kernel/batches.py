@@ -5,10 +5,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from app.kernel.errors import ServiceUnavailable
 from app.kernel.locks import taken_lock
 
 MOST_TOGETHER = 32
+_PATIENCE_SECONDS = 0.1
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,14 +24,33 @@ class _Waiting(Generic[Item, Result]):
     problem: BaseException | None = None
 
 
-class Batches(Generic[Item, Result]):
-    """The items that arrive while a batch of their key is done are its next batch."""
+@dataclass(eq=False, slots=True)
+class _Queue(Generic[Item, Result]):
+    """The items of one key that wait, oldest first, and the number of running batches."""
 
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
+    running: int = 0
+    waiting: list[_Waiting[Item, Result]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Make all that wait a batch, up to a limit, which the thread of the first item does."""
+        batch = self.waiting[:MOST_TOGETHER]
+        del self.waiting[:MOST_TOGETHER]
+        self.running += 1
+        batch[0].batch = batch
+        batch[0].called.release()
+
+
+class Batches(Generic[Item, Result]):
+    """The items that arrive while batches of their key run are its next batch.
+
+    No item waits long: if the batches are slow, as for a lock in the database, the next one begins.
+    """
+
+    def __init__(self, most_running: int = 1, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._most_running = most_running
+        self._patience_seconds = patience_seconds
         self._guard = threading.Lock()
-        # The keys of running batches, with the items that wait, oldest first.
-        self._waiting: dict[Hashable, list[_Waiting[Item, Result]]] = {}
+        self._queues: dict[Hashable, _Queue[Item, Result]] = {}
 
     def do(
         self,
@@ -40,51 +59,45 @@ class Batches(Generic[Item, Result]):
         together: Callable[[Sequence[Item]], Sequence[Result] | None],
         alone: Callable[[Item], Result],
     ) -> Result:
-        """Return the item's result; raises `ServiceUnavailable` after the longest wait.
+        """Return the item's result.
 
         ``together`` does several items; it returns None if it did nothing, and ``alone`` must do
         each.
         """
         mine: _Waiting[Item, Result] = _Waiting(item)
         with self._guard:
-            waiting = self._waiting.get(key)
-            if waiting is None:
-                self._waiting[key] = []
-                mine.batch = [mine]
-            else:
-                waiting.append(mine)
-        if mine.batch is None:
-            self._await(waiting or [], mine)
+            queue = self._queues.setdefault(key, _Queue())
+            queue.waiting.append(mine)
+            if queue.running < self._most_running:
+                queue.begin()
+        if not mine.called.acquire(timeout=self._patience_seconds):
+            self._stop_waiting(queue, mine)
         if mine.batch is not None:
             try:
                 _do_all(mine.batch, together, alone)
             finally:
-                self._begin_next(key)
+                self._end(key, queue)
                 for other in mine.batch[1:]:
                     other.called.release()
         if mine.problem is not None:
             raise mine.problem
         return mine.result  # type: ignore[return-value]  # it is set without a problem
 
-    def _await(self, waiting: list[_Waiting[Item, Result]], mine: _Waiting[Item, Result]) -> None:
-        if mine.called.acquire(timeout=self._wait_seconds):
-            return
+    def _stop_waiting(self, queue: _Queue[Item, Result], mine: _Waiting[Item, Result]) -> None:
         with self._guard:
-            if mine in waiting:
-                waiting.remove(mine)
-                raise ServiceUnavailable
-        mine.called.acquire()  # its batch has begun, and ends within the limits of the database
+            if mine in queue.waiting:
+                queue.waiting.remove(mine)
+                queue.waiting.insert(0, mine)
+                queue.begin()
+        mine.called.acquire()  # a batch with it has begun
 
-    def _begin_next(self, key: Hashable) -> None:
+    def _end(self, key: Hashable, queue: _Queue[Item, Result]) -> None:
         with self._guard:
-            waiting = self._waiting[key]
-            if not waiting:
-                del self._waiting[key]
-                return
-            batch = waiting[:MOST_TOGETHER]
-            del waiting[:MOST_TOGETHER]
-            batch[0].batch = batch
-        batch[0].called.release()
+            queue.running -= 1
+            if queue.waiting:
+                queue.begin()
+            elif not queue.running:
+                del self._queues[key]
 
 
 def _do_all(

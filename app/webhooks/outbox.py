@@ -69,11 +69,14 @@ def _written(value: Any) -> Any:
 
 
 def sms_json(table: str) -> str:
-    """Return the SQL of `sms_data` as JSON text, for a table of one row (PostgreSQL)."""
+    """Return the SQL of `sms_data` as JSON text, for the row of a table (PostgreSQL)."""
     fields = ", ".join(
-        f"{_IN_UTC.format(name)} AS {name}" if name.endswith("_at") else name for name in SMS_FIELDS
+        f"{_IN_UTC.format(f'{table}.{name}')} AS {name}"
+        if name.endswith("_at")
+        else f"{table}.{name}"
+        for name in SMS_FIELDS
     )
-    return f"(SELECT row_to_json(data)::text FROM (SELECT {fields} FROM {table}) AS data)"
+    return f"(SELECT row_to_json(data)::text FROM (SELECT {fields}) AS data)"
 
 
 _IN_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"

@@ -8,14 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from app.kernel.batches import MOST_TOGETHER, Batches
-from app.kernel.errors import ServiceUnavailable
 
 
 class Work:
     """Notes what is done; the item `"first"` holds its key until it is let go."""
 
-    def __init__(self, wait_seconds: float = 30) -> None:
-        self.batches: Batches[str, str] = Batches(wait_seconds)
+    def __init__(self, most_running: int = 1, patience_seconds: float = 30) -> None:
+        self.batches: Batches[str, str] = Batches(most_running, patience_seconds)
         self.done: list[tuple[str, ...]] = []
         self.apart: set[str] = set()
         self.broken: set[str] = set()
@@ -48,7 +47,7 @@ class Work:
         assert self.began.wait(30)
         for place, item in enumerate(items):
             found.append(pool.submit(self.do, item))
-            while len(self.batches._waiting["key"]) <= place:
+            while len(self.batches._queues["key"].waiting) <= place:
                 time.sleep(0.001)
         self.goes_on.set()
         pool.shutdown()
@@ -60,7 +59,7 @@ def test_an_item_that_meets_no_other_is_done_alone() -> None:
     work.goes_on.set()
     assert [work.do("first"), work.do("b")] == ["FIRST", "B"]
     assert work.done == [("first",), ("b",)]
-    assert work.batches._waiting == {}
+    assert work.batches._queues == {}
 
 
 def test_items_that_wait_are_done_together_in_their_order() -> None:
@@ -68,7 +67,7 @@ def test_items_that_wait_are_done_together_in_their_order() -> None:
     work = Work()
     assert [one.result() for one in work.run(["b", "c", "d"])] == ["B", "C", "D"]
     assert work.done == [("first",), ("b", "c", "d")]
-    assert work.batches._waiting == {}
+    assert work.batches._queues == {}
 
 
 def test_a_batch_has_an_upper_bound() -> None:
@@ -79,13 +78,26 @@ def test_a_batch_has_an_upper_bound() -> None:
 
 
 def test_another_key_does_not_wait() -> None:
-    work = Work(wait_seconds=0)
+    """Break: use one queue for all keys."""
+    work = Work()
     pool = ThreadPoolExecutor(1)
     first = pool.submit(work.do, "first")
     assert work.began.wait(30)
     assert work.do("b", key="other") == "B"
     work.goes_on.set()
     assert first.result() == "FIRST"
+
+
+def test_as_many_batches_run_at_once_as_are_allowed() -> None:
+    """Break: begin a batch only if none runs."""
+    work = Work(most_running=2)
+    pool = ThreadPoolExecutor(1)
+    first = pool.submit(work.do, "first")
+    assert work.began.wait(30)
+    assert work.do("b") == "B"
+    work.goes_on.set()
+    assert first.result() == "FIRST"
+    assert work.batches._queues == {}
 
 
 def test_items_that_cannot_be_done_together_are_done_one_by_one() -> None:
@@ -107,18 +119,17 @@ def test_a_problem_of_the_whole_batch_is_raised_by_each_thread() -> None:
         with pytest.raises(KeyError):
             one.result()
     assert work.done == [("first",)]
-    assert work.batches._waiting == {}
+    assert work.batches._queues == {}
 
 
-def test_an_item_that_waits_too_long_is_never_done() -> None:
-    """Break: leave it among those that wait."""
-    work = Work(wait_seconds=0)
+def test_an_item_waits_only_for_so_long_for_a_slow_batch() -> None:
+    """Break: wait for the running batch without a limit."""
+    work = Work(patience_seconds=0)
     pool = ThreadPoolExecutor(1)
     first = pool.submit(work.do, "first")
     assert work.began.wait(30)
-    with pytest.raises(ServiceUnavailable):
-        work.do("late")
+    assert [work.do("b"), work.do("c")] == ["B", "C"]
     work.goes_on.set()
     assert first.result() == "FIRST"
-    assert work.done == [("first",)]
-    assert work.batches._waiting == {}
+    assert work.done == [("b",), ("c",), ("first",)]
+    assert work.batches._queues == {}

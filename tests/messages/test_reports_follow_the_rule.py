@@ -1,14 +1,23 @@
 """The SQL of a report does what `app.messages.lifecycle` decides, for every pair of statuses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import Connection, insert, select
 
 from app.db.engine import Database
 from app.kernel.ids import new_id
-from app.messages.delivery.apply_report import Report, apply_report
+from app.messages.delivery.apply_report import (
+    AppliedReport,
+    Report,
+    apply_report,
+    apply_unusual,
+    may_move,
+    move_messages,
+)
 from app.messages.lifecycle import effects_of, transition
 from app.messages.submission import SidSource
 from app.messages.tables import message_events, messages
@@ -63,10 +72,22 @@ def _expected(
     }
 
 
+def _apply_with_others(connection: Connection, report: Report) -> AppliedReport | None:
+    """As a report is applied that arrives while others are."""
+    (moved,) = move_messages(connection, [report]) if may_move(report) else [None]
+    return moved or apply_unusual(connection, report)
+
+
+@pytest.mark.parametrize("apply", [apply_report, _apply_with_others])
 def test_every_pair_of_statuses_follows_the_rule(
-    database: Database, factory: Factory, tenant: Tenant
+    database: Database,
+    factory: Factory,
+    tenant: Tenant,
+    apply: Callable[[Connection, Report], AppliedReport | None],
 ) -> None:
     """Break: let `_constants` take `decision.applied` for `decision.adds_effects`."""
+    if apply is _apply_with_others and database.is_sqlite:
+        return  # there, reports share a commit instead
     wrong = []
     at = factory.now + timedelta(seconds=5)
     nothing: dict[str, Any] = dict.fromkeys(FACTS)
@@ -90,8 +111,8 @@ def test_every_pair_of_statuses_follows_the_rule(
                         sid_source=SidSource.CALLBACK if has_id else None,
                     )
                     with database.writing_once() as c:
-                        advanced = apply_report(c, report)
-                        stranger = apply_report(c, replace(report, account_sid="AC" + "9" * 32))
+                        advanced = apply(c, report)
+                        stranger = apply(c, replace(report, account_sid="AC" + "9" * 32))
                     with database.reading() as c:
                         row = c.execute(select(messages).where(messages.c.id == message_id)).one()
                         (event,) = c.execute(

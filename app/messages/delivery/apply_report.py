@@ -7,6 +7,7 @@ of the locked row. Each is one statement on PostgreSQL and one immediate transac
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.db.statement import Statement
+from app.db.statement import Statement, rows_json, rows_of, with_rows
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.events import earliest_event_id
@@ -137,11 +138,15 @@ def _moved(
   RETURNING {returned}"""
 
 
-_REPORTED = outbox_insert(
-    f"""SELECT :event_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
+def _reported(found: str) -> str:
+    """Return the SQL of the event for customers about a moved message."""
+    return outbox_insert(
+        f"""SELECT :event_id AS id, moved.workspace_id, 'sms.' || moved.status AS type,
     {sms_json("moved")} AS payload, :at AS created_at, moved.to_number
-  FROM moved WHERE applied"""
-)
+  FROM {found}"""
+    )
+
+
 _SQLITE_COLUMNS = ", ".join((*SMS_FIELDS, f"{has_endpoint('messages')} AS has_endpoint"))
 _MOVED_COLUMNS = ", ".join(f"m.{name}" for name in SMS_FIELDS)
 
@@ -154,8 +159,30 @@ def _moved_on_sqlite(text: str) -> Statement:
     )
 
 
+_TYPES = {
+    "account_sid": "text",
+    "message_sid": "text",
+    "message_id": "uuid",
+    "event_id": "uuid",
+    "at": "timestamptz",
+    "status": "text",
+    "provider_status": "text",
+    "error_code": "integer",
+    "from_number": "text",
+    "num_segments": "integer",
+    "sid_source": "text",
+    "next_check_at": "timestamptz",
+    "replaced": "text[]",
+    **dict.fromkeys(_FLAGS[1:], "boolean"),
+}
+
+
 class _UsualStatements:
-    """The statements for a report that moves an accepted message; they find no other message."""
+    """The statements for reports that move accepted messages; they find no other messages.
+
+    ``together`` is for several reports on PostgreSQL, each about another message. It never waits
+    for a message that another transaction changes, so two of them cannot wait for each other.
+    """
 
     def __init__(self) -> None:
         where = f"""m.id = :message_id AND m.account_sid = :account_sid
@@ -164,10 +191,22 @@ class _UsualStatements:
         given = {"applied": "TRUE", "is_kept": "TRUE", "flag": ":{}"}
         columns = "id, message_id, at, status, provider_status, error_code, applied"
         event = ":event_id, {}, :at, :status, :provider_status, :error_code, TRUE"
-        self.on_postgresql = Statement(
-            f"""WITH moved AS ({_moved(where, f"{_MOVED_COLUMNS}, TRUE AS applied", **given)}),
-reported AS ({_REPORTED})
-INSERT INTO message_events ({columns}) SELECT {event.format("id")} FROM moved"""
+
+        def move_and_report(moved: str, source: str = "") -> str:
+            return f"""moved AS ({_moved(where, _MOVED_COLUMNS, source=source, **given)}),
+reported AS ({_reported(moved)})"""
+
+        note = f"INSERT INTO message_events ({columns}) SELECT {event.format('moved.id')} FROM"
+        self.on_postgresql = Statement(f"WITH {move_and_report('moved')}\n{note} moved")
+        moved = "moved JOIN reports AS r ON r.message_id = moved.id"
+        source = "FROM reports AS r JOIN free ON free.id = r.message_id "
+        self.together = Statement(
+            f"""WITH reports AS ({rows_of("reports", "r", _TYPES)}),
+free AS (SELECT m.id FROM reports AS r JOIN messages AS m ON m.id = r.message_id
+  FOR UPDATE OF m SKIP LOCKED),
+{with_rows(move_and_report(moved, source), "r")},
+noted AS ({with_rows(note, "r")} {moved} RETURNING message_id)
+SELECT json_agg(message_id) AS moved FROM noted"""
         )
         self.move = _moved_on_sqlite(_moved(where, _SQLITE_COLUMNS, **given))
         self.note = Statement(
@@ -186,7 +225,7 @@ class _Statements:
             ctes=f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
 moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept", **given)}),
-reported AS ({_REPORTED})""",
+reported AS ({_reported("moved WHERE applied")})""",
             ids=("id",),
         )
         seen = _seen(where)
@@ -217,13 +256,44 @@ WHERE id = (
 
 def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
     """Return None if no message of the account matches."""
+    return move_message(connection, report) or apply_unusual(connection, report)
+
+
+def may_move(report: Report) -> bool:
+    return report.message_id is not None and bool(_CONSTANTS[report.status]["replaced"])
+
+
+def move_message(connection: Connection, report: Report) -> AppliedReport | None:
+    """Apply the usual report; None if it or the message is another one."""
+    if not may_move(report) or not _move(connection, _values(report), report.at):
+        return None
+    return _moved_by(report)
+
+
+def move_messages(connection: Connection, reports: Sequence[Report]) -> list[AppliedReport | None]:
+    """Apply the usual reports on PostgreSQL, of several about one message only the first."""
+    first = {report.message_id: report for report in reversed(reports)}
+    given = map(_values, first.values())
+    rows = rows_json({name: values[name] for name in _TYPES} for values in given)
+    found = USUAL_REPORT.together.first(connection, {"reports": rows}).moved or ()
+    moved = set(map(UUID, found))
+    return [
+        _moved_by(report)
+        if report.message_id in moved and report is first[report.message_id]
+        else None
+        for report in reports
+    ]
+
+
+def _moved_by(report: Report) -> AppliedReport | None:
+    if report.message_id is None:
+        return None
+    return AppliedReport(report.message_id, applied=True, reason=None)
+
+
+def apply_unusual(connection: Connection, report: Report) -> AppliedReport | None:
+    """Apply any report; None if no message of the account matches."""
     values = _values(report)
-    if (
-        report.message_id is not None
-        and values["replaced"]
-        and _move(connection, values, report.at)
-    ):
-        return AppliedReport(report.message_id, applied=True, reason=None)
     run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     if connection.dialect.name == "postgresql":
         row = run.on_postgresql.first(connection, values)
@@ -243,7 +313,7 @@ def apply_report(connection: Connection, report: Report) -> AppliedReport | None
 
 
 def _move(connection: Connection, values: dict[str, Any], at: datetime) -> bool:
-    """Apply the usual report; return False if the message is not as it must be."""
+    """Return False if the message is not as it must be."""
     if connection.dialect.name == "postgresql":
         return USUAL_REPORT.on_postgresql.run(connection, values) == 1
     moved = USUAL_REPORT.move.first(connection, values)

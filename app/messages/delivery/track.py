@@ -3,18 +3,29 @@
 The result does not depend on order, duplicates or the process.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.engine import Database
+from app.kernel.batches import Batches
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
-from app.messages.delivery.apply_report import AppliedReport, Report, apply_report
+from app.messages.delivery.apply_report import (
+    AppliedReport,
+    Report,
+    apply_report,
+    apply_unusual,
+    may_move,
+    move_message,
+    move_messages,
+)
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.lifecycle import effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
@@ -27,25 +38,55 @@ from app.web.metrics import CALLBACKS
 _log = structlog.get_logger(__name__)
 # A worker can assign the SID at most once between `take_back` and the report.
 _TRIES = 3
+_ALL = "all reports"
+# With one, each report waits for the commit before its own; more make the batches smaller.
+_RUNNING_BATCHES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TrackDelivery:
     database: Database
     clock: Clock
+    batches: Batches[Report, AppliedReport | None] = field(
+        default_factory=lambda: Batches(_RUNNING_BATCHES)
+    )
 
     def __call__(self, delivery: DeliveryReport) -> AppliedReport | None:
         """Return None if no message matches; raises `ServiceUnavailable`."""
         now = self.clock.now()
         report = report_of(delivery, now)
-        with self.database.writing_once() as connection:
-            advanced = apply_report(connection, report)
+        advanced = self._apply(report)
         if advanced is None and report.sid_source is SidSource.CALLBACK:
             advanced = self._over_a_guess(report)
         if advanced is not None and has_effects(delivery):
             with self.database.writing() as connection:
                 record_effects_of(connection, delivery, advanced.message_id, now)
         return advanced
+
+    def _apply(self, report: Report) -> AppliedReport | None:
+        """On PostgreSQL, reports that arrive while others are applied are applied together."""
+        if self.database.is_sqlite:
+            with self.database.writing_once() as connection:
+                return apply_report(connection, report)
+        moved = None
+        if may_move(report):
+            moved = self.batches.do(_ALL, report, self._move_together, self._move_alone)
+        if moved is not None:
+            return moved
+        with self.database.writing_once() as connection:
+            return apply_unusual(connection, report)
+
+    def _move_together(self, reports: Sequence[Report]) -> list[AppliedReport | None] | None:
+        try:
+            with self.database.writing_once() as connection:
+                return move_messages(connection, reports)
+        except SQLAlchemyError:
+            _log.exception("reports_applied_one_by_one")
+            return None
+
+    def _move_alone(self, report: Report) -> AppliedReport | None:
+        with self.database.writing_once() as connection:
+            return move_message(connection, report)
 
     def _over_a_guess(self, report: Report) -> AppliedReport | None:
         """Apply a signed report that contradicts a conclusion of the worker.

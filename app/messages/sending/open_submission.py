@@ -4,7 +4,6 @@ It is committed before the provider is called: by one statement on PostgreSQL, i
 transaction on SQLite.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Database
-from app.db.statement import Statement
+from app.db.statement import Statement, rows_json, rows_of
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
 from app.guards.alerts import Hit, count_hit, record_hit
@@ -58,7 +57,6 @@ from app.web.metrics import GUARD_TRIPS
 _log = structlog.get_logger(__name__)
 # A statement is repeated if another one inserted one of its few counters since it began.
 _WRITE_TRIES = 8
-_LONGEST_WAIT_SECONDS = 2
 _NOT_NULL, _DEADLOCK = "23502", "40P01"
 
 
@@ -137,8 +135,7 @@ _CLAIM_EACH = _CLAIM.format(
 _COUNTED = count_with("claims", where="sends > 1 OR (sends = 1 AND are_ours)", is_sound="are_ours")
 _OPEN_COUNTED = Statement(
     f"""WITH {CHECKED}, admitted AS (
-  SELECT * FROM jsonb_to_recordset(CAST(:sends AS jsonb)) AS s (
-    {", ".join(f"{name} {kind}" for name, kind in _FIELDS.items())}) WHERE {IS_ADMITTED}
+  {rows_of("sends", "s", _FIELDS)} WHERE {IS_ADMITTED}
 ), claim AS ({_CLAIM_EACH}), claims AS (
   SELECT count(key_hash) = (SELECT count(*) FROM claim) AS are_ours, count(*) AS sends
   FROM admitted
@@ -221,7 +218,7 @@ def _open_counted(
     row = _OPEN_COUNTED.first(
         connection,
         {
-            "sends": json.dumps([_values(new) for new in sends], default=str),
+            "sends": rows_json(map(_values, sends)),
             "counters": counters_json(counters, enforce_all=len(sends) > 1),
             "keys_live_since": min(new.created_at for new in sends) - LIFETIME,
         },
@@ -246,9 +243,7 @@ class OpenGuarded:
     database: Database
     pseudonym: Callable[[str], str]
     fresh_autos: AutosOfSends
-    batches: Batches[Guarded, Opened] = field(
-        default_factory=lambda: Batches(_LONGEST_WAIT_SECONDS)
-    )
+    batches: Batches[Guarded, Opened] = field(default_factory=Batches)
 
     def __call__(self, use_case: UseCase, new: NewSubmission) -> NewSubmission | None:
         """Return the submission with its counts; None if its idempotency key is in use.

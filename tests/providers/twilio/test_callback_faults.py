@@ -59,7 +59,7 @@ def test_a_defect_of_ours_answers_503_and_the_retry_lands(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.messages.delivery.track.apply_report", fail)
+        patch.setattr("app.messages.delivery.apply_report._values", fail)
         assert _unavailable(gateway.callback(sent["id"], sent["message_sid"], "delivered"))
     _lands(gateway, tenant, sent)
 
