@@ -70,13 +70,14 @@ class PriceFile:
 
 
 def read_prices(text: str) -> PriceFile:
-    """Raises `WrongPrices` for another header, or if the file is not CSV."""
-    lines = _lines(text)
+    """Raises `WrongPrices` for another header."""
+    problems: list[Problem] = []
+    lines = _lines(text, problems)
     number, header = next(lines, (1, []))
     if tuple(cell.strip() for cell in header) != HEADER:
-        raise WrongPrices([Problem(number, "header", f"must be {','.join(HEADER)}")])
+        wrong = Problem(number, "header", f"must be {','.join(HEADER)}")
+        raise WrongPrices(problems or [wrong])
     rows: list[tuple[int, PriceRow]] = []
-    problems: list[Problem] = []
     for number, cells in lines:
         found = read_row(number, [cell.strip() for cell in cells])
         if isinstance(found, PriceRow):
@@ -94,7 +95,7 @@ def other_currencies(
             yield Problem(line, "currency", f"must be {currency}, the currency of {holder}")
 
 
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(text: str, problems: list[Problem]) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
     while True:
         begins = reader.line_num + 1
@@ -103,7 +104,8 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as problem:
-            raise WrongPrices([Problem(begins, "row", f"cannot be read: {problem}")]) from problem
+            problems.append(Problem(begins, "row", f"cannot be read: {problem}"))
+            continue
         if any(cell.strip() for cell in cells):
             yield begins, cells
 

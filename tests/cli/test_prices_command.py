@@ -87,6 +87,9 @@ def test_every_bad_row_is_named_and_nothing_is_stored(
         "us,12,1e3,usd,2026-02-30",
         "FR,,0.05,USD",
         "DE,,0.05,EUR,2026-01-01",
+        '"PL"x,,0.05,USD,2026-01-01',
+        "XX,,0.05,USD,2026-01-01",
+        '"IT,,0.05,USD,2026-01-01',
     )
 
     must_be_a_price = (
@@ -102,6 +105,9 @@ def test_every_bad_row_is_named_and_nothing_is_stored(
         "error: line 4: valid_from: must be a date, YYYY-MM-DD",
         "error: line 5: row: must have 5 fields, not 4",
         "error: line 6: currency: must be USD, the currency of the stored prices",
+        "error: line 7: row: cannot be read: ',' expected after '\"'",
+        "error: line 8: country: must be an ISO 3166-1 alpha-2 country code in upper case",
+        "error: line 9: row: cannot be read: unexpected end of data",
     ]
     assert listed() == before
 
