@@ -51,15 +51,9 @@ def check_roles(
         problems.add(PATH, NOWHERE)
     if len(names) < len(wanted):
         problems.add(PATH, ABSENT)
-    return roles_text(roles, names)
-
-
-def roles_text(roles: Mapping[UUID | None, Role], names: Mapping[UUID, str]) -> str:
-    held = {where: role for where, role in roles.items() if where is not None and where in names}
-    parts = [f"{role} in {names[where]}" for where, role in held.items()]
-    everywhere = roles.get(None)
-    first = [] if everywhere is None else [f"{everywhere} in every workspace"]
-    return ", ".join(first + sorted(parts))
+    held = sorted(f"{roles[place]} in {name}" for place, name in names.items())
+    first = [f"{roles[None]} in every workspace"] if None in roles else []
+    return ", ".join(first + held)
 
 
 LAST_OWNER = "This is the only owner of the whole organization: make another user owner first."
