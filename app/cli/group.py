@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -65,6 +66,11 @@ class Command(click.Command):
 class Group(Command, click.Group):
     command_class = Command
     group_class = type
+
+
+def options_of(*options: Callable[[Any], Any]) -> Callable[[FC], FC]:
+    """Add several options, shown in this order."""
+    return lambda command: reduce(lambda found, option: option(found), reversed(options), command)
 
 
 _WANTS_JSON = "app.cli.wants_json"

@@ -1,6 +1,6 @@
 """`guards list`, `set` and `suggest`: the limits of a workspace."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,15 @@ from app.cli.destinations.change import (
     opened_workspace,
     workspace_option,
 )
-from app.cli.group import CommandFailure, Group, IdParam, echo_result, json_option, table
+from app.cli.group import (
+    CommandFailure,
+    Group,
+    IdParam,
+    echo_result,
+    json_option,
+    options_of,
+    table,
+)
 from app.guards.api import describe, describe_dry_run, describe_suggestion
 from app.guards.configuration import configuration_json
 from app.guards.edits import (
@@ -222,24 +230,22 @@ def list_command(*, workspace: str | None) -> None:
     echo_result(shown, [head, *table(guard_rows(shown))])
 
 
-def _limit_options(command: Any) -> Any:
-    for name in reversed(_LIMIT_OPTIONS):
+def _limit_option(name: str) -> Callable[[Any], Any]:
+    metavar, text = "N", f"Of the guard delivery: `{name}`."
+    if name not in _OF_DELIVERY:
         most = f"N, a number from 1, auto or {NO_LIMIT}"
-        of = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
-        if name in _OF_DELIVERY:
-            of = f"Of the guard delivery: `{name}`."
-        metavar = "SIGN" if name == "counts" else "N"
-        if name == "counts":
-            of = f"The sign of success for the guard delivery: {' or '.join(DeliverySign)}."
-        command = click.option(f"--{name}", metavar=metavar, help=of)(command)
-    return command
+        text = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
+    elif name == "counts":
+        metavar = "SIGN"
+        text = f"The sign of success for the guard delivery: {' or '.join(DeliverySign)}."
+    return click.option(f"--{name}", metavar=metavar, help=text)
 
 
 @guards_group.command("set")
 @click.argument("guard", metavar="GUARD", type=click.Choice([name.value for name in GuardName]))
 @click.option("--use-case", type=IdParam(), help="Set the guard that this use case has of its own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in GuardMode]))
-@_limit_options
+@options_of(*map(_limit_option, _LIMIT_OPTIONS))
 @click.option("--country", metavar="CC", help="Set the limits of this country; GUARD is country.")
 @click.option(
     "--remove", is_flag=True, help="Remove the limits of --country, or the guard of --use-case."

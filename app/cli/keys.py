@@ -1,6 +1,6 @@
 """`keys`: create, list and revoke access keys. A token is printed once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from app.cli.group import (
     echo_result,
     expiry,
     json_option,
+    options_of,
 )
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
@@ -73,21 +74,15 @@ def _time(at: datetime | None) -> str | None:
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
 
 
-def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = (
-        click.option(
-            "--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."
-        ),
-        click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
-        click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
-        click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
-        click.option(
-            "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_limit_options = options_of(
+    click.option("--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."),
+    click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
+    click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
+    click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
+    click.option(
+        "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
+    ),
+)
 
 
 @click.group("keys", cls=Group)

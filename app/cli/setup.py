@@ -223,5 +223,7 @@ def _result_lines(result: Plan) -> Iterator[str]:
         yield f"workspace {workspace['name']}: {workspace['id']}"
         for use_case in workspace["use_cases"]:
             yield f"  use case {use_case['name']}: {use_case['id']}"
-    for scope, name, token in result.new_tokens():
-        yield f"access key {name} of {scope} (shown once): {token}"
+    for scope in (result.document["organization"], *result.document["workspaces"]):
+        for key in scope["access_keys"]:
+            if key["token"] is not None:
+                yield f"access key {key['name']} of {scope['name']} (shown once): {key['token']}"

@@ -19,8 +19,14 @@ from app.db.rows import AnyRow
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.rates import DEFAULT_RATE, Rate
-from app.provisioning.entries import Entry, organization_of, read_entries
-from app.provisioning.file import THE_FILE, FileProblem, FileProblems, FileRefused
+from app.provisioning.file import (
+    THE_FILE,
+    Entry,
+    FileProblems,
+    organization_of,
+    read_entries,
+    refused,
+)
 from app.provisioning.plan_guards import plan_guards
 from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner
 from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
@@ -36,14 +42,6 @@ class Plan:
     steps: tuple[Step, ...]
     document: dict[str, Any] = field(repr=False)
     changes: tuple[PlannedChange, ...]
-
-    def new_tokens(self) -> list[tuple[str, str, str]]:
-        return [
-            (scope["name"], key["name"], key["token"])
-            for scope in (self.document["organization"], *self.document["workspaces"])
-            for key in scope["access_keys"]
-            if key["token"] is not None
-        ]
 
 
 def make_plan(
@@ -276,7 +274,7 @@ def apply(
                     _run(step)
     except IntegrityError as problem:
         text = "Another process has changed the database: apply the file again."
-        raise FileRefused(FileProblem(THE_FILE, text)) from problem
+        raise refused(text) from problem
     return planned
 
 
@@ -286,9 +284,11 @@ def _run(step: Step) -> None:
         step.run()
     except ValidationFailed as problem:
         place = step.changes[0].place if step.changes else THE_FILE
-        found = (problem.details or {}).items()
-        at = [(f"{place}{path.removeprefix('$')}", text) for path, texts in found for text in texts]
-        raise FileRefused(*(FileProblem(*one) for one in at)) from problem
+        problems = FileProblems()
+        for path, texts in (problem.details or {}).items():
+            problems.add_tree(f"{place}{path.removeprefix('$')}", texts)
+        problems.refuse()
+        raise
 
 
 def plan(

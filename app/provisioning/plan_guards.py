@@ -19,8 +19,7 @@ from app.guards.store import load_guards
 from app.kernel.problems import Problems
 from app.messages.guard_history import GuardHistory
 from app.prices.store import has_prices
-from app.provisioning.entries import Entry
-from app.provisioning.file import FileProblems
+from app.provisioning.file import Entry, FileProblems
 from app.provisioning.plan_workspaces import MatchedWorkspace
 from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, changed_values
 

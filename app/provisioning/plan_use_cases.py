@@ -12,8 +12,7 @@ from app.access.tables import workspaces
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id, parse_id
 from app.kernel.masking import mask_numbers_in
-from app.provisioning.entries import Entry
-from app.provisioning.file import FileProblems
+from app.provisioning.file import Entry, FileProblems
 from app.provisioning.schemas import ANY_DESTINATION
 from app.provisioning.steps import Context, Step, added, changed_columns, removed
 from app.use_cases.manage import (

@@ -19,8 +19,7 @@ from app.destinations.policy.state import PolicyState, country_accesses, country
 from app.destinations.storage.policies import load_effective
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id, parse_id
-from app.provisioning.entries import Entry, merge_accounts
-from app.provisioning.file import FileProblems, step
+from app.provisioning.file import Entry, FileProblems, merge_accounts, step
 from app.provisioning.steps import (
     ACTOR,
     CHANGED,

@@ -145,7 +145,10 @@ def test_no_secret_is_stored_as_it_is(
     file["workspaces"][0]["twilio"]["next_auth_token"] = "the-next-token"
     result = applied(file)
     stored = json.dumps(rows(), default=str)
-    for secret in (TOKEN, "the-next-token", *(token for _, _, token in result.new_tokens())):
+    scopes = (result.document["organization"], *result.document["workspaces"])
+    tokens = [key["token"] for scope in scopes for key in scope["access_keys"]]
+    assert tokens
+    for secret in (TOKEN, "the-next-token", *tokens):
         assert secret not in stored
         assert secret not in repr(result)
     (account,) = rows("provider_accounts")

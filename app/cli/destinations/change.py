@@ -20,6 +20,7 @@ from app.cli.group import (
     WholeNumberParam,
     echo_result,
     json_option,
+    options_of,
     printable,
 )
 from app.db.rows import AnyRow
@@ -106,7 +107,7 @@ class ChangeOptions:
         )
 
 
-_OPTIONS = (
+_options = options_of(
     workspace_option,
     click.option(
         "--dry-run",
@@ -139,17 +140,15 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         options = ChangeOptions(**{one.name: given.pop(one.name) for one in fields(ChangeOptions)})
         command(options=options, **given)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+    return _options(gathered)
 
 
-def ending_options(command: Callable[..., None]) -> Callable[..., None]:
-    lasting = click.option(
+ending_options = options_of(
+    click.option("--until", type=TimeParam(), help="When it expires."),
+    click.option(
         "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
-    )
-    until = click.option("--until", type=TimeParam(), help="When it expires.")
-    return until(lasting(command))
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from app.destinations.api.document import (
 )
 from app.destinations.api.schemas import MapBody, WantedMap
 from app.destinations.import_export import import_document, plan_import
-from app.provisioning.file import THE_FILE, FileProblem, FileRefused, parse_text
+from app.provisioning.file import parse_text, refused
 from app.web.bodies import load
 
 _COLUMNS = ("code", "status")
@@ -60,15 +60,15 @@ def read_document(content: bytes) -> Any:
     first = _first_line(content)
     if not first:
         # An empty file would block every country; it is more likely a mistake.
-        raise FileRefused(FileProblem(THE_FILE, "Is empty."))
+        raise refused("Is empty.")
     if first.startswith("{") or "," not in first or "=" in first:
         return parse_text(content)
     try:
         return {"destinations": _read_csv(content.decode("utf-8-sig"))}
     except UnicodeDecodeError as problem:
-        raise FileRefused(FileProblem(THE_FILE, "Is not a text in UTF-8.")) from problem
+        raise refused("Is not a text in UTF-8.") from problem
     except csv.Error as problem:
-        raise FileRefused(FileProblem(THE_FILE, f"Is not CSV: {problem}.")) from problem
+        raise refused(f"Is not CSV: {problem}.") from problem
 
 
 def _first_line(content: bytes) -> str:
@@ -89,10 +89,10 @@ def _read_csv(text: str) -> dict[str, str]:
             continue
         at = f"line {rows.line_num}"
         if len(row) != len(_COLUMNS):
-            raise FileRefused(FileProblem(at, f"Must be {','.join(_COLUMNS)}."))
+            raise refused(f"Must be {','.join(_COLUMNS)}.", at)
         code, status = row
         if found.setdefault(code, status) != status:
-            raise FileRefused(FileProblem(at, f"{code} is listed twice, with different statuses."))
+            raise refused(f"{code} is listed twice, with different statuses.", at)
     return found
 
 

@@ -1,9 +1,8 @@
 """`destinations allow`, `block` and `rule`: what may be reached, and hints about it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import click
@@ -45,14 +44,6 @@ class Hints:
     without_numbers: tuple[str, ...]
     unsupported: tuple[str, ...]
     closed_at_provider: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "separate": {code: list(codes) for code, codes in self.separate.items()},
-            "without_numbers": list(self.without_numbers),
-            "unsupported": list(self.unsupported),
-            "closed_at_provider": list(self.closed_at_provider),
-        }
 
     def lines(self, *, dry_run: bool) -> Iterator[str]:
         allowed = "would be allowed" if dry_run else "is allowed"
@@ -123,7 +114,7 @@ def allow_command(
             effective = outcome.changed.effective
             hints = hints_about(connection, codes, effective, opened.services.geo_facts, opened.now)
     lines = hints.lines(dry_run=options.dry_run)
-    echo_outcome(opened, outcome, extra=hints.as_json(), hints=lines)
+    echo_outcome(opened, outcome, extra=asdict(hints), hints=lines)
 
 
 @click.command("block", cls=Command)
