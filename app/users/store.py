@@ -141,7 +141,7 @@ class UserDetails:
 
 
 def load_users(connection: Connection, organization_id: UUID | None) -> list[UserDetails]:
-    """Load those of one organization, or of all; oldest first."""
+    """Oldest first."""
     of_organization = users.c.organization_id == organization_id
     return list(_load(connection, true() if organization_id is None else of_organization))
 

@@ -1,4 +1,4 @@
-"""The services of an app by type, and the clock and the database among them."""
+"""The services of an app by type, with its clock and database."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

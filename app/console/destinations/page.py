@@ -51,7 +51,7 @@ SAVE = "save"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The content of the form; ``shown`` identifies the previewed changes."""
+    """``shown`` identifies the previewed changes."""
 
     pending_changes: PendingChanges
     step: str = ""

@@ -67,7 +67,6 @@ def align_permissions(current_user: CurrentUser) -> Response:
 
 
 def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, str] | None:
-    """Return status and text if nothing can be changed."""
     if not planned:
         return 422, _NO_ACCOUNT
     first = planned[0]

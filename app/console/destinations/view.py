@@ -1,4 +1,4 @@
-"""The view model of Manage Destinations: a policy as a user sees it, and the pending changes."""
+"""A policy as a user of Manage Destinations sees it, and the pending changes."""
 
 import re
 import unicodedata

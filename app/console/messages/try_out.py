@@ -44,7 +44,7 @@ TRY = "/console/try"
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The content of the page; each send form has its own nonce."""
+    """Each send form has its own nonce."""
 
     asking: Form = field(default_factory=Form)
     sending: Form = field(default_factory=Form)

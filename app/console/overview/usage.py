@@ -1,4 +1,4 @@
-"""The page of usage: what was sent, refused and spent, and the same as CSV."""
+"""The page of usage, and the same as CSV."""
 
 from datetime import date, timedelta
 from typing import Any

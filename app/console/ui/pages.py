@@ -183,7 +183,6 @@ def render(template: str, **values: Any) -> str:
 
 
 def plain_page(template: str, status: int = 200, **values: Any) -> Response:
-    """Answer with a page that has no menu."""
     answer = html_answer(render(template, **values), status)
     # Keeps the Origin header, by which forms are checked too.
     answer.headers["Referrer-Policy"] = "same-origin"

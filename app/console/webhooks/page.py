@@ -1,4 +1,4 @@
-"""Pages of webhook endpoints: the list, one endpoint with its deliveries, first steps."""
+"""Pages of webhook endpoints, and the first steps."""
 
 from functools import partial
 from uuid import UUID
