@@ -1,17 +1,25 @@
 """Every page of the console: who sees it, and that no form works without its token."""
 
 import re
+from typing import Any
 
 import pytest
+from sqlalchemy import func, update
 
 from app.access.principal import Role
+from app.access.tables import access_keys, audit_events, workspaces
 from app.application import declared_endpoints
 from app.console.site import CONSOLE_ROUTES
 from app.console.ui.guards import SIGN_IN, Anonymous, RequiresRole
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.destinations.tables import destination_revisions, destination_rules
 from app.kernel.ids import new_id
+from app.messages.tables import messages
+from app.use_cases.tables import opt_outs, use_cases
+from app.users.tables import users
 from app.web.routes import CONTENT_SECURITY_POLICY, Endpoint
+from app.webhooks.tables import webhook_endpoints
 from support.console import make_user, open_console, signed_in
 from support.each import each
 from support.factories import SERVICE_SID, Factory, Gateway, Tenant, open_gateway
@@ -33,6 +41,23 @@ OTHER_ROLES = {
     Role.SENDER: r"POST /console/try",
     Role.ADMIN: r"GET /console/(audit|access-keys).*",
     Role.OWNER: r"POST /console/prices|(GET|POST) /console/(workspaces|people).*",
+}
+INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)><b onclick=x>'
+# What others wrote, as far as pages show it.
+TEXTS: dict[Any, list[str]] = {
+    workspaces: ["name", "suspended_reason"],
+    use_cases: [
+        *("name", "messaging_service_sid", "brand_sid", "brand_status"),
+        *("campaign_sid", "campaign_status"),
+    ],
+    access_keys: ["name"],
+    users: ["name"],
+    webhook_endpoints: ["url", "disabled_reason"],
+    opt_outs: ["source"],
+    messages: ["body", "from_number"],
+    destination_rules: ["reason"],
+    destination_revisions: ["reason", "actor_name"],
+    audit_events: ["reason", "target", "actor_name"],
 }
 # Every field of every form with a value that it takes.
 FORM = {
@@ -237,6 +262,42 @@ def test_absent_objects_are_not_found(
     path = path_of(endpoint)
     answer = console.get(path) if endpoint.method == "GET" else console.post(path, on="/console")
     assert answer.status_code in {404, 422}, answer.text[-600:]
+
+
+def markup_in(page: str) -> list[str]:
+    return [one for one in ("<script>", "<img src=x", "<b onclick") if one in page]
+
+
+@pytest.mark.one_engine
+def test_markup_that_somebody_wrote_stays_text(gateway: Gateway, factory: Factory) -> None:
+    """Break: mark a text of a template as safe."""
+    tenant = factory.tenant(factory.organization("Markup"), "Markup")
+    ids = objects_of(gateway, factory, tenant, "markup@example.com")
+    # By which column rows are the tenant's: the first that a table has.
+    own = {"workspace_id": tenant.workspace_id, "organization_id": tenant.organization_id}
+    factory.set(workspaces, tenant.workspace_id, suspended_at=factory.now)
+    texts = {f"{table.name}.{name}": table for table, names in TEXTS.items() for name in names}
+    for place, table in texts.items():
+        column = table.c[place.partition(".")[2]]
+        mine = [table.c[name] == value for name, value in own.items() if name in table.c]
+        text = func.coalesce(column, "") + f"{INERT}{place}"
+        factory.write(update(table).where(mine[0]).values({column: text}))
+    console = signed_in(gateway, factory.keys(tenant.organization_id, None)[Role.OWNER])
+    shown = ""
+    for page in (*PAGES, *(e for e in OBJECTS if e.method == "GET")):
+        text = console.get(fill(page.path, ids)).text
+        assert markup_in(text) == [], page.path
+        shown += text
+        for form in forms_of(text):
+            path = re.split(r"[?#]", form.action)[0]
+            wrong = {name: INERT for name, _ in form.fields if name != "csrf_token"}
+            if form.buttons and (wrong or path.endswith("/rotate")):
+                token = {"csrf_token": console.token("/console")}
+                for filled in (wrong, wrong | FORM | {"name": INERT}):
+                    answer = console.post_without_token(path, filled | token)
+                    assert markup_in(answer.text) == [], path
+                    shown += answer.text
+    assert [place for place in texts if f"&lt;b onclick=x&gt;{place}" not in shown] == []
 
 
 def test_a_path_that_leads_nowhere_is_a_page_below_the_console_only(gateway: Gateway) -> None:

@@ -23,7 +23,6 @@ from support.webhooks import HOOK, FakeSender, Hooks
 pytestmark = pytest.mark.one_engine
 
 PATH = "/console/webhooks"
-INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 
 
@@ -190,17 +189,6 @@ def test_a_rotated_secret_is_shown_once_and_the_one_before_signs_for_a_day(
     page = console.get(path).text
     assert ("whsec_" in page, "Two secrets sign events until" in page) == (False, True)
     assert audit_trail(factory) == ["webhook_endpoint.secret_rotated"]
-
-
-def test_stored_markup_stays_text(console: Console, factory: Factory, path: str) -> None:
-    row = only_row(factory)
-    factory.set(webhook_endpoints, row["id"], url=INERT, active=False, disabled_reason=INERT)
-    refused = console.post(path, {"url": INERT, "events": [INERT]})
-    rotated = console.post(f"{path}/rotate", on=path)
-    for page in (console.get(PATH).text, console.get(path).text, refused.text, rotated.text):
-        assert "<script>alert" not in page
-        assert "<img src=x" not in page
-        assert "&lt;script&gt;alert(1)" in page
 
 
 def test_a_test_event_is_signed_and_its_answer_is_shown(

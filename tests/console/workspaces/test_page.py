@@ -18,7 +18,6 @@ PATH = "/console/workspaces"
 NEW = PATH + "/new"
 NEW_ACCOUNT = "AC" + "9" * 32
 SECRET = "5" * 32
-MARKUP = '"><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture
@@ -176,12 +175,3 @@ def test_a_suspended_workspace_shows_the_reason_and_a_link_to_its_destinations(
     assert moved.headers["Location"] == "/console/destinations"
     elsewhere = console.post("/console/move", form | {"next": "//evil.example"}, on="/console")
     assert elsewhere.headers["Location"] == "/console"
-
-
-def test_markup_in_names_stays_text(factory: Factory, tenant: Tenant, console: Console) -> None:
-    factory.set(workspaces, tenant.workspace_id, name=MARKUP, suspended_at=factory.now)
-    factory.set(workspaces, tenant.workspace_id, suspended_reason=MARKUP)
-    for path in (PATH, NEW, f"{PATH}/{tenant.workspace_id}"):
-        page = console.get(path).text
-        assert "&lt;img src=x" in page
-        assert "<img src=x" not in page
