@@ -144,7 +144,6 @@ def require_two(source: Database, target: Database) -> None:
 
 
 def require_stopped(database: Database, name: str, now: datetime) -> None:
-    """Check that no worker had a heartbeat within a minute."""
     with database.reading() as connection:
         beat = last_beat(connection)
     if beat is not None and now - beat < _STILL_ALIVE:

@@ -22,10 +22,7 @@ leases = Table(
 def acquire_lease(
     connection: Connection, job: str, now: datetime, *, lease: timedelta, first_after: timedelta
 ) -> datetime | None:
-    """Acquire a due job; return the end of the lease, or None.
-
-    An unknown job is due ``first_after`` from now.
-    """
+    """Return the end of the lease, or None; an unknown job is due after ``first_after``."""
     leased_until = now + lease
     taken = connection.execute(
         update(leases)

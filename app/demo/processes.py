@@ -39,7 +39,7 @@ def require_free_port(port: int) -> None:
 
 @contextmanager
 def running_gateway(port: int, environ: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Run gunicorn; yield its base URL once it is ready. Raises `DemoFailed`."""
+    """Yield its base URL once it is ready; raises `DemoFailed`."""
     command = ["gunicorn", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with _running(command, environ, log) as gateway:
         url = f"http://127.0.0.1:{port}"

@@ -82,7 +82,7 @@ def _make_user(database: Database, organization_id: UUID, password: str) -> None
 
 
 def use_case_of_file(service_sid: str) -> dict[str, Any]:
-    """Write a use case, ready to send, as in the file of `apply`."""
+    """Like a use case of `apply`, ready to send."""
     return {
         "name": "one-time passwords",
         "messaging_service_sid": service_sid,

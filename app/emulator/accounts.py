@@ -101,6 +101,5 @@ class AccountBook:
             return account
 
     def reset(self) -> None:
-        """Keeps only the declared accounts."""
         with self._lock:
             self._accounts = {account.sid: account for account in self._declared}

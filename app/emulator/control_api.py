@@ -192,7 +192,6 @@ def list_messages() -> Response:
 
 @blueprint.get("/callbacks")
 def list_callbacks() -> Response:
-    """Lists the callback attempts, oldest first."""
     return jsonify(callbacks=[_attempt(one) for one in list(current_emulator().callbacks)])
 
 
@@ -247,7 +246,6 @@ def send_inbound() -> Response:
 
 @blueprint.post("/reset")
 def reset() -> Response:
-    """Deletes messages, callbacks, scenarios and undeclared accounts."""
     current_emulator().reset()
     return Response(status=204)
 

@@ -18,7 +18,7 @@ class Refreshed:
 def fetch_prices(
     source: PriceSource, wanted: Mapping[str, ProviderAccount], day: date
 ) -> Refreshed:
-    """Ask for the prices of each country with its account; raises `ProviderUnknown`."""
+    """Raises `ProviderUnknown`."""
     rows: list[PriceRow] = []
     without = []
     for country, account in sorted(wanted.items()):

@@ -98,7 +98,7 @@ def make_plan(
 def _find_organization(
     connection: Connection, entry: Entry, problems: FileProblems
 ) -> tuple[AnyRow | None, UUID]:
-    """Find the organization by id or name; a new one gets an id."""
+    """By id or name; a new one gets an id."""
     stored = connection.execute(select(organizations)).all()
     holder = next((row for row in stored if row.name == entry.get("name")), None)
     before = holder

@@ -83,7 +83,6 @@ def _notify(stages: Iterable[Stage], pace: float) -> Iterator[LifecycleStep]:
 
 
 def advanced(message: Message, stage: Stage, at: datetime) -> Message:
-    """Returns the message at this stage, with sender and segment count."""
     return replace(
         message,
         status=stage.status,
@@ -125,10 +124,7 @@ class CallbackSender:
             self._schedule(iter(steps), message.sid, is_genuine=is_genuine)
 
     def force(self, sid: str, stage: Stage, *, notifies: bool) -> CallbackAttempt | None:
-        """Sets a status out of turn and cancels the planned ones.
-
-        Returns the last attempt of the callback, or null.
-        """
+        """Also cancels the planned statuses; returns the last attempt of the callback."""
         at = self.config.now()
         message = self.messages.change(
             sid, lambda now: replace(advanced(now, stage, at), forced=True)

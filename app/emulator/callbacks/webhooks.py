@@ -110,7 +110,7 @@ def is_permitted(url: str, allowed_hosts: Collection[str]) -> bool:
 
 
 def connection_overrides(url: str) -> ConnectionOverrides:
-    """Parses the fragment of the URL; invalid values are ignored."""
+    """Invalid values are ignored."""
     fragment = dict(parse_qsl(urlsplit(url).fragment))
     usual = ConnectionOverrides()
     policies = fragment.get("rp", "ct").split(",")
