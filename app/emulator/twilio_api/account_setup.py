@@ -47,6 +47,11 @@ def page_meta(key: str, url: str) -> dict[str, object]:
     }
 
 
+def _common(account: Account, sid: str, url: str) -> dict[str, str]:
+    of_it = {"sid": sid, "account_sid": account.sid, "url": url}
+    return of_it | {"date_created": _MADE_AT, "date_updated": _MADE_AT}
+
+
 @blueprint.get("/2010-04-01/Accounts/<account_sid>.json")
 def fetch_account(account_sid: str) -> Response:
     account = calling_account(account_sid)
@@ -71,17 +76,13 @@ def fetch_brand(sid: str) -> Response:
     account = calling_account()
     url = f"{HOST}/v1/a2p/BrandRegistrations/{require_sid('BN', sid)}"
     return jsonify(
-        sid=sid,
-        account_sid=account.sid,
+        **_common(account, sid, url),
         customer_profile_bundle_sid=derived_sid("BU", f"customer {account.sid}"),
         a2p_profile_bundle_sid=derived_sid("BU", f"a2p {account.sid}"),
-        date_created=_MADE_AT,
-        date_updated=_MADE_AT,
         brand_type="STANDARD",
         status=account.brand_status.value,
         tcr_id="BEMULAT",
         failure_reason=None,
-        url=url,
         brand_score=42,
         brand_feedback=[],
         identity_status="VERIFIED",
@@ -106,8 +107,7 @@ def list_campaigns(service_sid: str) -> Response:
 def _campaign(account: Account, service_sid: str, url: str) -> dict[str, object]:
     sid = derived_sid("QE", service_sid)
     return {
-        "sid": sid,
-        "account_sid": account.sid,
+        **_common(account, sid, f"{url}/{sid}"),
         "brand_registration_sid": derived_sid("BN", account.sid),
         "messaging_service_sid": service_sid,
         "description": "Messages of an emulated campaign.",
@@ -129,9 +129,6 @@ def _campaign(account: Account, service_sid: str, url: str) -> dict[str, object]
         "opt_in_keywords": ["START"],
         "opt_out_keywords": ["STOP"],
         "help_keywords": ["HELP"],
-        "date_created": _MADE_AT,
-        "date_updated": _MADE_AT,
-        "url": f"{url}/{sid}",
         "mock": False,
         "errors": [],
     }
@@ -142,11 +139,8 @@ def fetch_service(sid: str) -> Response:
     account = calling_account()
     url = f"{HOST}/v1/Services/{require_sid('MG', sid)}"
     return jsonify(
-        sid=sid,
-        account_sid=account.sid,
+        **_common(account, sid, url),
         friendly_name="Emulated Messaging Service",
-        date_created=_MADE_AT,
-        date_updated=_MADE_AT,
         inbound_request_url=None,
         inbound_method="POST",
         fallback_url=None,
@@ -173,7 +167,6 @@ def fetch_service(sid: str) -> Response:
             "channel_senders": f"{url}/ChannelSenders",
             "destination_alpha_senders": f"{url}/DestinationAlphaSenders",
         },
-        url=url,
     )
 
 
@@ -183,14 +176,10 @@ def list_pool(service_sid: str) -> Response:
     url = f"{HOST}/v1/Services/{require_sid('MG', service_sid)}/PhoneNumbers"
     sid = derived_sid("PN", service_sid)
     number = {
-        "sid": sid,
-        "account_sid": account.sid,
+        **_common(account, sid, f"{url}/{sid}"),
         "service_sid": service_sid,
-        "date_created": _MADE_AT,
-        "date_updated": _MADE_AT,
         "phone_number": chosen_sender(service_sid),
         "country_code": "US",
         "capabilities": ["Voice", "SMS"],
-        "url": f"{url}/{sid}",
     }
     return jsonify(phone_numbers=[number], meta=page_meta("phone_numbers", url))
