@@ -9,6 +9,8 @@ from app.kernel.locks import taken_lock
 
 MOST_TOGETHER = 32
 _PATIENCE_SECONDS = 0.1
+# With one, each item waits for the commit before its own; more make the batches smaller.
+_MOST_RUNNING = 2
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -46,7 +48,9 @@ class Batches(Generic[Item, Result]):
     No item waits long: if the batches are slow, as for a lock in the database, the next one begins.
     """
 
-    def __init__(self, most_running: int = 1, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, most_running: int = _MOST_RUNNING, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
         self._most_running = most_running
         self._patience_seconds = patience_seconds
         self._guard = threading.Lock()

@@ -162,4 +162,5 @@ def test_guarded_sends_of_a_workspace_wait_for_its_first_counter_on_postgresql(
     for _ in range(2):
         assert gateway.send(guarded).status_code == 201
     one = (guarded.workspace_id, "workspace", "")
-    assert keys == ([] if factory.database.is_sqlite else [one, one])
+    opened = [key for key in keys if isinstance(key, tuple)]
+    assert opened == ([] if factory.database.is_sqlite else [one, one])

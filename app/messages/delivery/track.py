@@ -39,17 +39,13 @@ _log = structlog.get_logger(__name__)
 # A worker can assign the SID at most once between `take_back` and the report.
 _TRIES = 3
 _ALL = "all reports"
-# With one, each report waits for the commit before its own; more make the batches smaller.
-_RUNNING_BATCHES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TrackDelivery:
     database: Database
     clock: Clock
-    batches: Batches[Report, AppliedReport | None] = field(
-        default_factory=lambda: Batches(_RUNNING_BATCHES)
-    )
+    batches: Batches[Report, AppliedReport | None] = field(default_factory=Batches)
 
     def __call__(self, delivery: DeliveryReport) -> AppliedReport | None:
         """Return None if no message matches; raises `ServiceUnavailable`."""

@@ -243,7 +243,8 @@ class OpenGuarded:
     database: Database
     pseudonym: Callable[[str], str]
     fresh_autos: AutosOfSends
-    batches: Batches[Guarded, Opened] = field(default_factory=Batches)
+    # Two batches would only wait for each other's counters.
+    batches: Batches[Guarded, Opened] = field(default_factory=lambda: Batches(most_running=1))
 
     def __call__(self, use_case: UseCase, new: NewSubmission) -> NewSubmission | None:
         """Return the submission with its counts; None if its idempotency key is in use.

@@ -4,20 +4,23 @@ The provider may have the message, so a failure here answers 504.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, delete, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.engine import Database
-from app.db.statement import Statement
+from app.db.statement import Statement, rows_json, rows_of, with_rows
 from app.destinations.policy.evaluate import RuleKind, Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
 from app.guards.counters import give_back
 from app.kernel import errors as e
+from app.kernel.batches import Batches
 from app.kernel.clock import Clock, rfc3339
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.delivery.guessed_sids import take_back
@@ -37,8 +40,9 @@ from app.providers.port import (
 )
 
 _log = structlog.get_logger(__name__)
+_ALL = "all acceptances"
 
-_ACCEPT = f"""UPDATE messages SET
+_ACCEPT = f"""UPDATE messages AS m SET
     submission = '{Submission.ACCEPTED}',
     sent_number = NULL,
     -- A callback may have written first: its values stay.
@@ -48,47 +52,85 @@ _ACCEPT = f"""UPDATE messages SET
     from_number = coalesce(from_number, :sender),
     updated_at = CASE WHEN status = '{Status.PENDING}' THEN :now ELSE updated_at END,
     check_at = CASE WHEN status = '{Status.PENDING}' THEN :next_check_at ELSE check_at END
-  WHERE id = :message_id
+  {{source}}WHERE m.id = :message_id
     -- The worker's conclusion is taken back first: see app.messages.delivery.guessed_sids.
     AND submission <> '{Submission.NOT_CONFIRMED}'
     AND (sid_source IS DISTINCT FROM '{SidSource.LIST}' OR message_sid = :sid)"""
-_KEEP = """UPDATE idempotency_keys SET answer = coalesce(answer, :first_answer)
-  WHERE workspace_id = :workspace_id AND key_hash = :key_hash AND message_id = :message_id
-  RETURNING answer"""
+_KEEP = """UPDATE idempotency_keys AS k SET answer = coalesce(k.answer, :first_answer)
+  {source}WHERE k.workspace_id = :workspace_id AND k.key_hash = :key_hash
+    AND k.message_id = :message_id"""
+_ACCEPT_ONE = _ACCEPT.format(source="")
+_KEEP_ONE = f"{_KEEP.format(source='')} RETURNING answer"
 
-_ACCEPT_ALONE = Statement(_ACCEPT)
-_KEEP_ANSWER = Statement(_KEEP)
-_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT} RETURNING id),
-kept AS ({_KEEP})
+_ACCEPT_ALONE = Statement(_ACCEPT_ONE)
+_KEEP_ANSWER = Statement(_KEEP_ONE)
+_ACCEPT_AND_KEEP = Statement(f"""WITH accepted AS ({_ACCEPT_ONE} RETURNING m.id),
+kept AS ({_KEEP_ONE})
 SELECT kept.answer FROM accepted LEFT JOIN kept ON true""")
 
+# For several messages on PostgreSQL. It leaves out those that another transaction changes.
+_TYPES = {
+    "message_id": "uuid",
+    "sid": "text",
+    "sender": "text",
+    "now": "timestamptz",
+    "next_check_at": "timestamptz",
+    "workspace_id": "uuid",
+    "key_hash": "text",
+    "first_answer": "text",
+}
+_ACCEPT_EACH = _ACCEPT.format(source="FROM answers AS r JOIN free ON free.id = r.message_id ")
+_KEEP_EACH = _KEEP.format(source="FROM answers AS r JOIN accepted ON accepted.id = r.message_id ")
+_ACCEPT_TOGETHER = Statement(
+    f"""WITH answers AS ({rows_of("answers", "r", _TYPES)}),
+free AS (SELECT m.id FROM answers AS r JOIN messages AS m ON m.id = r.message_id
+  FOR UPDATE OF m SKIP LOCKED),
+accepted AS ({with_rows(_ACCEPT_EACH, "r")} RETURNING m.id),
+kept AS ({with_rows(_KEEP_EACH, "r")} RETURNING k.message_id, k.answer)
+SELECT json_agg(json_build_array(accepted.id, kept.answer)) AS found
+FROM accepted LEFT JOIN kept ON kept.message_id = accepted.id"""
+)
 
-def accept_submission(
-    connection: Connection,
-    submission: NewSubmission,
-    accepted: Accepted,
-    first_answer: str,
-    now: datetime,
-) -> str | None:
-    """Store the acceptance; return the answer, or None if the row is gone.
 
-    If an answer was stored before, that one is kept.
-    """
-    if submission.idempotent is None:
-        is_there = accept_message(connection, submission.message_id, accepted, now)
-        return first_answer if is_there else None
-    values = _acceptance(submission.message_id, accepted, now) | {
-        "workspace_id": submission.workspace_id,
-        "key_hash": submission.idempotent.key_hash,
-        "first_answer": first_answer,
-    }
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """``answer`` is returned to the client, unless one was stored before."""
+
+    submission: NewSubmission
+    accepted: Accepted
+    answer: str
+    now: datetime
+
+    def values(self) -> dict[str, Any]:
+        values = _acceptance(self.submission.message_id, self.accepted, self.now)
+        if self.submission.idempotent is not None:
+            values["workspace_id"] = self.submission.workspace_id
+            values["key_hash"] = self.submission.idempotent.key_hash
+            values["first_answer"] = self.answer
+        return values
+
+
+def accept_submission(connection: Connection, one: Acceptance) -> str | None:
+    """Store the acceptance; return the answer, or None if the row is gone."""
+    values = one.values()
+    if one.submission.idempotent is None:
+        return one.answer if _ACCEPT_ALONE.run(connection, values) else None
     if connection.dialect.name == "postgresql":
         row = _ACCEPT_AND_KEEP.first(connection, values)
-        return None if row is None else row.answer or first_answer
+        return None if row is None else row.answer or one.answer
     kept = _KEEP_ANSWER.first(connection, values)
     if not _ACCEPT_ALONE.run(connection, values):
         return None
-    return first_answer if kept is None else kept.answer
+    return one.answer if kept is None else kept.answer
+
+
+def accept_submissions(connection: Connection, several: Sequence[Acceptance]) -> list[str | None]:
+    """Store acceptances on PostgreSQL; None for a row that is gone, or locked."""
+    rows = rows_json(one.values() for one in several)
+    found = _ACCEPT_TOGETHER.first(connection, {"answers": rows}).found or ()
+    kept = {UUID(message_id): answer for message_id, answer in found}
+    ids = [(one, one.submission.message_id) for one in several]
+    return [(kept[key] or one.answer) if key in kept else None for one, key in ids]
 
 
 def accept_message(
@@ -178,6 +220,7 @@ def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) ->
 class RecordOutcome:
     database: Database
     clock: Clock
+    batches: Batches[Acceptance, str | None] = field(default_factory=Batches)
 
     def __call__(self, new: NewSubmission, outcome: Outcome) -> str:
         """Return the text of the 201 answer, or raise the outcome's error."""
@@ -203,28 +246,41 @@ class RecordOutcome:
 
     def _accept(self, new: NewSubmission, accepted: Accepted) -> str | e.PublicError:
         now = self.clock.now()
-        answer = json.dumps(_as_accepted(new, accepted, now))
-        with self.database.writing_once() as connection:
-            kept = accept_submission(connection, new, accepted, answer, now)
+        acceptance = Acceptance(new, accepted, json.dumps(_as_accepted(new, accepted, now)), now)
+        kept = None
+        if not self.database.is_sqlite:
+            kept = self.batches.do(_ALL, acceptance, self._accept_together, self._accept_alone)
         if kept is None:
-            kept = self._accept_over_a_guess(new, accepted, answer)
+            kept = self._accept_alone(acceptance)
+        if kept is None:
+            kept = self._accept_over_a_guess(acceptance)
         if kept is None:
             _log.error("submission_gone", message_id=str(new.message_id))
             return e.SubmissionUnconfirmed(new.message_id)
         return kept
 
-    def _accept_over_a_guess(
-        self, new: NewSubmission, accepted: Accepted, answer: str
-    ) -> str | None:
+    def _accept_together(self, several: Sequence[Acceptance]) -> list[str | None] | None:
+        try:
+            with self.database.writing_once() as connection:
+                return accept_submissions(connection, several)
+        except SQLAlchemyError:
+            _log.exception("accepted_one_by_one")
+            return None
+
+    def _accept_alone(self, acceptance: Acceptance) -> str | None:
+        with self.database.writing_once() as connection:
+            return accept_submission(connection, acceptance)
+
+    def _accept_over_a_guess(self, acceptance: Acceptance) -> str | None:
         """Accept a message that the worker settled otherwise during a long call."""
-        now = self.clock.now()
+        new, accepted, now = acceptance.submission, acceptance.accepted, self.clock.now()
         with self.database.writing() as connection:
             taken_back = take_back(
                 connection, new.message_id, new.account_sid, accepted.message_sid, now
             )
             if taken_back is None:
                 return None
-            return accept_submission(connection, new, accepted, answer, now)
+            return accept_submission(connection, replace(acceptance, now=now))
 
     def _refuse(self, new: NewSubmission, refused: Refused) -> e.PublicError:
         now = self.clock.now()

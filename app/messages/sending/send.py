@@ -23,6 +23,7 @@ from app.access.principal import ActorKind, Principal, StoredKey, check_country,
 from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal
+from app.kernel.batches import Batches
 from app.kernel.clock import Clock
 from app.kernel.errors import (
     Forbidden,
@@ -46,7 +47,7 @@ from app.messages.sending.admission import (
 )
 from app.messages.sending.idempotency import IdempotentRequest, Prior, first_answer
 from app.messages.sending.open_submission import NewSubmission, OpenGuarded
-from app.messages.sending.record_outcome import RecordOutcome, keep_answer
+from app.messages.sending.record_outcome import Acceptance, RecordOutcome, keep_answer
 from app.prices.price_table import DayPrices, Estimate, day_of
 from app.prices.store import PriceBook
 from app.providers.port import (
@@ -195,6 +196,7 @@ class SendMessage:
     open_guarded: OpenGuarded
     pace: Pace = field(default_factory=Pace)
     prices: PriceBook = field(default_factory=PriceBook)
+    acceptances: Batches[Acceptance, str | None] = field(default_factory=Batches)
 
     def __call__(self, call: SendCall) -> Sent:
         """Send, or return the answer of the same earlier request.
@@ -257,7 +259,7 @@ class SendMessage:
                 body=new.body,
             )
             outcome = submit(self.provider, outbound, self.pace)
-        record = RecordOutcome(self.database, self.clock)
+        record = RecordOutcome(self.database, self.clock, self.acceptances)
         return Sent(record(new, outcome), replayed=False)
 
     def _read(self, call: SendCall) -> tuple[SendContext, DayPrices | None, datetime]:
