@@ -128,3 +128,13 @@ provider_checks = Table(
     Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
     Column("checked_at", UtcDateTime, nullable=False),
 )
+
+# Why the last check of an account failed; a check that succeeds removes it.
+provider_check_problems = Table(
+    "provider_check_problems",
+    metadata,
+    Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
+    Column("code", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)

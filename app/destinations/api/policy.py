@@ -39,7 +39,7 @@ from app.destinations.api.schemas import (
     WantedRule,
     render_refusal,
 )
-from app.destinations.geo_permissions.check import CheckProvider, load_permissions_view
+from app.destinations.geo_permissions.check import CheckProvider, error_of, load_permissions_view
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
@@ -56,6 +56,14 @@ routes = Routes(**ROUTES)
 _ABSENT = (e.NotFound,)
 
 
+class CheckProblemView(View):
+    """Why Twilio could not be asked the last time."""
+
+    code = fields.String(metadata={"example": "ProviderUnavailable"})
+    message = fields.String(metadata={"example": "the answer names no country"})
+    at = fields.DateTime()
+
+
 class ProviderView(View):
     """The policy compared with the provider's geo permissions; country codes, sorted."""
 
@@ -68,6 +76,7 @@ class ProviderView(View):
         allow_none=True,
         metadata={"description": "Null while nothing is known", "example": False},
     )
+    problem = fields.Nested(CheckProblemView, allow_none=True)
 
 
 @routes.add("GET", PATH + "/rules", VIEWER, {200: RulePage}, query=PageQuery, errors=_ABSENT)
@@ -235,5 +244,5 @@ def check_provider(principal: Principal, workspace_id: UUID) -> Answer:
         raise e.ProviderMisconfigured("This workspace has no account at the provider.")
     (one,) = checked
     if one.problem is not None:
-        raise e.ProviderMisconfigured if one.problem.is_misconfigured else e.ProviderUnavailable
+        raise error_of(one.problem)
     return policy_answer(one.effective, one.view.as_json())

@@ -1,5 +1,6 @@
 """Checking the provider's geo permissions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.destinations.geo_permissions.permissions import (
     Comparison,
     GeoPermissions,
@@ -21,10 +23,13 @@ from app.destinations.geo_permissions.store import (
     CheckTarget,
     load_check_targets,
     load_checked_at,
+    load_problem,
+    record_problem,
     replace_permissions,
 )
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339
+from app.kernel.errors import ProviderMisconfigured, ProviderUnavailable
 from app.providers.port import GeoFacts, GeoPermissionSource, ProviderAccount, ProviderUnknown
 from app.webhooks.outbox import EventType, add_event
 
@@ -40,6 +45,7 @@ class PermissionsView:
     geo_permissions: GeoPermissions
     comparison: Comparison
     checked_at: datetime | None
+    problem: AnyRow | None
 
     @property
     def agrees(self) -> bool | None:
@@ -49,8 +55,15 @@ class PermissionsView:
         return None if self.checked_at is None else True
 
     def as_json(self) -> dict[str, Any]:
-        at = None if self.checked_at is None else rfc3339(self.checked_at)
-        return {**self.comparison.as_json(), "checked_at": at, "agrees": self.agrees}
+        at, problem = self.checked_at, self.problem
+        return {
+            **self.comparison.as_json(),
+            "checked_at": None if at is None else rfc3339(at),
+            "agrees": self.agrees,
+            "problem": None
+            if problem is None
+            else {"code": problem.code, "message": problem.message, "at": rfc3339(problem.at)},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,12 @@ def load_permissions_view(
         geo_permissions=geo_permissions,
         comparison=compare_with_provider(allowed, geo_permissions),
         checked_at=load_checked_at(connection, effective.workspace_id),
+        problem=load_problem(connection, effective.workspace_id),
     )
+
+
+def error_of(problem: ProviderUnknown) -> type[ProviderMisconfigured | ProviderUnavailable]:
+    return ProviderMisconfigured if problem.is_misconfigured else ProviderUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,7 @@ class CheckProvider:
             before = [self._view(connection, one, None) for one in target]
         accounts = {one.account.sid: one.account for one in target}
         problems = {sid: self._renew(account) for sid, account in accounts.items()}
+        self._record(problems)
         with self.database.reading() as connection:
             after = [self._view(connection, one, problems[one.account.sid]) for one in target]
         for old, new in zip(before, after, strict=True):
@@ -122,6 +141,15 @@ class CheckProvider:
         with self.database.writing() as connection:
             replace_permissions(connection, account.sid, geo_permissions, self.clock.now())
         return None
+
+    def _record(self, problems: Mapping[str, ProviderUnknown | None]) -> None:
+        failed = {sid: problem for sid, problem in problems.items() if problem is not None}
+        if not failed:
+            return
+        with self.database.writing() as connection:
+            for sid, problem in failed.items():
+                code = error_of(problem).__name__
+                record_problem(connection, sid, code, str(problem), self.clock.now())
 
     def _view(
         self, connection: Connection, target: CheckTarget, problem: ProviderUnknown | None

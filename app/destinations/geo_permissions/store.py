@@ -9,8 +9,13 @@ from sqlalchemy import Connection, Select, Table, delete, literal, select
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.inserts import insert_on_conflict
+from app.db.rows import AnyRow
 from app.destinations.geo_permissions.permissions import GeoPermissions
-from app.destinations.tables import provider_checks, provider_permissions
+from app.destinations.tables import (
+    provider_check_problems,
+    provider_checks,
+    provider_permissions,
+)
 from app.providers.port import ProviderAccount
 
 BY_CHECK = "check"
@@ -62,10 +67,8 @@ def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | No
 def replace_permissions(
     connection: Connection, account_sid: str, geo_permissions: GeoPermissions, now: datetime
 ) -> None:
-    # Serializes checks of one account; sends and callbacks do not wait for this lock.
-    account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
-    if connection.execute(account.with_for_update(key_share=True)).one_or_none() is None:
-        return  # the account was unlinked during the call
+    if not _lock_account(connection, account_sid):
+        return
     known = provider_permissions.c
     connection.execute(
         delete(provider_permissions).where(
@@ -89,6 +92,38 @@ def replace_permissions(
         account_sid=account_sid, checked_at=now
     )
     connection.execute(_put(checks, provider_checks, ["checked_at"]))
+    _forget(connection, account_sid, provider_check_problems)
+
+
+def record_problem(
+    connection: Connection, account_sid: str, code: str, message: str, now: datetime
+) -> None:
+    if not _lock_account(connection, account_sid):
+        return
+    values = {"code": code, "message": message, "at": now}
+    wanted = insert_on_conflict(connection, provider_check_problems).values(
+        account_sid=account_sid, **values
+    )
+    connection.execute(_put(wanted, provider_check_problems, list(values)))
+
+
+def load_problem(connection: Connection, workspace_id: UUID) -> AnyRow | None:
+    problem = provider_check_problems.c
+    query = (
+        select(problem.code, problem.message, problem.at)
+        .join(workspaces, workspaces.c.account_sid == problem.account_sid)
+        .where(workspaces.c.id == workspace_id)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def _lock_account(connection: Connection, account_sid: str) -> bool:
+    """Serialize checks of an account; False if it was unlinked during the call.
+
+    Sends and callbacks do not wait for this lock.
+    """
+    account = select(provider_accounts.c.sid).where(provider_accounts.c.sid == account_sid)
+    return connection.execute(account.with_for_update(key_share=True)).one_or_none() is not None
 
 
 def record_closed(
@@ -117,7 +152,11 @@ def record_closed(
 
 
 def forget_permissions(connection: Connection, account_sid: str) -> None:
-    for table in (provider_permissions, provider_checks):
+    _forget(connection, account_sid, provider_permissions, provider_checks, provider_check_problems)
+
+
+def _forget(connection: Connection, account_sid: str, *tables: Table) -> None:
+    for table in tables:
         connection.execute(delete(table).where(table.c.account_sid == account_sid))
 
 

@@ -18,7 +18,6 @@ from support.destinations import path_of
 from support.factories import ACCOUNT, BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant, open_gateway
 from support.fake_twilio import accepted, refused
 from support.geo import ask_through_twilio, entry, listed, store
-from support.tables import snapshot
 from support.time import ManualClock
 
 pytestmark = pytest.mark.one_engine
@@ -28,6 +27,7 @@ EMPTY = {
     "closed_here_open_there": [],
     "high_risk": [],
     "unsupported": [],
+    "problem": None,
 }
 
 
@@ -99,6 +99,7 @@ def test_a_check_answers_all_four_lists_and_keeps_them(
         "unsupported": ["CU"],
         "checked_at": rfc3339(clock.at),
         "agrees": False,
+        "problem": None,
     }
     (call,) = gateway.twilio.calls
     assert (call.method, call.uri) == (
@@ -160,19 +161,24 @@ def test_verdicts_use_the_entry_that_covers_a_country_without_one(
         (refused(20500, 500), (503, "ProviderUnavailable")),
     ],
 )
-def test_a_check_that_fails_has_its_code_and_leaves_everything_as_it_was(
-    gateway: Gateway, tenant: Tenant, database: Database, answer: Any, expected: tuple[int, str]
+def test_a_check_that_fails_has_its_code_and_changes_only_the_problem(
+    gateway: Gateway, tenant: Tenant, clock: ManualClock, answer: Any, expected: tuple[int, str]
 ) -> None:
-    store(database, US=False)
-    before = snapshot(database)
+    store(gateway.services.database, US=False)
+    before = _get(gateway, tenant).json
     gateway.twilio.script.append(answer)
 
     failed = _post(gateway, tenant)
 
     assert (failed.status_code, failed.json["code"]) == expected
     assert ("Retry-After" in failed.headers) == (expected[0] == 503)
-    assert snapshot(database) == before
-    assert _get(gateway, tenant).json["allowed_here_closed_there"] == ["US"]
+    after = _get(gateway, tenant).json
+    problem = after.pop("problem")
+    assert (problem["code"], problem["at"]) == (expected[1], rfc3339(clock.at))
+    assert problem["message"]
+    assert after | {"problem": None} == before
+    gateway.twilio.script.append(listed(entry("US")))
+    assert _post(gateway, tenant).json["problem"] is None
 
 
 def test_a_workspace_without_an_account_is_a_misconfiguration(

@@ -10,7 +10,7 @@ from app.db.unavailable import holds_connection
 from app.destinations.geo_permissions.check import CheckProvider
 from app.destinations.geo_permissions.permissions import Comparison
 from app.destinations.geo_permissions.store import record_closed
-from app.destinations.tables import provider_checks, provider_permissions
+from app.destinations.tables import provider_check_problems, provider_checks, provider_permissions
 from app.kernel.countries import COUNTRIES
 from app.providers.port import GeoPermission, ProviderUnknown
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory, Tenant
@@ -185,9 +185,12 @@ def test_an_account_that_cannot_be_asked_keeps_all_that_was_known_and_the_others
     assert outlet.view.comparison == Comparison((), ("FR",))
     assert (outlet.view.checked_at, retail.view.checked_at) == (first, clock.at)
     assert retail.problem is None
+    (problem,) = factory.rows(provider_check_problems)
+    assert (problem["account_sid"], problem["code"]) == (OTHER_ACCOUNT, "ProviderUnavailable")
     clock.at = first
     check(tenant.workspace_id)
-    assert snapshot(factory.database) == before
+    after = snapshot(factory.database)
+    assert after | {"provider_check_problems": []} == before
 
 
 @pytest.mark.both_engines
