@@ -231,8 +231,9 @@ class SubmissionUnconfirmed(PublicError):
         "only if its use case says so: follow its status by its id."
     )
 
-    def __init__(self, message_id: UUID) -> None:
+    def __init__(self, message_id: UUID, *, is_replayed: bool = False) -> None:
         super().__init__(details={"id": str(message_id)})
+        self.is_replayed = is_replayed
 
 
 class InternalError(PublicError):

@@ -25,6 +25,7 @@ from app.messages.schemas import (
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
+from app.web.errors import REPLAYED
 from app.web.fields import StrictSchema, TrueOrFalse, View
 from app.web.pages import PageQuery, page
 from app.web.registry import current_time, get_service, reading, writing
@@ -42,7 +43,7 @@ _SENDER = RequiresLater(Role.SENDER)
     {201: MessageView},
     body=SendBody,
     headers={"Idempotency-Key": "1 to 255 printable characters; a repeat gets the first answer"},
-    answer_headers={"Idempotent-Replayed": "true: this is the first answer to that key again"},
+    answer_headers={REPLAYED: "true: this is the first answer to that key again"},
     errors=(
         e.WorkspaceSuspended,
         e.UseCaseNotFound,
@@ -75,7 +76,7 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
         token_hash, body, idempotent, may_wait=may_wait(request.environ), on_admitted=count_request
     )
     sent = send_or_wait(call)
-    headers = {"Idempotent-Replayed": "true"} if sent.replayed else {}
+    headers = {REPLAYED: "true"} if sent.replayed else {}
     return json_text_answer(sent.answer, 201, headers)
 
 

@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 from app.kernel import errors as e
 
 _log = structlog.get_logger(__name__)
+REPLAYED = "Idempotent-Replayed"
 
 HTTP_STATUS: dict[type[e.PublicError], int] = {
     e.BadRequest: 400,
@@ -58,6 +59,8 @@ def error_answer(error: e.PublicError) -> Response:
     add_retry_headers(answer, error)
     if isinstance(error, e.Unauthorized):
         answer.headers["WWW-Authenticate"] = "AccessKey"
+    if isinstance(error, e.SubmissionUnconfirmed) and error.is_replayed:
+        answer.headers[REPLAYED] = "true"
     return answer
 
 

@@ -65,7 +65,7 @@ def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str
         return None
     if prior.submission is Submission.OPEN and prior.created_at >= open_is_visible_before(now):
         raise IdempotencyConflict
-    raise SubmissionUnconfirmed(prior.message_id)
+    raise SubmissionUnconfirmed(prior.message_id, is_replayed=True)
 
 
 def _sha256(text: str) -> str:

@@ -136,11 +136,13 @@ def test_an_unconfirmed_send_answers_the_same_504_until_it_is_settled(
     timed_gateway.twilio.script.append(NotConfirmed())
     first = timed_gateway.send(tenant, Idempotency_Key="k")
     assert first.status_code == 504
+    assert "Idempotent-Replayed" not in first.headers
     message_id, sid = first.json["details"]["id"], new_sid()
     for _ in range(2):
         clock.advance(3600)
         again = timed_gateway.send(tenant, Idempotency_Key="k")
         assert (again.status_code, again.data) == (504, first.data)
+        assert again.headers["Idempotent-Replayed"] == "true"
     other = timed_gateway.send(tenant, message="another", Idempotency_Key="k")
     assert other.json["code"] == "IdempotencyKeyReused"
 
