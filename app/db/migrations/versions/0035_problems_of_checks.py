@@ -1,4 +1,4 @@
-"""provider check problems: why an account's geo permissions could not be read the last time."""
+"""provider check problems: the last failed reading of an account's geo permissions."""
 
 import sqlalchemy as sa
 from alembic import op
