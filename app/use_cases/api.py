@@ -1,49 +1,183 @@
-"""Routes of use cases, of their sender pools and of the opt-out list."""
+"""Routes and wire schemas of use cases, of their sender pools and of the opt-out list."""
 
 from typing import Any
 from uuid import UUID
+
+from marshmallow import ValidationError as SchemaError
+from marshmallow import fields, validate, validates_schema
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, shown_number
 from app.db.filters import PageFilter
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.use_cases.manage import (
-    NewSender,
-    NewUseCase,
-    add_sender,
-    change_use_case,
-    create_use_case,
-    delete_use_case,
-    load_senders,
-    remove_sender,
-    require_use_case,
-)
+from app.use_cases import manage
+from app.use_cases.manage import NewSender, NewUseCase
 from app.use_cases.opt_outs import (
     NewOptOut,
     OptOutFilter,
+    OptOutSource,
     enter_opt_out,
     lift_opt_out,
     load_opt_outs,
 )
 from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
-from app.use_cases.schemas import (
-    OptOutBody,
-    OptOutListQuery,
-    OptOutPage,
-    OptOutView,
-    SenderBody,
-    SenderPage,
-    SenderView,
-    UseCaseBody,
-    UseCaseChange,
-    UseCaseListQuery,
-    UseCasePage,
-    UseCaseView,
+from app.use_cases.rules import (
+    BRAND_STATUSES,
+    OnUnconfirmed,
+    Registration,
+    SenderType,
+    mistake_in_number,
 )
-from app.web.pages import PageQuery, page
+from app.web.fields import (
+    Choice,
+    Country,
+    Id,
+    Name,
+    PhoneNumberField,
+    StrictSchema,
+    Text,
+    Time,
+    TrueOrFalse,
+    View,
+    one_of,
+    sid,
+    status,
+)
+from app.web.pages import PageQuery, page, page_of
 from app.web.registry import reading, writing
 from app.web.routes import Json, Routes
+
+_MAX_COUNTRIES = 300
+
+
+class UseCaseListQuery(PageQuery):
+    makes = UseCaseFilter
+    workspace_id = Id()
+    active = fields.Boolean()
+
+
+class SenderView(View):
+    """A sender of the pool."""
+
+    id = fields.UUID()
+    number = fields.String(metadata={"example": "+12025550100"})
+    type = fields.String(validate=one_of(SenderType))
+    country = fields.String(allow_none=True)
+
+
+class RegistrationView(View):
+    """A brand or campaign as last read, with the provider's status."""
+
+    sid = fields.String(metadata={"example": "BN" + "0" * 32})
+    status = fields.String(allow_none=True, metadata={"example": "APPROVED"})
+
+
+class UseCaseView(View):
+    """A use case with its senders and registrations."""
+
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    name = fields.String(metadata={"example": "one-time passwords"})
+    messaging_service_sid = fields.String()
+    active = fields.Boolean()
+    allowed_destinations = fields.List(fields.String(), allow_none=True, metadata={"example": None})
+    on_unconfirmed = fields.String(
+        validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT.value}
+    )
+    senders = fields.List(fields.Nested(SenderView))
+    brand = fields.Nested(RegistrationView, allow_none=True)
+    campaign = fields.Nested(RegistrationView, allow_none=True)
+    created_at = Time()
+    updated_at = Time()
+
+
+class BrandBody(StrictSchema):
+    """Without a status, the stored one of the same SID stays."""
+
+    makes = Registration
+    sid = sid("BN")
+    status = status(BRAND_STATUSES)
+
+
+class CampaignBody(BrandBody):
+    """Without a status, the stored one of the same SID stays."""
+
+    sid = sid("(QE|CM)")
+    status = status()
+
+
+class UseCaseChange(StrictSchema):
+    """Body of ``PATCH /v1/use-cases/{use_case_id}``; omitted fields stay."""
+
+    name = Name()
+    messaging_service_sid = sid("MG", required=False)
+    active = TrueOrFalse()
+    allowed_destinations = fields.List(
+        Country(), allow_none=True, validate=validate.Length(max=_MAX_COUNTRIES)
+    )
+    brand = fields.Nested(BrandBody, allow_none=True)
+    campaign = fields.Nested(CampaignBody, allow_none=True)
+    on_unconfirmed = fields.String(
+        validate=one_of(OnUnconfirmed), metadata={"example": OnUnconfirmed.WAIT.value}
+    )
+
+
+class UseCaseBody(UseCaseChange):
+    makes = NewUseCase
+    name = Name(required=True)
+    messaging_service_sid = sid("MG")
+    workspace_id = Id(load_default=None, allow_none=True)
+
+
+class SenderBody(StrictSchema):
+    makes = NewSender
+    number = Text(required=True)
+    type = Choice(SenderType, required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_number(self, data: dict[str, Any], **_: Any) -> None:
+        wrong = mistake_in_number(data["number"], data["type"])
+        if wrong is not None:
+            raise SchemaError(wrong, "number")
+
+
+SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")
+
+
+UseCasePage = page_of(UseCaseView, "A page of use cases, oldest first.")
+
+
+class OptOutBody(StrictSchema):
+    """Body of ``POST /v1/opt-outs``; without a use case it applies to the whole workspace."""
+
+    makes = NewOptOut
+    to_number = PhoneNumberField(required=True)
+    use_case_id = Id(load_default=None, allow_none=True)
+    workspace_id = Id(load_default=None, allow_none=True)
+    source = Text(load_default=OptOutSource.API.value, validate=validate.Length(min=1, max=40))
+
+
+class OptOutListQuery(PageQuery):
+    makes = OptOutFilter
+    workspace_id = Id()
+    use_case_id = Id()
+    to_number = PhoneNumberField()
+
+
+class OptOutView(View):
+    """An opt-out."""
+
+    id = fields.UUID()
+    workspace_id = fields.UUID()
+    use_case_id = fields.UUID(allow_none=True)
+    to_number = fields.String()
+    source = fields.String(metadata={"example": "api"})
+    created_at = Time()
+
+
+OptOutPage = page_of(OptOutView, "A page of opt-outs, newest first.")
+
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases"
@@ -63,14 +197,14 @@ def list_use_cases(principal: Principal, query: UseCaseFilter) -> Json:
 def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
     """Show one use case."""
     with reading() as connection:
-        return render_use_case(require_use_case(connection, principal, use_case_id))
+        return render_use_case(manage.require_use_case(connection, principal, use_case_id))
 
 
 @routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
 def post_use_case(principal: Principal, body: NewUseCase) -> Json:
     """Create a use case with an empty sender pool."""
     with writing() as (connection, now):
-        made = create_use_case(connection, principal, body, now=now)
+        made = manage.create_use_case(connection, principal, body, now=now)
     return render_use_case(made)
 
 
@@ -78,7 +212,7 @@ def post_use_case(principal: Principal, body: NewUseCase) -> Json:
 def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
     with writing() as (connection, now):
-        found = change_use_case(connection, principal, use_case_id, body, now=now)
+        found = manage.change_use_case(connection, principal, use_case_id, body, now=now)
     return render_use_case(found)
 
 
@@ -86,7 +220,7 @@ def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]
 def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
     with writing() as (connection, now):
-        delete_use_case(connection, principal, use_case_id, now=now)
+        manage.delete_use_case(connection, principal, use_case_id, now=now)
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
@@ -108,7 +242,7 @@ SENDERS = ONE + "/senders"
 def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> Json:
     """List the sender pool of a use case, oldest first."""
     with reading() as connection:
-        found = load_senders(connection, principal, use_case_id, query)
+        found = manage.load_senders(connection, principal, use_case_id, query)
     return page(found, query.limit, SenderView.write)
 
 
@@ -116,7 +250,7 @@ def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> 
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
     """Add a sender to the pool of a use case."""
     with writing() as (connection, now):
-        row = add_sender(connection, principal, use_case_id, body, now=now)
+        row = manage.add_sender(connection, principal, use_case_id, body, now=now)
     return SenderView.write(row)
 
 
@@ -126,7 +260,7 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
     """Remove a sender from the pool of a use case."""
     with writing() as (connection, now):
-        remove_sender(connection, principal, use_case_id, sender_id, now=now)
+        manage.remove_sender(connection, principal, use_case_id, sender_id, now=now)
 
 
 opt_out_routes = Routes("Opt-outs")

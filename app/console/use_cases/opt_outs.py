@@ -16,6 +16,7 @@ from app.console.ui.forms import (
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.providers.port import ErrorCodes
+from app.use_cases.api import OptOutBody
 from app.use_cases.opt_outs import (
     NewOptOut,
     OptOutFilter,
@@ -25,7 +26,6 @@ from app.use_cases.opt_outs import (
     load_opt_outs,
 )
 from app.use_cases.read import UseCaseFilter, load_use_cases
-from app.use_cases.schemas import OptOutBody
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.fields import Id

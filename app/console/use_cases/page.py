@@ -25,6 +25,7 @@ from app.kernel.errors import (
     UseCaseInactive,
     ValidationFailed,
 )
+from app.use_cases.api import SenderBody, UseCaseBody, UseCaseChange
 from app.use_cases.manage import (
     NewSender,
     add_sender,
@@ -37,7 +38,6 @@ from app.use_cases.manage import (
 from app.use_cases.read import StoredUseCase, UseCaseFilter, load_use_cases
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.rules import SenderType, obstacles
-from app.use_cases.schemas import SenderBody, UseCaseBody, UseCaseChange
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.registry import get_service, reading, writing
