@@ -63,7 +63,7 @@ def record_workspace_event(
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter(PageFilter):
-    """The filter of a list; ``actor_name`` is a prefix without regard to case."""
+    """``actor_name`` is a prefix without regard to case."""
 
     workspace_id: UUID | None = None
     action: str | None = None
@@ -76,10 +76,7 @@ class AuditFilter(PageFilter):
 def load_audit_events(
     connection: Connection, principal: Principal, wanted: AuditFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first.
-
-    Events of the organization are visible to its own principals only.
-    """
+    """Events of the organization are visible to its own principals only."""
     columns = audit_events.c
     if principal.workspace_id is None:
         seen = columns.organization_id == principal.organization_id

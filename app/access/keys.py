@@ -63,7 +63,6 @@ class KeyFilter(PageFilter):
 def load_access_keys(
     connection: Connection, principal: Principal, wanted: KeyFilter, now: datetime
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     conditions = equal(wanted, access_keys, "workspace_id")
     conditions += given((wanted.state, lambda state: _is_in(state, now)))
     query = select(*_SHOWN).where(*_seen_by(principal), *conditions)

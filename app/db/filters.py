@@ -14,6 +14,8 @@ _FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, slots=True)
 class PageFilter:
+    """A list loads `limit` + 1 rows: one more means that there is a next page."""
+
     limit: int
     page_token: UUID | None = None
 
@@ -35,7 +37,6 @@ def load_page(
     *,
     oldest_first: bool = False,
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first by default."""
     key = table.c.id
     after = given((wanted.page_token, key.__gt__ if oldest_first else key.__lt__))
     ordered = query.where(*after).order_by(key if oldest_first else key.desc())

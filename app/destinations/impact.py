@@ -29,8 +29,6 @@ class SentTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The messages to sum up: those to countries, and those to ranges of numbers."""
-
     workspace_ids: Collection[UUID]
     since: datetime
     countries: Collection[str]
@@ -42,7 +40,7 @@ class TrafficSource(Protocol):
         """Sum up messages by country."""
 
     def by_range(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by range of numbers and country."""
+        """Sum up by range of numbers and country, each with the range's first number."""
 
 
 def impact(

@@ -128,7 +128,6 @@ def _values(refusal: Refusal, now: datetime) -> dict[str, Any]:
 
 
 def _saves(refusal: Refusal) -> bool:
-    """Whether the provider would have charged for the refused message."""
     return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
 
 
@@ -147,7 +146,6 @@ class RefusalFilter(PageFilter):
 def load_refusals(
     connection: Connection, workspace_id: UUID, wanted: RefusalFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     columns = refusals.c
     names = [name for name in ("code", "country", "use_case_id") if getattr(wanted, name)]
     conditions = equal(wanted, refusals, *names[1:])

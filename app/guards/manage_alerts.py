@@ -26,7 +26,6 @@ class AlertFilter(PageFilter):
 
 
 def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilter) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     columns = alerts.c
     conditions = equal(wanted, alerts, "workspace_id", "kind") + given(
         (wanted.is_open, lambda is_open: columns.cleared_at.is_(None) == is_open),

@@ -76,8 +76,6 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """``cost`` estimates the price of a message."""
-
     workspace_id: UUID
     home_country: str
     configuration: GuardConfiguration
@@ -208,7 +206,6 @@ class _Shares:
         return share
 
     def sweep(self, at: datetime) -> None:
-        """Drop what no longer counts."""
         for value in list(self._ended):
             self._share(value, at)
 

@@ -56,8 +56,6 @@ LATE = ChargeReading("late", timedelta(hours=25), timedelta(hours=12))
 
 @dataclass(frozen=True, slots=True)
 class CollectCharges:
-    """Reads the provider's charges, in one of many workers."""
-
     database: Database
     source: MessageSource
     clock: Clock

@@ -52,7 +52,6 @@ class GuardHistory:
     """Implements `app.guards.history.MessageHistory`."""
 
     def hours(self, connection: Connection, workspace_id: UUID, day: date) -> Iterable[HourTraffic]:
-        """Sum up the messages of one day (UTC)."""
         columns = messages.c
         hour = _start_of("hour", connection)
         keys = (hour, func.coalesce(columns.country, ""), columns.use_case_id)
@@ -67,7 +66,6 @@ class GuardHistory:
     def busiest_minutes(
         self, connection: Connection, workspace_id: UUID, day: date, count: int
     ) -> Iterable[MinuteTraffic]:
-        """Sum up the segments of the busiest minutes of one day (UTC), the busiest first."""
         minute, segments = _start_of("minute", connection), func.sum(messages.c.counted_segments)
         query = (
             select(minute, segments)
@@ -82,7 +80,6 @@ class GuardHistory:
     def in_order(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, oldest first, in batches."""
         columns = messages.c
         after = first_id_at(since)
         while True:
@@ -96,7 +93,6 @@ class GuardHistory:
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
-        """Read messages from a time on, sorted by number, in batches."""
         key = tuple_(messages.c.to_number, messages.c.id)
         past = _past(workspace_id, first_id_at(since)).order_by(messages.c.to_number, messages.c.id)
         # The index by number holds no pseudonyms; those of the period are few, and are sorted.
@@ -111,7 +107,6 @@ class GuardHistory:
     def ended(
         self, connection: Connection, since: datetime, judged_until: datetime
     ) -> Iterable[EndedMessages]:
-        """Sum up finished messages of all workspaces, by number."""
         columns, events = messages.c, message_events.c
         keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
         is_delivered = events.status == Status.DELIVERED.value

@@ -106,7 +106,6 @@ class UsageReport:
 
 
 def load_usage(connection: Connection, principal: Principal, wanted: UsageFilter) -> UsageReport:
-    """Sum up the rows that are visible to the principal."""
     found: dict[tuple[tuple[Any, ...], str], Usage] = {}
     for table, sums in ((message_counts, _OF_MESSAGES), (refusal_counts, _OF_REFUSALS)):
         for group, currency, values in _sums(connection, principal, wanted, table, sums):

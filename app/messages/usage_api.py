@@ -57,8 +57,6 @@ class UsageQuery:
 
 
 class Day(fields.Date):
-    """A day as ``YYYY-MM-DD``."""
-
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> date:
         if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
             raise ValidationError("Must be a day, YYYY-MM-DD.")
@@ -69,8 +67,6 @@ class Day(fields.Date):
 
 
 class Position(Text):
-    """An opaque position in the list."""
-
     def read(self, text: str) -> str:
         try:
             found = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")

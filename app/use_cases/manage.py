@@ -200,7 +200,6 @@ class NewSender:
 def load_senders(
     connection: Connection, principal: Principal, use_case_id: UUID, wanted: PageFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, oldest first."""
     require_use_case(connection, principal, use_case_id)
     query = select(senders).where(senders.c.use_case_id == use_case_id)
     return load_page(connection, query, senders, wanted, oldest_first=True)

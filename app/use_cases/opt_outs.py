@@ -90,7 +90,6 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
 def load_opt_outs(
     connection: Connection, principal: Principal, wanted: OptOutFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     conditions = equal(wanted, opt_outs, "workspace_id", "use_case_id", "to_number")
     seen = visible_to(principal, opt_outs.c.workspace_id)
     return load_page(connection, select(opt_outs).where(seen, *conditions), opt_outs, wanted)

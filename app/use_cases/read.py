@@ -61,7 +61,6 @@ def load_use_case(
 def load_use_cases(
     connection: Connection, principal: Principal, wanted: UseCaseFilter
 ) -> list[StoredUseCase]:
-    """Load `limit` + 1 rows, oldest first."""
     conditions = equal(wanted, use_cases, "workspace_id", "active")
     query = select(use_cases).where(*_exists_for(principal), *conditions)
     rows = load_page(connection, query, use_cases, wanted, oldest_first=True)

@@ -45,7 +45,6 @@ _DELIVERY: Select[*tuple[Any, ...]] = (
 def load_deliveries(
     connection: Connection, endpoint_id: UUID, wanted: DeliveryFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     conditions = equal(wanted, webhook_deliveries, "state")
     query = _DELIVERY.where(webhook_deliveries.c.endpoint_id == endpoint_id, *conditions)
     return load_page(connection, query, webhook_deliveries, wanted)

@@ -62,7 +62,6 @@ class EndpointFilter(PageFilter):
 def load_endpoints(
     connection: Connection, principal: Principal, wanted: EndpointFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     conditions = equal(wanted, webhook_endpoints, "workspace_id", "active")
     seen = visible_to(principal, webhook_endpoints.c.workspace_id)
     query = select(webhook_endpoints).where(seen, *conditions)

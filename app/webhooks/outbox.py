@@ -36,10 +36,7 @@ class EventType(StrEnum):
 
 
 def message_text(event_type: str, at: datetime, data: str) -> str:
-    """Return the body of an event: its JSON data in Standard Webhooks' envelope.
-
-    ``data`` is the stored text, so that every attempt sends the same bytes.
-    """
+    """``data`` is the stored text, so that every attempt sends the same bytes."""
     return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'
 
 

@@ -118,7 +118,6 @@ _CSV_COLUMNS = (
 
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:
-    """Load `limit` + 1 revisions, newest first."""
     query = select(destination_revisions).where(
         destination_revisions.c.workspace_id == workspace_id
     )

@@ -64,15 +64,12 @@ class WantedRule:
     acknowledge_high_risk: list[str]
 
     def rule(self, now: datetime) -> Rule:
-        """Return the rule as made at a time."""
         of_it = self.kind, self.value, self.action, self.expires_at, self.reason
         return Rule(new_id(), *of_it, created_at=now)
 
 
 @dataclass(frozen=True, slots=True)
 class WantedCheck:
-    """Numbers to check, optionally for one use case."""
-
     numbers: list[str]
     use_case_id: UUID | None
 
@@ -94,7 +91,6 @@ class CountriesBody(StrictSchema):
     """A body with countries; each invalid one is named."""
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
-        """Add the problems of the countries to the others."""
         problems = error.messages_dict
         given = data.get("destinations") if isinstance(data, dict) else None
         entries = problems.setdefault("destinations", {})

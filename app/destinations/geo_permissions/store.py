@@ -54,7 +54,6 @@ def load_check_targets(
 
 
 def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | None:
-    """Load when the workspace's account was last asked."""
     query = (
         select(provider_checks.c.checked_at)
         .join(workspaces, workspaces.c.account_sid == provider_checks.c.account_sid)

@@ -75,7 +75,6 @@ def load_message_details_page(
     now: datetime,
     *more: ColumnElement[bool],
 ) -> list[MessageDetails]:
-    """Load `limit` + 1 rows, newest first."""
     rows = load_newest(connection, _COLUMNS, principal, wanted, now, *more)
     return [_details(row) for row in rows]
 
@@ -95,7 +94,6 @@ def load_stuck(
 def load_without_receipt(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[MessageDetails]:
-    """Load the newest messages that have long lacked a delivery receipt."""
     long_ago = messages.c.created_at < now - SENT_FOR
     wanted = _recent(Status.SENT, now, limit)
     return load_message_details_page(connection, principal, wanted, now, long_ago)

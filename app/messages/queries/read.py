@@ -42,8 +42,6 @@ _Key: TypeAlias = tuple[ColumnElement[Any] | None, Any, Sequence[ColumnElement[b
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter(PageFilter):
-    """The filter of a list; None means no condition."""
-
     status: Status | None = None
     country: str | None = None
     use_case_id: UUID | None = None
@@ -87,7 +85,6 @@ def one_message(
 def load_messages(
     connection: Connection, principal: Principal, wanted: MessageFilter, now: datetime
 ) -> list[MessageRecord]:
-    """Load `limit` + 1 rows, newest first."""
     rows = load_newest(connection, RECORD_COLUMNS, principal, wanted, now)
     return [record_from(row) for row in rows]
 
@@ -100,7 +97,6 @@ def load_newest(
     now: datetime,
     *more: ColumnElement[bool],
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, newest first."""
     ids: list[UUID | None] = [principal.workspace_id]
     if principal.workspace_id is None:
         own = select(workspaces.c.id).where(visible_to(principal, workspaces.c.id))
@@ -193,7 +189,6 @@ def _conditions(wanted: MessageFilter) -> list[ColumnElement[bool]]:
 
 
 def load_events(connection: Connection, message_id: UUID, wanted: PageFilter) -> list[AnyRow]:
-    """Load `limit` + 1 reports of a message, oldest first."""
     query = select(message_events).where(
         message_events.c.message_id == message_id,
         message_events.c.id >= earliest_event_id(message_id),

@@ -29,7 +29,7 @@ class MessageTraffic:
     """Implements `app.destinations.impact.TrafficSource`."""
 
     def by_country(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by country; uses a covering index."""
+        """Uses a covering index."""
         if not wanted.countries:
             return []
         columns = messages.c
@@ -44,7 +44,6 @@ class MessageTraffic:
         ]
 
     def by_range(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:
-        """Sum up messages by range of numbers and country, each with the range's first number."""
         return [
             SentTraffic(country, count, segments, first)
             for at in range(0, len(wanted.ranges), _RANGES_AT_ONCE)

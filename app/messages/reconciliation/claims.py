@@ -68,7 +68,6 @@ class DueMessage:
 
     @property
     def unsettled(self) -> Unsettled:
-        """The submission as it was sent."""
         return Unsettled(
             message_id=self.message_id,
             number=self.sent_number or self.to_number,

@@ -112,7 +112,6 @@ class Reconcile:
         return self._run(tuple(ClaimLane))
 
     def settle_once(self) -> int:
-        """Reconcile a batch of unsettled submissions."""
         return self._run((ClaimLane.UNSETTLED,))
 
     def repair_once(self) -> int:
@@ -249,7 +248,6 @@ class Reconcile:
             self._look_again(due, found)
 
     def _resends(self, due: DueMessage, asked_at: datetime) -> bool:
-        """Resend, if the use case wants it and it is time."""
         return (
             due.on_unconfirmed is OnUnconfirmed.RESEND
             and may_resend(due.created_at, due.resent_at, due.resends, asked_at)

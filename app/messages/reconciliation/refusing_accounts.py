@@ -101,5 +101,4 @@ def _hash(encrypted_auth_token: str) -> str:
 
 
 def ask_all_now(connection: Connection, now: datetime) -> None:
-    """Ask every account again now."""
     connection.execute(update(refusing_accounts).values(ask_again_at=now))

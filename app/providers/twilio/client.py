@@ -110,7 +110,6 @@ def read_json(answer: Response) -> Any:
 
 
 def storable_sender(sender: object) -> str | None:
-    """Return a sender if it can be stored."""
     is_storable = (
         isinstance(sender, str) and sender.isprintable() and len(sender) <= _LONGEST_SENDER
     )

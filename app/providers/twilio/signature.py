@@ -17,7 +17,6 @@ _HOST_AND_PORT = re.compile(r"(https?)://([^/?#]*?)(:\d+)?(?=[/?#]|$)", re.IGNOR
 def is_signed_by(
     tokens: Iterable[str], url: str, parameters: Mapping[str, Sequence[str]], signature: str
 ) -> bool:
-    """Whether one of the tokens made the signature of this URL and form."""
     tail = _signed_parameters(parameters)
     given = signature.encode("utf-8", "surrogateescape")
     return any(
