@@ -19,6 +19,7 @@ from app.web.fields import (
     Time,
     Timestamp,
     View,
+    about,
     one_of,
 )
 from app.web.pages import PageQuery, page_of
@@ -36,7 +37,7 @@ class NetworkText(Text):
 
 def rate_field(most: int, meaning: str) -> fields.Integer:
     bounds = validate.Range(min=1, max=most, error="Must be from {min} to {max}.")
-    return fields.Integer(strict=True, validate=bounds, metadata={"description": meaning})
+    return fields.Integer(strict=True, validate=bounds, metadata=about(meaning))
 
 
 class RateBody(StrictSchema):
@@ -102,7 +103,7 @@ class AccessKeyView(View):
     workspace_id = fields.UUID(allow_none=True)
     name = fields.String()
     token_prefix = fields.String(
-        allow_none=True, metadata={"description": "How the token begins", "example": "bp_00000"}
+        allow_none=True, metadata=about("How the token begins", example="bp_00000")
     )
     role = fields.String(validate=one_of(Role))
     state = fields.String(validate=one_of(KeyState))
@@ -132,8 +133,7 @@ class AuditListQuery(PageQuery):
     action = Text(validate=validate.Length(min=1, max=60))
     actor_kind = Choice(ActorKind)
     actor_name = Text(
-        validate=validate.Length(min=1, max=200),
-        metadata={"description": "How the name begins, in any case"},
+        validate=validate.Length(min=1, max=200), metadata=about("How the name begins, in any case")
     )
     created_after = Timestamp()
     created_before = Timestamp()

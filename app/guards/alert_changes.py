@@ -28,10 +28,7 @@ class AlertChanges:
 
 
 def find_changes(
-    connection: Connection,
-    kind: AlertKind,
-    found: Found,
-    still: Collection[tuple[UUID, str]] = (),
+    connection: Connection, kind: AlertKind, found: Found, still: Collection[tuple[UUID, str]] = ()
 ) -> AlertChanges:
     """Compare ``found`` to the open alerts; those in ``still`` stay open, too."""
     columns = alerts.c

@@ -197,9 +197,7 @@ def clear_what_is_over(connection: Connection, now: datetime) -> int:
         value=columns.guard_window,
     )
     return clear_alerts(
-        connection,
-        (columns.kind == AlertKind.GUARD_TRIPPED) & (columns.last_at <= is_over),
-        now,
+        connection, (columns.kind == AlertKind.GUARD_TRIPPED) & (columns.last_at <= is_over), now
     )
 
 

@@ -11,17 +11,10 @@ from marshmallow import fields, post_load, validate
 from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
 from app.guards.edits import GuardEdit
-from app.guards.limits import (
-    AUTO,
-    DeliverySign,
-    GuardMode,
-    GuardName,
-    GuardScope,
-    Window,
-)
+from app.guards.limits import AUTO, DeliverySign, GuardMode, GuardName, GuardScope, Window
 from app.guards.manage_alerts import AlertFilter
 from app.kernel.whole_numbers import LARGEST_STORED
-from app.web.fields import Id, StrictSchema, View, one_of
+from app.web.fields import Id, StrictSchema, View, about, one_of
 from app.web.pages import PageQuery, page_of
 
 _MODE = {"example": "enforce"}
@@ -103,7 +96,7 @@ class DeliveryLimits(StrictSchema):
     minimum = fields.Integer(validate=_COUNT, metadata={"example": 20})
     counts = fields.String(
         validate=one_of(DeliverySign),
-        metadata={"description": "Shown only if it is `converted`", "example": "converted"},
+        metadata=about("Shown only if it is `converted`", example="converted"),
     )
 
 
@@ -174,7 +167,7 @@ class WouldTripView(View):
     mode = fields.String(validate=one_of(GuardMode))
     messages = fields.Integer()
     values = fields.Integer(
-        metadata={"description": "Of how many numbers, ranges or countries the messages are"}
+        metadata=about("Of how many numbers, ranges or countries the messages are")
     )
 
 

@@ -53,11 +53,7 @@ class WatchOthers:
         return 0
 
     def _update(
-        self,
-        kind: AlertKind,
-        found: Found,
-        now: datetime,
-        still: Collection[tuple[UUID, str]] = (),
+        self, kind: AlertKind, found: Found, now: datetime, still: Collection[tuple[UUID, str]] = ()
     ) -> None:
         with self.database.reading() as connection:
             changes = find_changes(connection, kind, found, still)

@@ -26,7 +26,7 @@ from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
 from app.web.errors import REPLAYED
-from app.web.fields import StrictSchema, TrueOrFalse, View
+from app.web.fields import StrictSchema, TrueOrFalse, View, about
 from app.web.pages import PageQuery, page
 from app.web.registry import current_time, get_service, reading, writing
 from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
@@ -138,24 +138,21 @@ class PriceView(View):
     """The estimated and the actual price of a message."""
 
     currency = fields.String(
-        allow_none=True, metadata={"description": "ISO 4217; null without prices", "example": "USD"}
+        allow_none=True, metadata=about("ISO 4217; null without prices", example="USD")
     )
-    segments = fields.Integer(metadata={"description": "The carrier's count, until then ours"})
+    segments = fields.Integer(metadata=about("The carrier's count, until then ours"))
     estimated = fields.String(
-        allow_none=True,
-        metadata={"description": "A decimal; null without prices", "example": "0.1000"},
+        allow_none=True, metadata=about("A decimal; null without prices", example="0.1000")
     )
     actual = fields.String(
-        allow_none=True,
-        metadata={"description": "A decimal; null until Twilio tells it", "example": "0.0925"},
+        allow_none=True, metadata=about("A decimal; null until Twilio tells it", example="0.0925")
     )
 
 
 class FeedbackBody(StrictSchema):
     makes = Feedback
     converted = TrueOrFalse(
-        required=True,
-        metadata={"description": "Whether the recipient did what the message was for"},
+        required=True, metadata=about("Whether the recipient did what the message was for")
     )
 
 
@@ -164,7 +161,7 @@ class FeedbackView(View):
 
     message_id = fields.UUID()
     converted = fields.Boolean()
-    converted_at = fields.DateTime(metadata={"description": "When it was first reported so"})
+    converted_at = fields.DateTime(metadata=about("When it was first reported so"))
 
 
 @routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))

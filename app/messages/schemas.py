@@ -16,6 +16,7 @@ from app.web.fields import (
     Timestamp,
     View,
     VisibleText,
+    about,
     one_of,
 )
 from app.web.pages import PageQuery, page_of
@@ -25,82 +26,65 @@ MAX_CHARACTERS = 1600
 
 class SendBody(StrictSchema):
     makes = SendRequest
-    use_case_id = Id(
-        required=True, metadata={"description": "ID of the SMS use case to send through"}
-    )
+    use_case_id = Id(required=True, metadata=about("ID of the SMS use case to send through"))
     to_phone_number = E164Text(
-        required=True,
-        metadata={"description": "Destination in canonical E.164 form", "example": "+12025550123"},
+        required=True, metadata=about("Destination in canonical E.164 form", example="+12025550123")
     )
     message = VisibleText(
         required=True,
         validate=validate.Length(min=1, max=MAX_CHARACTERS),
-        metadata={
-            "description": "Message body, 1 to 1600 characters",
-            "example": "Your code is 4711",
-        },
+        metadata=about("Message body, 1 to 1600 characters", example="Your code is 4711"),
     )
 
 
 class MessageListQuery(PageQuery):
     makes = MessageFilter
-    status = fields.String(
-        validate=one_of(Status), metadata={"description": "Only messages of this status"}
-    )
-    country = Country(metadata={"description": "Only destinations in this country"})
-    use_case_id = Id(metadata={"description": "Only messages of this use case"})
+    status = fields.String(validate=one_of(Status), metadata=about("Only messages of this status"))
+    country = Country(metadata=about("Only destinations in this country"))
+    use_case_id = Id(metadata=about("Only messages of this use case"))
     workspace_id = Id(
-        metadata={"description": "Only messages of this workspace; for keys of the organization"}
+        metadata=about("Only messages of this workspace; for keys of the organization")
     )
-    to_number = PhoneNumberField(metadata={"description": "Only messages to this number"})
-    created_after = Timestamp(metadata={"description": "Only messages made after this time"})
-    created_before = Timestamp(metadata={"description": "Only messages made before this time"})
+    to_number = PhoneNumberField(metadata=about("Only messages to this number"))
+    created_after = Timestamp(metadata=about("Only messages made after this time"))
+    created_before = Timestamp(metadata=about("Only messages made before this time"))
 
 
 class MessageView(View):
     """One outbound message."""
 
-    id = fields.UUID(metadata={"description": "Ours; it is also in the callback's address"})
-    use_case_id = fields.UUID(metadata={"description": "The use case that it was sent through"})
+    id = fields.UUID(metadata=about("Ours; it is also in the callback's address"))
+    use_case_id = fields.UUID(metadata=about("The use case that it was sent through"))
     message_sid = fields.String(
         allow_none=True,
-        metadata={"description": "The provider's id; null while it has not confirmed the message"},
+        metadata=about("The provider's id; null while it has not confirmed the message"),
     )
     from_number = fields.String(
         allow_none=True,
-        metadata={
-            "description": "The sender; null until the provider has chosen one from the pool"
-        },
+        metadata=about("The sender; null until the provider has chosen one from the pool"),
     )
-    to_number = fields.String(metadata={"description": "The destination, in E.164 form"})
+    to_number = fields.String(metadata=about("The destination, in E.164 form"))
     body = fields.String(
         allow_none=True,
-        metadata={
-            "description": "The text as sent; null once it is erased",
-            "example": "Your code is 4711",
-        },
+        metadata=about("The text as sent; null once it is erased", example="Your code is 4711"),
     )
     num_segments = fields.Integer(
         allow_none=True,
-        metadata={"description": "Segments that the text takes; null until the carrier has it"},
+        metadata=about("Segments that the text takes; null until the carrier has it"),
     )
     status = fields.String(
         validate=one_of(Status),
-        metadata={"description": "How far it got; delivered, undelivered and failed are ends"},
+        metadata=about("How far it got; delivered, undelivered and failed are ends"),
     )
-    handed_off_at = Time(allow_none=True, metadata={"description": "When the carrier took it"})
+    handed_off_at = Time(allow_none=True, metadata=about("When the carrier took it"))
     delivered_at = Time(
         allow_none=True,
-        metadata={"description": "When the carrier confirmed it; stays null without receipts"},
+        metadata=about("When the carrier confirmed it; stays null without receipts"),
     )
-    errored_at = Time(
-        allow_none=True, metadata={"description": "When it ended as failed or undelivered"}
-    )
-    error_code = fields.Integer(
-        allow_none=True, metadata={"description": "The provider's code for that end"}
-    )
-    created_at = Time(metadata={"description": "When it was accepted here"})
-    updated_at = Time(metadata={"description": "When it last changed"})
+    errored_at = Time(allow_none=True, metadata=about("When it ended as failed or undelivered"))
+    error_code = fields.Integer(allow_none=True, metadata=about("The provider's code for that end"))
+    created_at = Time(metadata=about("When it was accepted here"))
+    updated_at = Time(metadata=about("When it last changed"))
 
 
 MessagePage = page_of(MessageView, "A page of messages, newest first.")
@@ -109,27 +93,25 @@ MessagePage = page_of(MessageView, "A page of messages, newest first.")
 class EventView(View):
     """One report about a message, whether or not it changed anything."""
 
-    at = Time(metadata={"description": "When the report came in"})
+    at = Time(metadata=about("When the report came in"))
     status = fields.String(
-        validate=one_of(Status), metadata={"description": "The status that the report means"}
+        validate=one_of(Status), metadata=about("The status that the report means")
     )
-    provider_status = fields.String(
-        allow_none=True, metadata={"description": "The provider's own word"}
-    )
+    provider_status = fields.String(allow_none=True, metadata=about("The provider's own word"))
     error_code = fields.Integer(
-        allow_none=True, metadata={"description": "The provider's code, if the report had one"}
+        allow_none=True, metadata=about("The provider's code, if the report had one")
     )
-    applied = fields.Boolean(metadata={"description": "Whether the message changed by it"})
+    applied = fields.Boolean(metadata=about("Whether the message changed by it"))
     reason = fields.String(
         allow_none=True,
         validate=one_of(Reason),
-        metadata={
-            "description": "Why nothing changed (it came twice, too late, or after another end), "
+        metadata=about(
+            "Why nothing changed (it came twice, too late, or after another end), "
             "or what the worker concluded: no trace, or an ambiguous one"
-        },
+        ),
     )
     repeats = fields.Integer(
-        metadata={"description": "How many more such reports came that are only counted"}
+        metadata=about("How many more such reports came that are only counted")
     )
 
 

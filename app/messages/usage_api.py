@@ -24,7 +24,7 @@ from app.messages.usage import (
     load_usage,
     position_of,
 )
-from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, one_of
+from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, about, one_of
 from app.web.pages import MAX_LIMIT
 from app.web.registry import current_time, reading
 from app.web.routes import Answer, Routes, json_answer
@@ -82,33 +82,27 @@ def _token(position: str) -> str:
 
 
 class UsageQuerySchema(StrictSchema):
-    first = Day(
-        data_key="from",
-        metadata={"description": "First day (UTC); 30 days before `to` if left out"},
-    )
-    last = Day(data_key="to", metadata={"description": "Last day (UTC); today if left out"})
+    first = Day(data_key="from", metadata=about("First day (UTC); 30 days before `to` if left out"))
+    last = Day(data_key="to", metadata=about("Last day (UTC); today if left out"))
     group_by = Text(
         load_default=",".join(DEFAULT_DIMENSIONS),
-        metadata={
-            "description": f"Any of {', '.join(Dimension)}, separated by commas",
-            "example": "day,country",
-        },
+        metadata=about(
+            f"Any of {', '.join(Dimension)}, separated by commas", example="day,country"
+        ),
     )
-    workspace_id = Id(load_default=None, metadata={"description": "Only this workspace"})
+    workspace_id = Id(load_default=None, metadata=about("Only this workspace"))
     form = fields.String(
         data_key="format",
         load_default=None,
         validate=one_of(("json", "csv")),
-        metadata={"description": "`csv` answers all rows as CSV, and so does Accept: text/csv"},
+        metadata=about("`csv` answers all rows as CSV, and so does Accept: text/csv"),
     )
     limit = WholeNumber(
         load_default=MAX_LIMIT,
         validate=validate.Range(min=1, max=MAX_LIMIT),
-        metadata={"description": "How many rows at most; CSV has all"},
+        metadata=about("How many rows at most; CSV has all"),
     )
-    page_token = Position(
-        load_default=None, metadata={"description": "next_page_token of the page before"}
-    )
+    page_token = Position(load_default=None, metadata=about("next_page_token of the page before"))
 
     @validates_schema
     def _check(self, data: dict[str, Any], **_: Any) -> None:
@@ -128,33 +122,31 @@ class UsageQuerySchema(StrictSchema):
 class UsageRow(Schema):
     """The sums of one group, after the columns of the group."""
 
-    day = fields.Date(metadata={"description": "UTC"})
+    day = fields.Date(metadata=about("UTC"))
     workspace_id = fields.UUID()
-    country = fields.String(allow_none=True, metadata={"description": "Null for no country"})
+    country = fields.String(allow_none=True, metadata=about("Null for no country"))
     use_case_id = fields.UUID(
-        allow_none=True, metadata={"description": "Null where it was not counted by use case"}
+        allow_none=True, metadata=about("Null where it was not counted by use case")
     )
-    access_key_id = fields.UUID(
-        allow_none=True, metadata={"description": "Null for sends of the console"}
-    )
+    access_key_id = fields.UUID(allow_none=True, metadata=about("Null for sends of the console"))
     messages = fields.Integer(required=True)
     segments = fields.Integer(required=True)
     delivered = fields.Integer(required=True)
     undelivered = fields.Integer(required=True)
     failed = fields.Integer(required=True)
     converted = fields.Integer(
-        required=True, metadata={"description": "Messages with the feedback that they converted"}
+        required=True, metadata=about("Messages with the feedback that they converted")
     )
     refused = fields.Integer(required=True)
     cost = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "What Twilio charged, else the estimate", "example": "1.2300"},
+        metadata=about("What Twilio charged, else the estimate", example="1.2300"),
     )
     saved = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The estimated price of what was refused", "example": "0.4000"},
+        metadata=about("The estimated price of what was refused", example="0.4000"),
     )
     currency = fields.String(required=True, allow_none=True, metadata={"example": "USD"})
 
@@ -165,8 +157,7 @@ class UsagePage(View):
     items = fields.List(fields.Nested(UsageRow))
     next_page_token = fields.String(allow_none=True)
     counted_until = fields.DateTime(
-        allow_none=True,
-        metadata={"description": "Until when the worker has counted; null before it began"},
+        allow_none=True, metadata=about("Until when the worker has counted; null before it began")
     )
 
 

@@ -43,6 +43,11 @@ class StrictSchema(Schema):
         return type(self).makes(**data)
 
 
+def about(description: str, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a field, for OpenAPI."""
+    return {"description": description, **more}
+
+
 class Time(fields.DateTime):
     """RFC 3339 in UTC."""
 

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
 from app.db.filters import PageFilter
-from app.web.fields import StrictSchema, WholeNumber
+from app.web.fields import StrictSchema, WholeNumber, about
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
@@ -37,11 +37,9 @@ class PageQuery(StrictSchema):
     limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(min=1, max=MAX_LIMIT),
-        metadata={"description": "How many items at most"},
+        metadata=about("How many items at most"),
     )
-    page_token = PageToken(
-        load_default=None, metadata={"description": "next_page_token of the page before"}
-    )
+    page_token = PageToken(load_default=None, metadata=about("next_page_token of the page before"))
 
 
 def page_of(view: type[Schema], meaning: str, name: str | None = None) -> type[Schema]:

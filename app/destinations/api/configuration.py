@@ -26,7 +26,7 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
-from app.web.fields import View
+from app.web.fields import View, about
 from app.web.registry import get_service, reading
 from app.web.routes import Answer, Routes, Shape, json_answer
 
@@ -58,7 +58,7 @@ class DryRunView(View):
     """The effect of a change with ``dry_run=true``; nothing was changed."""
 
     dry_run = fields.Boolean()
-    revision = fields.Integer(metadata={"description": "The current one."})
+    revision = fields.Integer(metadata=about("The current one."))
     configuration = fields.Nested(DestinationManagement)
     changes = fields.List(fields.Nested(CountryChangeView))
     impact = fields.Nested(ImpactView)

@@ -73,8 +73,7 @@ class ProviderView(View):
     unsupported = fields.List(fields.String(), metadata={"example": []})
     checked_at = fields.DateTime(allow_none=True)
     agrees = fields.Boolean(
-        allow_none=True,
-        metadata={"description": "Null while nothing is known", "example": False},
+        allow_none=True, metadata={"description": "Null while nothing is known", "example": False}
     )
     problem = fields.Nested(CheckProblemView, allow_none=True)
 

@@ -28,6 +28,7 @@ from app.web.fields import (
     Timestamp,
     TrueOrFalse,
     View,
+    about,
     one_of,
 )
 from app.web.pages import PageQuery, page_of
@@ -78,8 +79,7 @@ class DryRunQuery(StrictSchema):
     """Query of every change: ``dry_run=true`` only validates."""
 
     dry_run = fields.Boolean(
-        load_default=False,
-        metadata={"description": "Only tell what the change would do; change nothing"},
+        load_default=False, metadata=about("Only tell what the change would do; change nothing")
     )
 
     @post_load
@@ -246,7 +246,7 @@ class RevisionView(View):
     revision = fields.Integer()
     from_revision = fields.Integer(allow_none=True)
     restored_revision = fields.Integer(
-        allow_none=True, metadata={"description": "The revision that this one restored"}
+        allow_none=True, metadata=about("The revision that this one restored")
     )
     at = Time()
     actor = fields.Nested(ActorView)
@@ -265,10 +265,9 @@ RevisionPage = page_of(RevisionView, "The history of a policy, newest first.")
 class VerdictView(View):
     """The answer for one number."""
 
-    number = fields.String(metadata={"description": "As it was asked"})
+    number = fields.String(metadata=about("As it was asked"))
     canonical = fields.String(
-        allow_none=True,
-        metadata={"description": "Its canonical E.164 form", "example": "+12025550123"},
+        allow_none=True, metadata=about("Its canonical E.164 form", example="+12025550123")
     )
     allowed = fields.Boolean()
     code = fields.String(allow_none=True)
@@ -289,7 +288,7 @@ class VerdictList(View):
 class RefusalView(View):
     id = fields.UUID()
     at = Time()
-    number = fields.String(metadata={"description": "Masked.", "example": "+55*********67"})
+    number = fields.String(metadata=about("Masked.", example="+55*********67"))
     country = fields.String(allow_none=True)
     code = fields.String(metadata=_CODE)
     source = fields.String(allow_none=True)

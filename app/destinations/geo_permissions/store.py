@@ -11,11 +11,7 @@ from app.access.tables import provider_accounts, workspaces
 from app.db.inserts import insert_on_conflict
 from app.db.rows import AnyRow
 from app.destinations.geo_permissions.permissions import GeoPermissions
-from app.destinations.tables import (
-    provider_check_problems,
-    provider_checks,
-    provider_permissions,
-)
+from app.destinations.tables import provider_check_problems, provider_checks, provider_permissions
 from app.providers.port import ProviderAccount
 
 BY_CHECK = "check"

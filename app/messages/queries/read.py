@@ -76,9 +76,7 @@ def one_message(
     shown: Iterable[ColumnElement[Any]], principal: Principal, message_id: UUID, now: datetime
 ) -> Select[*tuple[Any, ...]]:
     return select(*shown).where(
-        messages.c.id == message_id,
-        visible_to(principal, messages.c.workspace_id),
-        visible(now),
+        messages.c.id == message_id, visible_to(principal, messages.c.workspace_id), visible(now)
     )
 
 

@@ -156,11 +156,7 @@ def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Hou
     converted = func.count().filter(columns.converted)
     query = (
         select(*keys, func.count(), *sums, segments, converted, func.sum(_COST))
-        .where(
-            columns.id >= first_id_at(hour),
-            columns.id < first_id_at(hour + HOUR),
-            visible(now),
-        )
+        .where(columns.id >= first_id_at(hour), columns.id < first_id_at(hour + HOUR), visible(now))
         .group_by(*keys)
     )
     return {HourlyCount(*row[:5], *map(int, row[5:])) for row in connection.execute(query)}

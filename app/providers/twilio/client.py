@@ -27,11 +27,7 @@ from app.providers.port import (
     Unconfirmed,
 )
 from app.providers.twilio.codes import MESSAGE_SID, SMALLEST_CODE, read_code, refusal_kind
-from app.providers.twilio.transport import (
-    NotConfirmed,
-    NotConnected,
-    Throttled,
-)
+from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 
 API = "https://api.twilio.com"
 STATUS_PATH = "/v1/webhook/twilio/sms-status"

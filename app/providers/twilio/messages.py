@@ -18,20 +18,9 @@ from twilio.rest import Client
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
-from app.providers.port import (
-    Charge,
-    Listing,
-    ProviderAccount,
-    ProviderMessage,
-    ProviderUnknown,
-)
+from app.providers.port import Charge, Listing, ProviderAccount, ProviderMessage, ProviderUnknown
 from app.providers.twilio.client import API, TwilioClients, messages_url, read_json, storable_sender
-from app.providers.twilio.codes import (
-    MESSAGE_SID,
-    read_code,
-    refusal_kind,
-    status_of,
-)
+from app.providers.twilio.codes import MESSAGE_SID, read_code, refusal_kind, status_of
 from app.providers.twilio.unknown import said_by, unknown
 
 _PAGE = 100
