@@ -20,7 +20,7 @@ from app.use_cases.tables import opt_outs, use_cases
 from app.users.tables import users
 from app.web.routes import CONTENT_SECURITY_POLICY, Endpoint
 from app.webhooks.tables import webhook_endpoints
-from support.console import make_user, open_console, signed_in
+from support.console import Console, make_user, open_console, signed_in
 from support.each import each
 from support.factories import SERVICE_SID, Factory, Gateway, Tenant, open_gateway
 from support.forms import forms_of
@@ -102,6 +102,13 @@ def gateway(
     gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
     answer_checks(gateway)
     return gateway
+
+
+@pytest.fixture(scope="module")
+def visitors(gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str]) -> dict[str, Console]:
+    """A window of each key of the tenant and of its organization."""
+    keys = (*tenant.keys.values(), *everywhere.values())
+    return {key: signed_in(gateway, key) for key in keys}
 
 
 def objects_of(gateway: Gateway, factory: Factory, tenant: Tenant, email: str) -> Ids:
@@ -188,13 +195,17 @@ def test_a_form_without_its_token_does_nothing(
 
 @each("endpoint", [*PAGES, *(e for e in OBJECTS if e.method == "GET")], ids=name)
 def test_a_page_is_shown_to_its_roles_with_forms_that_they_may_submit(
-    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], own: Ids, endpoint: Endpoint
+    visitors: dict[str, Console],
+    tenant: Tenant,
+    everywhere: dict[Role, str],
+    own: Ids,
+    endpoint: Endpoint,
 ) -> None:
     for keys in (tenant.keys, everywhere):
         for role in Role:
             of_organization = keys is everywhere
             is_shown = is_permitted(endpoint, role, of_organization=of_organization)
-            answer = signed_in(gateway, keys[role]).get(fill(endpoint.path, own))
+            answer = visitors[keys[role]].get(fill(endpoint.path, own))
             assert answer.status_code == (200 if is_shown else 403), (role, answer.text[-600:])
             assert answer.mimetype == "text/html"
             assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
@@ -216,13 +227,12 @@ def leads_to(endpoint: Endpoint, path: str) -> bool:
 @pytest.mark.one_engine
 @each("endpoint", [e for e in GUARDED if e.method == "POST"], ids=name)
 def test_a_form_of_a_smaller_role_or_reach_is_refused(
-    gateway: Gateway, tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
+    visitors: dict[str, Console], tenant: Tenant, everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
     for keys in (tenant.keys, everywhere):
         for role in Role:
             if not is_permitted(endpoint, role, of_organization=keys is everywhere):
-                console = signed_in(gateway, keys[role])
-                answer = console.post(path_of(endpoint), on="/console/account")
+                answer = visitors[keys[role]].post(path_of(endpoint), on="/console/account")
                 assert answer.status_code == 403, role
 
 
