@@ -15,8 +15,8 @@ from app.destinations.geo_permissions.check import CheckProvider, log_checked
 from app.guards.purge import PurgeGuards
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
-from app.messages.retention.expire import Expired, ExpireMessages
-from app.messages.retention.partitions import CreatedPartitions, CreatePartitions
+from app.messages.retention.expire import ExpireMessages
+from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.sessions import PurgeSessions
 from app.webhooks.purge import PurgeWebhooks
@@ -50,6 +50,7 @@ class DailyCheck:
 
 
 _log = structlog.get_logger(__name__)
+_IN_USE = "in use; tried again in an hour"
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -96,7 +97,11 @@ class HourlyPurge:
             self.webhooks()
             self.sessions()
             self.guards()
-            _log_months(self.expire(), "month_dropped", "month_not_dropped")
+            expired = self.expire()
+            for partition in expired.partitions:
+                _log.info("month_dropped", partition=partition)
+            for table in expired.busy:
+                _log.warning("month_not_dropped", table=table, why=_IN_USE)
         except ClocksDiffer as problem:
             _log_difference(problem)
         return 0
@@ -109,17 +114,14 @@ class HourlyMonths:
     def run_once(self) -> int:
         """Does nothing if the clocks differ too much."""
         try:
-            _log_months(self.create_partitions(), "month_made", "month_not_made")
+            made = self.create_partitions()
+            for partition in made.partitions:
+                _log.info("month_made", partition=partition)
+            for table in made.busy:
+                _log.warning("month_not_made", table=table, why=_IN_USE)
         except ClocksDiffer as problem:
             _log_difference(problem)
         return 0
-
-
-def _log_months(found: Expired | CreatedPartitions, done: str, not_done: str) -> None:
-    for partition in found.partitions:
-        _log.info(done, partition=partition)
-    for table in found.busy:
-        _log.warning(not_done, table=table, why="in use; tried again in an hour")
 
 
 def logged_skew(database: Database) -> int | None:
