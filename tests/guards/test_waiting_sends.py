@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from app.guards.counters import Counter, counters_of
 from app.guards.limits import GuardMode, GuardName, GuardScope, Window
@@ -136,6 +137,19 @@ def test_nothing_is_written_if_an_idempotency_key_is_in_use(
     assert len(factory.rows(idempotency_keys)) == 1
     assert factory.rows(guard_counters) == []
     assert [opens._open_alone(send)[0] for send in sends] == [True, False]
+
+
+@on_postgresql
+def test_a_send_that_cannot_be_stored_fails_alone(factory: Factory, tenant: Tenant) -> None:
+    """Break: raise every error of the batch but a lost race."""
+    orphan = _send(tenant, 1)
+    orphan = replace(orphan, new=replace(orphan.new, use_case_id=new_id()))
+    opens = OpenGuarded(factory.database, str, lambda *_: pytest.fail("no limit is missing"))
+
+    assert opens._open_together([orphan, _send(tenant, 2)]) is None
+    with pytest.raises(IntegrityError):
+        opens._open_alone(orphan)
+    assert _is_empty(factory)
 
 
 @on_postgresql

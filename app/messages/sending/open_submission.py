@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.db.engine import Database
 from app.db.statement import Statement, rows_json, rows_of
@@ -309,10 +309,12 @@ class OpenGuarded:
     def _open_together(self, sends: Sequence[Guarded]) -> list[Opened] | None:
         try:
             return open_together(self.database, sends)
-        except (IntegrityError, ServiceUnavailable) as problem:
+        except SQLAlchemyError:
+            return None  # the send with the problem has it alone
+        except ServiceUnavailable as problem:
             if not _is_lost_race(problem):
                 raise
-        return None
+            return None
 
     def _open_alone(self, send: Guarded) -> Opened:
         for last in (*[False] * (_WRITE_TRIES - 1), True):
@@ -384,7 +386,7 @@ def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
 
 
 def _is_lost_race(problem: Exception) -> bool:
-    """Whether to repeat: a counter is new, a key is in use, or a deadlock occurred."""
+    """Whether to repeat: a counter is new, or a deadlock occurred."""
     failed = getattr(problem, "orig", None) or getattr(problem.__cause__, "orig", None)
     state = getattr(failed, "sqlstate", None)
     if state == _DEADLOCK:
