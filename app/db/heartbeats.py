@@ -10,12 +10,11 @@ from sqlalchemy import (
     Table,
     delete,
     func,
-    insert,
     select,
     update,
 )
 
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import upsert
 from app.db.types import UtcDateTime, metadata
 
 worker_heartbeats = Table(
@@ -50,12 +49,9 @@ def beat(
     skew_seconds: int | None = None,
     stuck_task: str | None = None,
 ) -> None:
-    table = worker_heartbeats
     # In a container, the next worker has the name of the one before.
     values = {"at": now, "skew_seconds": skew_seconds, "stuck_task": stuck_task, "stopped_at": None}
-    done = connection.execute(update(table).where(table.c.worker == worker).values(**values))
-    if done.rowcount == 0:
-        connection.execute(insert(table).values(worker=worker, **values))
+    upsert(connection, worker_heartbeats, {"worker": worker}, **values)
 
 
 def record_stop(connection: Connection, worker: str, now: datetime) -> None:
@@ -78,13 +74,10 @@ def forget(connection: Connection, before: datetime) -> None:
 def record_web_clock(
     connection: Connection, host: str, now: datetime, skew_seconds: int | None
 ) -> None:
-    own = web_clocks.c.host == host
     if skew_seconds is None:
-        connection.execute(delete(web_clocks).where(own))
-        return
-    values = {"at": now, "skew_seconds": skew_seconds}
-    statement = insert_on_conflict(connection, web_clocks).values(host=host, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
+        connection.execute(delete(web_clocks).where(web_clocks.c.host == host))
+    else:
+        upsert(connection, web_clocks, {"host": host}, at=now, skew_seconds=skew_seconds)
 
 
 def has_web_clock(connection: Connection, host: str) -> bool:

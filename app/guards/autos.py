@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import upsert
 from app.guards.configuration import auto_json, read_auto
 from app.guards.facts import GuardFacts
 from app.guards.history import HourTraffic, MessageHistory, MinuteTraffic
@@ -190,15 +190,8 @@ def _stored_autos(
 def write_autos(
     connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
 ) -> None:
-    limits = autos.json(today)
-    statement = insert_on_conflict(connection, guard_autos).values(
-        workspace_id=workspace_id, day=today, limits=limits
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[guard_autos.c.workspace_id], set_={"day": today, "limits": limits}
-        )
-    )
+    key = {"workspace_id": workspace_id}
+    upsert(connection, guard_autos, key, day=today, limits=autos.json(today))
 
 
 def ensure_autos(

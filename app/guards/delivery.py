@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, select
 
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import upsert
 from app.guards.alerts import AlertKind, Hit, clear_alerts, load_open, record_hit
 from app.guards.facts import Collapse, delivery_trip
 from app.guards.history import FEEDBACK_WITHIN, EndedMessages, MessageHistory
@@ -68,7 +68,9 @@ class WatchDelivery:
             return
         with self.database.writing() as connection:
             for value, share in found.items():
-                _write(connection, workspace_id, value, share, now)
+                key = {"workspace_id": workspace_id, "value": value}
+                facts = {"share": share.percent, "ended": share.ended, "checked_at": now}
+                upsert(connection, guard_collapses, key, **facts)
                 trip = delivery_trip(guard, workspace_id, Collapse(value, share.percent))
                 record_hit(connection, Hit(workspace_id, trip, value, sends=0), now)
             recover(connection, workspace_id, before - found.keys(), found.keys(), now)
@@ -104,19 +106,6 @@ def _load_collapsed(connection: Connection) -> dict[UUID, set[str]]:
     for workspace_id, value in connection.execute(select(columns.workspace_id, columns.value)):
         found[workspace_id].add(value)
     return found
-
-
-def _write(
-    connection: Connection, workspace_id: UUID, value: str, share: Share, now: datetime
-) -> None:
-    values = {"share": share.percent, "ended": share.ended, "checked_at": now}
-    connection.execute(
-        insert_on_conflict(connection, guard_collapses)
-        .values(workspace_id=workspace_id, value=value, **values)
-        .on_conflict_do_update(
-            index_elements=[guard_collapses.c.workspace_id, guard_collapses.c.value], set_=values
-        )
-    )
 
 
 def recover(

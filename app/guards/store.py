@@ -8,10 +8,10 @@ from sqlalchemy import Connection, insert, null, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.tables import workspaces
+from app.db.inserts import upsert
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import (
     configuration_json,
-    guards_json,
     read_guards,
     read_own,
     use_case_json,
@@ -74,11 +74,10 @@ def write_guards(
     now: datetime,
 ) -> None:
     number = before.revision + 1
-    table, written = guard_settings, configuration_json(configuration)
-    values = {"revision": number, "guards": guards_json(configuration.guards), "updated_at": now}
-    own = table.c.workspace_id == before.workspace_id
-    if connection.execute(update(table).where(own).values(**values)).rowcount == 0:
-        connection.execute(insert(table).values(workspace_id=before.workspace_id, **values))
+    written, key = configuration_json(configuration), {"workspace_id": before.workspace_id}
+    upsert(
+        connection, guard_settings, key, revision=number, guards=written["guards"], updated_at=now
+    )
     _write_own(connection, before.configuration, configuration)
     connection.execute(
         insert(guard_revisions).values(

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, String, Table, bindparam, select, upd
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import upsert
 from app.db.leases import acquire_lease, release_lease
 from app.db.types import UtcDateTime, metadata
 from app.kernel.clock import Clock
@@ -177,11 +177,5 @@ def _load_checked(connection: Connection, account_sid: str, look: ChargeReading)
 def _store_checked(
     connection: Connection, account_sid: str, look: ChargeReading, until: datetime
 ) -> None:
-    wanted = insert_on_conflict(connection, charge_checks).values(
-        account_sid=account_sid, look=look.name, checked_until=until
-    )
-    connection.execute(
-        wanted.on_conflict_do_update(
-            index_elements=["account_sid", "look"], set_={"checked_until": until}
-        )
-    )
+    key = {"account_sid": account_sid, "look": look.name}
+    upsert(connection, charge_checks, key, checked_until=until)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from app.access.principal import Role, shown_body, shown_number
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.kernel.clock import rfc3339
 from app.messages.tables import messages
 from app.providers.port import Status
@@ -36,8 +36,7 @@ RECORD_COLUMNS = tuple(messages.c[name] for name in MessageRecord.__slots__)
 
 
 def record_from(row: AnyRow) -> MessageRecord:
-    values = {name: getattr(row, name) for name in MessageRecord.__slots__}
-    return MessageRecord(**values | {"status": Status(row.status)})
+    return from_row(MessageRecord, row, status=Status(row.status))
 
 
 def load_record(connection: Connection, message_id: UUID) -> MessageRecord | None:

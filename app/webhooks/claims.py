@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, select, true, update
 
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.web.metrics import MOST_COUNTED
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
@@ -144,8 +144,8 @@ def _load(
     query = (
         select(
             webhook_deliveries,
-            webhook_events.c.type,
-            webhook_events.c.payload,
+            webhook_events.c.type.label("event_type"),
+            webhook_events.c.payload.label("data"),
             webhook_events.c.created_at.label("event_at"),
             webhook_endpoints.c.url,
             webhook_endpoints.c.secret,
@@ -158,16 +158,11 @@ def _load(
         .order_by(webhook_deliveries.c.id)
     )
     return [
-        DueDelivery(
+        from_row(
+            DueDelivery,
+            row,
             delivery_id=row.id,
-            event_id=row.event_id,
-            endpoint_id=row.endpoint_id,
-            event_type=row.type,
-            event_at=row.event_at,
-            attempts=row.attempts,
             leased_until=leased_until,
-            url=row.url,
-            data=row.payload,
             encrypted_secrets=_live_secrets(row, now),
         )
         for row in connection.execute(query)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Table, delete, literal, select
 
 from app.access.tables import provider_accounts, workspaces
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import insert_on_conflict, upsert
 from app.db.rows import AnyRow
 from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.tables import provider_check_problems, provider_checks, provider_permissions
@@ -82,11 +82,8 @@ def replace_permissions(
         for country, permission in sorted(geo_permissions.entries.items())
     ]
     permissions = insert_on_conflict(connection, provider_permissions)
-    connection.execute(_put(permissions, provider_permissions, [*_NOTE, "is_high_risk"]), rows)
-    checks = insert_on_conflict(connection, provider_checks).values(
-        account_sid=account_sid, checked_at=now
-    )
-    connection.execute(_put(checks, provider_checks, ["checked_at"]))
+    connection.execute(_put(permissions, [*_NOTE, "is_high_risk"]), rows)
+    upsert(connection, provider_checks, {"account_sid": account_sid}, checked_at=now)
     _forget(connection, account_sid, provider_check_problems)
 
 
@@ -95,11 +92,8 @@ def record_problem(
 ) -> None:
     if not _lock_account(connection, account_sid):
         return
-    values = {"code": code, "message": message, "at": now}
-    wanted = insert_on_conflict(connection, provider_check_problems).values(
-        account_sid=account_sid, **values
-    )
-    connection.execute(_put(wanted, provider_check_problems, list(values)))
+    key = {"account_sid": account_sid}
+    upsert(connection, provider_check_problems, key, code=code, message=message, at=now)
 
 
 def load_problem(connection: Connection, workspace_id: UUID) -> AnyRow | None:
@@ -143,7 +137,7 @@ def record_closed(
     wanted = insert_on_conflict(connection, provider_permissions).from_select(
         ["account_sid", *row], locked
     )
-    connection.execute(_put(wanted, provider_permissions, _NOTE))
+    connection.execute(_put(wanted, _NOTE))
 
 
 def forget_permissions(connection: Connection, account_sid: str) -> None:
@@ -155,8 +149,8 @@ def _forget(connection: Connection, account_sid: str, *tables: Table) -> None:
         connection.execute(delete(table).where(table.c.account_sid == account_sid))
 
 
-def _put(wanted: Any, table: Table, changed: list[str]) -> Any:
+def _put(wanted: Any, changed: list[str]) -> Any:
     return wanted.on_conflict_do_update(
-        index_elements=[column.name for column in table.primary_key],
+        index_elements=["account_sid", "country"],
         set_={name: wanted.excluded[name] for name in changed},
     )

@@ -11,7 +11,7 @@ from app.access.audit import record_workspace_event
 from app.access.principal import Actor
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import MAX_DEPTH
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.destinations.policy.state import CountryChange, PolicyState
 from app.destinations.tables import destination_policies, destination_revisions, destination_rules
@@ -128,16 +128,8 @@ def load_rules(connection: Connection, workspace_id: UUID) -> tuple[Rule, ...]:
 
 
 def rule_from(row: AnyRow) -> Rule:
-    return Rule(
-        rule_id=row.id,
-        kind=RuleKind(row.kind),
-        value=row.value,
-        action=Access(row.action),
-        expires_at=row.expires_at,
-        reason=row.reason,
-        created_at=row.created_at,
-        copied_from=row.copied_from,
-    )
+    kind, action = RuleKind(row.kind), Access(row.action)
+    return from_row(Rule, row, rule_id=row.id, kind=kind, action=action)
 
 
 def load_use_case_countries(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, or_
 
 from app.access.principal import Principal
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.queries.billing import actual_price
 from app.messages.queries.read import MessageFilter, load_newest, one_message
@@ -105,7 +105,5 @@ def _recent(status: Status, now: datetime, limit: int) -> MessageFilter:
 
 
 def _details(row: AnyRow) -> MessageDetails:
-    values = {name: getattr(row, name) for name in _BESIDE}
-    return MessageDetails(
-        message=record_from(row), **values | {"submission": Submission(row.submission)}
-    )
+    submission = Submission(row.submission)
+    return from_row(MessageDetails, row, message=record_from(row), submission=submission)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.kernel.ids import first_id_at
 from app.messages.check_times import TRIED_UNTIL, UNSETTLED_CHECKS_BEGIN
 from app.messages.events import record_unclear
@@ -143,24 +143,15 @@ def _load(
 
 
 def _due_message(row: AnyRow, leased_until: datetime) -> DueMessage:
-    return DueMessage(
+    return from_row(
+        DueMessage,
+        row,
         message_id=row.id,
-        workspace_id=row.workspace_id,
-        use_case_id=row.use_case_id,
         account=ProviderAccount(row.account_sid, row.auth_token),
-        messaging_service_sid=row.messaging_service_sid,
         submission=Submission(row.submission),
         status=Status(row.status),
-        message_sid=row.message_sid,
         sid_source=None if row.sid_source is None else SidSource(row.sid_source),
-        to_number=row.to_number,
-        sent_number=row.sent_number,
-        country=row.country,
-        body=row.body,
         on_unconfirmed=OnUnconfirmed(row.on_unconfirmed),
-        resends=row.resends,
-        resent_at=row.resent_at,
-        created_at=row.created_at,
         leased_until=leased_until,
     )
 
@@ -250,11 +241,11 @@ def lock_unsettled(
     if not is_ours or len(locked) != len(expected):
         return None
     return [
-        Unsettled(
+        from_row(
+            Unsettled,
+            row,
             message_id=row.id,
             number=number,
-            body=row.body,
-            messaging_service_sid=row.messaging_service_sid,
             tried_at=_tries(row.created_at, row.resent_at),
         )
         for row in locked

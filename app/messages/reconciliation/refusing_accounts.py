@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from app.access.tables import provider_accounts
-from app.db.inserts import insert_on_conflict
+from app.db.inserts import upsert
+from app.db.rows import from_row
 from app.messages.check_times import ask_refusing_account, ask_silent_account
 from app.messages.tables import refusing_accounts
 from app.providers.port import ProviderAccount
@@ -39,14 +40,7 @@ def load_refusing(
     if account_sids is not None:
         query = query.where(columns.account_sid.in_(list(account_sids)))
     return {
-        row.account_sid: RefusingAccount(
-            account_sid=row.account_sid,
-            provider_code=row.provider_code,
-            is_silent=row.is_silent,
-            failures=row.failures,
-            since=row.since,
-            ask_again_at=row.ask_again_at,
-        )
+        row.account_sid: from_row(RefusingAccount, row)
         for row in connection.execute(query)
         if row.token_hash == _hash(row.auth_token)
     }
@@ -73,19 +67,17 @@ def record_refusing(
         since=now if before is None else before.since,
         ask_again_at=(ask_silent_account if is_silent else ask_refusing_account)(failures, now),
     )
-    values = {
-        "token_hash": _hash(account.encrypted_auth_token),
-        "provider_code": provider_code,
-        "is_silent": is_silent,
-        "failures": failures,
-        "since": noted.since,
-        "last_at": now,
-        "ask_again_at": noted.ask_again_at,
-    }
-    connection.execute(
-        insert_on_conflict(connection, refusing_accounts)
-        .values(account_sid=account.sid, **values)
-        .on_conflict_do_update(index_elements=["account_sid"], set_=values)
+    upsert(
+        connection,
+        refusing_accounts,
+        {"account_sid": account.sid},
+        token_hash=_hash(account.encrypted_auth_token),
+        provider_code=provider_code,
+        is_silent=is_silent,
+        failures=failures,
+        since=noted.since,
+        last_at=now,
+        ask_again_at=noted.ask_again_at,
     )
     return noted
 

@@ -14,19 +14,6 @@ from app.web.metrics import MOST_COUNTED
 
 
 @dataclass(frozen=True, slots=True)
-class DayCount:
-    """Counts of one day (UTC) and one country; '' is no country."""
-
-    day: date
-    country: str
-    sends: int
-    delivered: int
-    undelivered: int
-    failed: int
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerSigns:
     """The last heartbeat, and until when messages are counted."""
 
@@ -34,22 +21,12 @@ class WorkerSigns:
     counted_until: datetime | None
 
 
-def load_day_counts(connection: Connection, workspace_id: UUID, since: date) -> list[DayCount]:
-    """Sum up by day and country, oldest first."""
-    columns = message_counts.c
-    sums = [func.sum(columns[name]) for name in DayCount.__slots__[2:]]
-    query = (
-        select(columns.day, columns.country, *sums)
-        .where(columns.workspace_id == workspace_id, columns.day >= since)
-        .group_by(columns.day, columns.country)
-        .order_by(columns.day, columns.country)
-    )
-    return [DayCount(row[0], row[1], *map(int, row[2:])) for row in connection.execute(query)]
-
-
 @dataclass(frozen=True, slots=True)
 class SlotCount:
-    """Counts of one hour or day (UTC) and one country or use case; the cost in millionths."""
+    """Counts of one hour or day (UTC) and one country or use case; the cost in millionths.
+
+    '' is no country.
+    """
 
     at: datetime
     group: str

@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.kernel.ids import NO_ID
 from app.messages.statistics import aggregate as count_module
 from app.messages.statistics.aggregate import AggregateMessages
-from app.messages.statistics.queries import load_day_counts, load_worker_signs
+from app.messages.statistics.queries import load_slot_counts, load_worker_signs
 from app.messages.statistics.store import HourlyCount, acquire_count_lease, load_hour
 from app.messages.tables import message_counting, message_counts, messages
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Tenant
@@ -246,10 +246,11 @@ def test_no_message_is_read_for_the_sums(
     counting()
     factory.write(messages.delete())
     with factory.database.reading() as c:
-        days = load_day_counts(c, tenant.workspace_id, (NOW - timedelta(days=2)).date())
-        found = [(one.day.isoformat(), one.country, one.sends, one.segments) for one in days]
+        since = (NOW - timedelta(days=2)).date()
+        days = load_slot_counts(c, tenant.workspace_id, since, by="country", hourly=False)
+        found = [(one.at.date().isoformat(), one.group, one.sends, one.segments) for one in days]
         assert found == [("2026-01-30", "US", 3, 6), ("2026-01-31", "US", 1, 1)]
-        assert load_day_counts(c, UUID(int=1), NOW.date()) == []
+        assert load_slot_counts(c, UUID(int=1), since, by="country", hourly=False) == []
         assert load_worker_signs(c).counted_until == NOW
         assert load_hour(c, NOW.replace(minute=0)) == {
             HourlyCount(
