@@ -36,22 +36,7 @@ from app.kernel.problems import Problems
 from app.kernel.rates import DEFAULT_RATE, Rate
 
 _KEY = access_keys.c
-_SHOWN = (
-    _KEY.id,
-    _KEY.organization_id,
-    _KEY.workspace_id,
-    _KEY.name,
-    _KEY.role,
-    _KEY.token_prefix,
-    _KEY.created_at,
-    _KEY.expires_at,
-    _KEY.revoked_at,
-    _KEY.rate_per_second,
-    _KEY.rate_burst,
-    _KEY.limits,
-    _KEY.last_used_at,
-    _KEY.last_used_address,
-)
+_SHOWN = [one for one in _KEY if one is not _KEY.token_hash]
 
 
 @dataclass(frozen=True, slots=True)

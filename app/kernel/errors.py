@@ -187,7 +187,6 @@ class RateLimited(PublicError):
     """Too many requests at once, or too many wrong ones; nothing was processed."""
 
     message = "Too many messages are being sent at once. Nothing was sent; try again."
-
     retry_after_seconds: int | None = 1
 
     def __init__(
@@ -202,7 +201,6 @@ class ProviderUnavailable(PublicError):
     """The provider never processed the send."""
 
     message = "The provider cannot be reached at the moment. Nothing was sent; try again."
-
     retry_after_seconds: int | None = 5
 
     def __init__(self, retry_after_seconds: float = 5, message: str | None = None) -> None:

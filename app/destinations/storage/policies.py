@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor
@@ -198,7 +198,7 @@ def lock_policy(connection: Connection, workspace_id: UUID) -> None:
 def write_state(
     connection: Connection, workspace_id: UUID, state: PolicyState, revision: Revision
 ) -> int:
-    from_revision = _last_revision(connection, workspace_id)
+    from_revision = _load_revision(connection, workspace_id)
     number = max(from_revision or 0, revision.counted) + 1
     _write_policy(connection, workspace_id, state, number, revision.at)
     _write_rules(connection, workspace_id, state.rules, revision.at)
@@ -290,14 +290,6 @@ def _rule_from_json(found: dict[str, Any]) -> Rule:
         created_at=time("created_at"),
         copied_from=UUID(found["copied_from"]) if "copied_from" in found else None,
     )
-
-
-def _last_revision(connection: Connection, workspace_id: UUID) -> int | None:
-    query = select(func.max(destination_policies.c.revision)).where(
-        destination_policies.c.workspace_id == workspace_id
-    )
-    found: int | None = connection.execute(query).scalar_one()
-    return found
 
 
 def _write_policy(

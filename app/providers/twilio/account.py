@@ -4,7 +4,6 @@ Source: Twilio, Account, Messaging Services, BrandRegistrations and Usa2p resour
 first act on the authenticating account, so a subaccount uses its own token.
 """
 
-from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -80,7 +79,8 @@ class TwilioSetup:
         try:
             service = self._clients.of(account).messaging.v1.services(service_sid)
             found = service.fetch()
-            has_senders = _has_senders(service)
+            pools = service.phone_numbers, service.short_codes, service.alpha_senders
+            has_senders = any(pool.list(limit=1) for pool in pools)
         except UNREADABLE_ANSWER as problem:
             if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
                 return None
@@ -110,13 +110,6 @@ class TwilioSetup:
         except DecryptionError as problem:
             raise unknown(problem) from problem
         return answer.status
-
-
-def _has_senders(service: Any) -> bool:
-    for pool in (service.phone_numbers, service.short_codes, service.alpha_senders):
-        if pool.list(limit=1):
-            return True
-    return False
 
 
 class TwilioRegistrations:
