@@ -135,7 +135,7 @@ class NewAccessKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    key_id: UUID
+    row: AnyRow
     token: str = field(repr=False)
 
 
@@ -143,23 +143,22 @@ def create_key(
     connection: Connection, organization_id: UUID, wanted: NewAccessKey, now: datetime
 ) -> NewKey:
     """Create a key of a workspace, or of the organization, without an audit event."""
-    key = NewKey(new_id(), mint_token())
+    token = mint_token()
     values = insert(access_keys).values(
-        id=key.key_id,
+        id=new_id(),
         organization_id=organization_id,
         workspace_id=wanted.workspace_id,
         name=wanted.name,
         role=wanted.role,
-        token_hash=hash_token(key.token),
-        token_prefix=key.token[:SHOWN_CHARS],
+        token_hash=hash_token(token),
+        token_prefix=token[:SHOWN_CHARS],
         created_at=now,
         expires_at=wanted.expires_at,
         rate_per_second=wanted.rate.per_second,
         rate_burst=wanted.rate.burst,
         limits=limits_text(wanted.limits),
     )
-    connection.execute(values)
-    return key
+    return NewKey(connection.execute(values.returning(*_SHOWN)).one(), token)
 
 
 def issue_key(
@@ -167,10 +166,7 @@ def issue_key(
 ) -> NewKey:
     """Create a key and its audit event."""
     key = create_key(connection, organization_id, wanted, now)
-    owner = organization_id, wanted.workspace_id
-    description = f"{wanted.name} ({wanted.role})"
-    audit_event = AuditEvent(*owner, "access_key.created", str(key.key_id), description)
-    record_audit_event(connection, actor, audit_event, now)
+    _note(connection, key.row, "created", actor, now)
     return key
 
 
@@ -178,23 +174,19 @@ def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) ->
     """Return whether it was valid."""
     if not revoke_key(connection, key.id, now):
         return False
-    description = f"{key.name} ({key.role})"
-    audit_event = AuditEvent(
-        key.organization_id, key.workspace_id, "access_key.revoked", str(key.id), description
-    )
-    record_audit_event(connection, actor, audit_event, now)
+    _note(connection, key, "revoked", actor, now)
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedKey:
-    row: AnyRow
-    token: str = field(repr=False)
+def _note(connection: Connection, key: AnyRow, verb: str, actor: Actor, now: datetime) -> None:
+    owner, description = (key.organization_id, key.workspace_id), f"{key.name} ({key.role})"
+    audit_event = AuditEvent(*owner, f"access_key.{verb}", str(key.id), description)
+    record_audit_event(connection, actor, audit_event, now)
 
 
 def create_access_key(
     connection: Connection, principal: Principal, wanted: NewAccessKey, now: datetime
-) -> IssuedKey:
+) -> NewKey:
     """Raises `Forbidden` (role) or `ValidationFailed` (scope, expiry, or too wide)."""
     problems = Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
@@ -213,8 +205,7 @@ def create_access_key(
     problems.refuse()
     limits = narrowed(wanted.limits, principal.limits)
     wanted = replace(wanted, workspace_id=workspace_id, limits=limits)
-    made = issue_key(connection, principal.organization_id, wanted, actor_of(principal), now)
-    return IssuedKey(load_access_key(connection, principal, made.key_id), made.token)
+    return issue_key(connection, principal.organization_id, wanted, actor_of(principal), now)
 
 
 def revoke_access_key(

@@ -137,7 +137,7 @@ def create_command(
         )
         made = issue_key(connection, organization_id, new, command_line_actor(), now)
         stored = load_keys(connection, organization_id, workspace_id)
-        row = next(row for row in stored if row.id == made.key_id)
+        row = next(row for row in stored if row.id == made.row.id)
     lines = [key_line(row, now), f"token (shown once): {made.token}"]
     echo_result(key_as_json(row, now) | {"token": made.token}, lines)
 

@@ -2,17 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Integer,
-    String,
-    Table,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Column, Connection, Integer, String, Table, delete, func, select, update
 
 from app.db.inserts import upsert
 from app.db.types import UtcDateTime, metadata

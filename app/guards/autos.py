@@ -219,12 +219,9 @@ class RefreshAutos:
     def run_once(self) -> int:
         now = self.clock.now()
         done = select(guard_autos.c.workspace_id).where(guard_autos.c.day == day_of(now))
+        query = select(workspaces.c.id).where(workspaces.c.id.not_in(done))
         with self.database.reading() as connection:
-            missing = list(
-                connection.execute(
-                    select(workspaces.c.id).where(workspaces.c.id.not_in(done))
-                ).scalars()
-            )
+            missing = connection.execute(query).scalars().all()
         for workspace_id in missing:
             ensure_autos(self.database, self.history, workspace_id, now)
         return 0

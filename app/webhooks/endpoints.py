@@ -81,11 +81,6 @@ def load_endpoint(
     return required(connection.execute(query).one_or_none())
 
 
-def count_endpoints(connection: Connection, workspace_id: UUID) -> int:
-    query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
-    return connection.execute(query).scalar_one()
-
-
 def disable_endpoint(
     connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
 ) -> None:
@@ -255,6 +250,7 @@ class ManageEndpoints:
 
 def _workspace(connection: Connection, principal: Principal, wanted: UUID | None) -> UUID:
     workspace_id = chosen_workspace(connection, principal, wanted, "$.workspace_id")
-    if count_endpoints(connection, workspace_id) >= MAX_ENDPOINTS:
+    query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
+    if connection.execute(query).scalar_one() >= MAX_ENDPOINTS:
         raise ValidationFailed({"$": [f"A workspace has at most {MAX_ENDPOINTS} endpoints."]})
     return workspace_id

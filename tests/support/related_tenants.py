@@ -45,5 +45,5 @@ class Tenants:
                 )
                 dead[how] = key.token
                 if how == "revoked":
-                    revoke_key(c, key.key_id, now)
+                    revoke_key(c, key.row.id, now)
         return dead

@@ -330,7 +330,7 @@ def test_an_expiring_owner_key_cannot_give_lasting_access(
             c, tenant.organization_id, NewAccessKey("until tomorrow", Role.OWNER), factory.now
         )
     for end in (factory.now + timedelta(days=1), None):
-        factory.set(access_keys, made.key_id, expires_at=end)
+        factory.set(access_keys, made.row.id, expires_at=end)
         console = signed_in(gateway, made.token)
         before = factory.rows(users), factory.rows(memberships)
         for answer, status in (
