@@ -12,7 +12,13 @@ from app.guards.configuration import auto_json, configuration_json
 from app.guards.edits import GuardEdit
 from app.guards.manage import DryRun, GuardsView, ManageGuards
 from app.guards.replay import DAYS as REPLAYED_DAYS
-from app.guards.schemas import GuardsBody, GuardsDocument, GuardsDryRun, GuardsSuggestion
+from app.guards.schemas import (
+    GuardsBody,
+    GuardsDocument,
+    GuardsDryRun,
+    GuardsSuggestion,
+    WouldTripView,
+)
 from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion
 from app.kernel import errors as e
@@ -88,17 +94,7 @@ def describe(view: GuardsView) -> dict[str, Any]:
 
 
 def describe_dry_run(found: DryRun) -> dict[str, Any]:
-    would_trip = [
-        {
-            "guard": one.guard.value,
-            "window": one.window.value,
-            "scope": one.scope.value,
-            "mode": one.mode.value,
-            "messages": one.messages,
-            "values": one.values,
-        }
-        for one in found.replayed.would_trip
-    ]
+    would_trip = [WouldTripView.write(one) for one in found.replayed.would_trip]
     return {
         "dry_run": True,
         "revision": found.revision,

@@ -7,14 +7,13 @@ from sqlalchemy import Connection, select, update
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
-from app.access.store import visible_to
+from app.access.store import required, visible_to
 from app.db.engine import Database
 from app.db.filters import PageFilter, equal, given, load_page
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind
 from app.guards.tables import alerts
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,7 @@ class AcknowledgeAlert:
             columns.id == alert_id, visible_to(principal, columns.workspace_id)
         )
         with self.database.writing() as connection:
-            found = connection.execute(own.with_for_update()).one_or_none()
-            if found is None:
-                raise NotFound
+            found = required(connection.execute(own.with_for_update()).one_or_none())
             if found.acknowledged_at is not None:
                 return found
             now = self.clock.now()
@@ -61,12 +58,6 @@ class AcknowledgeAlert:
                 .where(columns.id == alert_id)
                 .values(acknowledged_at=now, acknowledged_by=principal.key_name)
             )
-            record_workspace_event(
-                connection,
-                principal,
-                found.workspace_id,
-                "alert.acknowledged",
-                now,
-                target=alert_id,
-            )
+            of_alert = found.workspace_id, "alert.acknowledged", now
+            record_workspace_event(connection, principal, *of_alert, target=alert_id)
             return connection.execute(own).one()

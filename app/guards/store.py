@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, null, select, update
 
 from app.access.audit import record_workspace_event
+from app.access.store import required
 from app.access.tables import workspaces
 from app.db.inserts import upsert
 from app.destinations.manage import ChangeRequest
@@ -18,7 +19,6 @@ from app.guards.configuration import (
 )
 from app.guards.limits import GuardConfiguration
 from app.guards.tables import guard_revisions, guard_settings
-from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
 
@@ -37,19 +37,13 @@ class StoredGuards:
 def load_guards(connection: Connection, workspace_id: UUID) -> StoredGuards:
     """Raises `NotFound`."""
     columns = guard_settings.c
-    row = connection.execute(
-        select(
-            workspaces.c.home_country,
-            workspaces.c.created_at,
-            columns.revision,
-            columns.guards,
-            columns.updated_at,
-        )
+    of_workspace = workspaces.c.home_country, workspaces.c.created_at
+    query = (
+        select(*of_workspace, columns.revision, columns.guards, columns.updated_at)
         .outerjoin(guard_settings, columns.workspace_id == workspaces.c.id)
         .where(workspaces.c.id == workspace_id)
-    ).one_or_none()
-    if row is None:
-        raise NotFound
+    )
+    row = required(connection.execute(query).one_or_none())
     own = connection.execute(
         select(use_cases.c.id, use_cases.c.guards).where(
             use_cases.c.workspace_id == workspace_id, use_cases.c.deleted_at.is_(None)

@@ -1,6 +1,5 @@
 """Routes that send and read messages, with their price and feedback."""
 
-from typing import Any
 from uuid import UUID
 
 from flask import request
@@ -10,10 +9,9 @@ from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.filters import PageFilter
 from app.kernel import errors as e
-from app.kernel.clock import rfc3339
-from app.messages.queries.billing import Feedback, load_price, store_feedback
+from app.messages.queries.billing import load_price, store_feedback
 from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages
-from app.messages.record import MessageRecord, render_for
+from app.messages.record import render_for
 from app.messages.schemas import (
     EventList,
     EventView,
@@ -26,10 +24,10 @@ from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.web.bodies import read_json
 from app.web.errors import REPLAYED
-from app.web.fields import StrictSchema, TrueOrFalse, View, about
+from app.web.fields import StrictSchema, Time, TrueOrFalse, View, about
 from app.web.pages import PageQuery, page
 from app.web.registry import current_time, get_service, reading, writing
-from app.web.routes import Answer, Json, Routes, json_answer, json_text_answer
+from app.web.routes import Answer, Json, Routes, json_text_answer
 from app.web.waiting import may_wait, run_again_when
 
 routes = Routes("SMS")
@@ -99,11 +97,7 @@ def list_sms(principal: Principal, query: MessageFilter) -> Json:
     """List messages, newest first."""
     with reading() as connection:
         found = load_messages(connection, principal, query, current_time())
-
-    def shown(message: MessageRecord) -> dict[str, Any]:
-        return render_for(message, principal.role)
-
-    return page(found, query.limit, shown)
+    return page(found, query.limit, lambda message: render_for(message, principal.role))
 
 
 @routes.add("GET", "/v1/sms/{message_id}", VIEWER, {200: MessageView}, errors=(e.NotFound,))
@@ -111,8 +105,6 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
     """Show one message."""
     with reading() as connection:
         found = load_message(connection, principal, message_id, current_time())
-    if found is None:
-        raise e.NotFound
     return render_for(found, principal.role)
 
 
@@ -127,10 +119,8 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
 def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -> Json:
     """List the reports about a message, oldest first."""
     with reading() as connection:
-        found = load_message(connection, principal, message_id, current_time())
+        load_message(connection, principal, message_id, current_time())
         events = load_events(connection, message_id, query)
-    if found is None:
-        raise e.NotFound
     return page(events, query.limit, EventView.write)
 
 
@@ -150,7 +140,6 @@ class PriceView(View):
 
 
 class FeedbackBody(StrictSchema):
-    makes = Feedback
     converted = TrueOrFalse(
         required=True, metadata=about("Whether the recipient did what the message was for")
     )
@@ -161,7 +150,7 @@ class FeedbackView(View):
 
     message_id = fields.UUID()
     converted = fields.Boolean()
-    converted_at = fields.DateTime(metadata=about("When it was first reported so"))
+    converted_at = Time(metadata=about("When it was first reported so"))
 
 
 @routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))
@@ -169,9 +158,7 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     """Show the estimated and the actual price of a message."""
     with reading() as connection:
         found = load_price(connection, principal, message_id, current_time())
-    if found is None:
-        raise e.NotFound
-    return found.as_json()
+    return PriceView.write(found)
 
 
 @routes.add(
@@ -182,16 +169,8 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     body=FeedbackBody,
     errors=(e.NotFound,),
 )
-def post_sms_feedback(principal: Principal, message_id: UUID, body: Feedback) -> Answer:
+def post_sms_feedback(principal: Principal, message_id: UUID, body: dict[str, bool]) -> Json:
     """Report whether a message converted; the last report counts."""
     with writing() as (connection, now):
-        stored = store_feedback(connection, principal, message_id, body, now)
-    if stored is None:
-        raise e.NotFound
-    return json_answer(
-        {
-            "message_id": str(stored.message_id),
-            "converted": stored.converted,
-            "converted_at": rfc3339(stored.converted_at),
-        }
-    )
+        stored = store_feedback(connection, principal, message_id, body["converted"], now)
+    return FeedbackView.write(stored)

@@ -271,11 +271,7 @@ def list_opt_outs(principal: Principal, query: OptOutFilter) -> Json:
     """List opt-outs, newest first."""
     with reading() as connection:
         found = load_opt_outs(connection, principal, query)
-
-    def shown(row: AnyRow) -> dict[str, Any]:
-        return render_opt_out(row, principal)
-
-    return page(found, query.limit, shown)
+    return page(found, query.limit, lambda row: render_opt_out(row, principal))
 
 
 @opt_out_routes.add("POST", "/v1/opt-outs", ADMIN, {201: OptOutView}, body=OptOutBody)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from marshmallow import RAISE, Schema, fields, post_load, validate
 from marshmallow import ValidationError as SchemaError
+from sqlalchemy import Row
 
 from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.countries import is_country
@@ -65,8 +66,10 @@ class View(Schema):
 
     @classmethod
     def write(cls, row: Any, **more: Any) -> dict[str, Any]:
-        """``more`` has values that the row lacks, or has in another form."""
-        found: dict[str, Any] = _view(cls).dump({**row._asdict(), **more})
+        """Write a row or a dataclass; ``more`` has values that it lacks, or has in another form."""
+        names = row._fields if isinstance(row, Row) else row.__slots__
+        values = {name: getattr(row, name) for name in names}
+        found: dict[str, Any] = _view(cls).dump(values | more)
         return found
 
 

@@ -188,11 +188,7 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: Deli
         load_endpoint(connection, principal, endpoint_id)
         found = load_deliveries(connection, endpoint_id, query)
         attempts = load_attempts(connection, [row.id for row in found])
-
-    def shown(row: AnyRow) -> dict[str, Any]:
-        return render_delivery(row, attempts.get(row.id, ()))
-
-    return page(found, query.limit, shown)
+    return page(found, query.limit, lambda row: render_delivery(row, attempts.get(row.id, ())))
 
 
 @routes.add(

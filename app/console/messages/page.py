@@ -11,7 +11,6 @@ from flask import Response, request
 from marshmallow import post_load
 from sqlalchemy import Connection
 
-from app.access.store import required
 from app.console.messages.verdict_labels import refusal_label
 from app.console.ui.forms import (
     DaysSearch,
@@ -232,8 +231,7 @@ def _message(
 ) -> Response:
     now = current_time()
     with reading() as connection:
-        message = load_message_details(connection, current_user.principal, message_id, now)
-        found = required(message)
+        found = load_message_details(connection, current_user.principal, message_id, now)
         events = load_events(connection, message_id, PageFilter(EVENTS_SHOWN))
         watched = is_watched(found, now)
         mark = marker(found, events)

@@ -1,6 +1,5 @@
 """Routes of rules, inheritance, history, checks, refusals and geo permissions."""
 
-from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -42,7 +41,7 @@ from app.destinations.api.schemas import (
 from app.destinations.geo_permissions.check import CheckProvider, error_of, load_permissions_view
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
-from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
+from app.destinations.storage.policies import load_use_case_countries, rule_json
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.whole_numbers import read_whole_number
@@ -115,7 +114,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     """Return whether the workspace inherits, and which workspace owns the policy."""
     with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
-    return policy_answer(effective, _inheritance(effective))
+    return policy_answer(effective, InheritanceView.write(effective))
 
 
 @routes.add(
@@ -126,20 +125,13 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     body=InheritanceBody,
     **CHANGE,
 )
-def set_inheritance(principal: Principal, workspace_id: UUID, body: bool, query: bool) -> Answer:
+def set_inheritance(
+    principal: Principal, workspace_id: UUID, body: dict[str, bool], query: bool
+) -> Answer:
     """Inherit the parent's policy, or start an own one from a copy of it."""
-    change = changes.SetInheritance(body)
+    change = changes.SetInheritance(body["inherit"])
     changed = make_change(principal, workspace_id, change, dry_run=query)
-    return changed_answer(changed, _inheritance(changed.effective))
-
-
-def _inheritance(effective: EffectivePolicy) -> dict[str, Any]:
-    parent = effective.parent_id
-    return {
-        "inherit": effective.inherits,
-        "parent_workspace_id": None if parent is None else str(parent),
-        "owner_workspace_id": str(effective.owner_id),
-    }
+    return changed_answer(changed, InheritanceView.write(changed.effective))
 
 
 @routes.add(

@@ -140,10 +140,6 @@ class RuleBody(StrictSchema):
 class InheritanceBody(StrictSchema):
     inherit = TrueOrFalse(required=True)
 
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> bool:
-        return bool(data["inherit"])
-
 
 class CheckBody(StrictSchema):
     makes = WantedCheck
@@ -214,9 +210,9 @@ RulePage = page_of(RuleView, "The rules of a policy, oldest first.")
 class InheritanceView(View):
     """Whether a workspace inherits, and which workspace owns its policy."""
 
-    inherit = fields.Boolean()
-    parent_workspace_id = fields.UUID(allow_none=True)
-    owner_workspace_id = fields.UUID()
+    inherit = fields.Boolean(attribute="inherits")
+    parent_workspace_id = fields.UUID(attribute="parent_id", allow_none=True)
+    owner_workspace_id = fields.UUID(attribute="owner_id")
 
 
 class ActorView(View):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor
+from app.access.store import required
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import MAX_DEPTH
 from app.db.rows import AnyRow, from_row
@@ -16,7 +17,6 @@ from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.destinations.policy.state import CountryChange, PolicyState
 from app.destinations.tables import destination_policies, destination_revisions, destination_rules
 from app.kernel.clock import parse_rfc3339, rfc3339
-from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
 from app.webhooks.outbox import EventType, add_event
@@ -89,7 +89,7 @@ def load_effective(connection: Connection, workspace_id: UUID) -> EffectivePolic
 
 def _load_row(connection: Connection, workspace_id: UUID) -> AnyRow:
     owner = _OWNER.bindparams(workspace_id=workspace_id).columns(id=Uuid).scalar_subquery()
-    row = connection.execute(
+    query = (
         select(
             workspaces.c.id,
             workspaces.c.organization_id,
@@ -106,10 +106,8 @@ def _load_row(connection: Connection, workspace_id: UUID) -> AnyRow:
         .join(organizations, organizations.c.id == workspaces.c.organization_id)
         .outerjoin(destination_policies, destination_policies.c.workspace_id == owner)
         .where(workspaces.c.id == workspace_id)
-    ).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    )
+    return required(connection.execute(query).one_or_none())
 
 
 def _load_revision(connection: Connection, owner_id: UUID | None) -> int | None:
@@ -136,16 +134,13 @@ def load_use_case_countries(
     connection: Connection, workspace_id: UUID, use_case_id: UUID
 ) -> frozenset[str] | None:
     """Raises `NotFound`."""
-    row = connection.execute(
-        select(use_cases.c.allowed_destinations).where(
-            use_cases.c.id == use_case_id,
-            use_cases.c.workspace_id == workspace_id,
-            use_cases.c.deleted_at.is_(None),
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound
-    return None if row.allowed_destinations is None else frozenset(row.allowed_destinations)
+    query = select(use_cases.c.allowed_destinations).where(
+        use_cases.c.id == use_case_id,
+        use_cases.c.workspace_id == workspace_id,
+        use_cases.c.deleted_at.is_(None),
+    )
+    (countries,) = required(connection.execute(query).one_or_none())
+    return None if countries is None else frozenset(countries)
 
 
 def inheriting_workspaces(connection: Connection, workspace_id: UUID) -> list[UUID]:
@@ -166,10 +161,7 @@ def load_revision(connection: Connection, workspace_id: UUID, revision: int) -> 
     query = select(destination_revisions).where(
         columns.workspace_id == workspace_id, columns.revision == revision
     )
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFound
-    return row
+    return required(connection.execute(query).one_or_none())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from app.access.principal import Principal
 from app.db.rows import AnyRow, from_row
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.queries.billing import actual_price
-from app.messages.queries.read import MessageFilter, load_newest, one_message
+from app.messages.queries.read import MessageFilter, load_newest, require_message
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import UNSETTLED, Submission
 from app.messages.tables import messages
@@ -62,10 +62,9 @@ _COLUMNS = (*RECORD_COLUMNS, *(messages.c[name] for name in _BESIDE))
 
 def load_message_details(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
-) -> MessageDetails | None:
-    """Return None if it is absent, another tenant's, or no message."""
-    row = connection.execute(one_message(_COLUMNS, principal, message_id, now)).one_or_none()
-    return None if row is None else _details(row)
+) -> MessageDetails:
+    """Raises `NotFound`, as `require_message`."""
+    return _details(require_message(connection, _COLUMNS, principal, message_id, now))
 
 
 def load_message_details_page(

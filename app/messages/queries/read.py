@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from app.access.principal import Principal
-from app.access.store import visible_to
+from app.access.store import required, visible_to
 from app.access.tables import workspaces
 from app.db.filters import PageFilter, given, load_page, newest_of
 from app.db.rows import AnyRow
@@ -65,19 +65,22 @@ def visible(now: datetime) -> ColumnElement[bool]:
 
 def load_message(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
-) -> MessageRecord | None:
-    """Return None if it is absent, another tenant's, or no message."""
-    query = one_message(RECORD_COLUMNS, principal, message_id, now)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else record_from(row)
+) -> MessageRecord:
+    """Raises `NotFound`, as `require_message`."""
+    return record_from(require_message(connection, RECORD_COLUMNS, principal, message_id, now))
 
 
-def one_message(
-    shown: Iterable[ColumnElement[Any]], principal: Principal, message_id: UUID, now: datetime
-) -> Select[*tuple[Any, ...]]:
-    return select(*shown).where(
-        messages.c.id == message_id, visible_to(principal, messages.c.workspace_id), visible(now)
-    )
+def require_message(
+    connection: Connection,
+    shown: Iterable[ColumnElement[Any]],
+    principal: Principal,
+    message_id: UUID,
+    now: datetime,
+) -> AnyRow:
+    """Raises `NotFound` if it is absent, another tenant's, or no message."""
+    is_visible = visible_to(principal, messages.c.workspace_id)
+    query = select(*shown).where(messages.c.id == message_id, is_visible, visible(now))
+    return required(connection.execute(query).one_or_none())
 
 
 def load_messages(
