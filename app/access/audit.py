@@ -1,6 +1,6 @@
 """SQL of audit events."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -31,15 +31,11 @@ def record_audit_event(
     connection.execute(
         insert(audit_events).values(
             id=new_id(),
-            organization_id=audit_event.organization_id,
-            workspace_id=audit_event.workspace_id,
             at=now,
             actor_kind=actor.kind,
             actor_id=actor.actor_id,
             actor_name=actor.name,
-            action=audit_event.action,
-            target=audit_event.target,
-            reason=audit_event.reason,
+            **asdict(audit_event),
         )
     )
 

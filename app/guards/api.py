@@ -29,12 +29,11 @@ from app.web.routes import Answer, Json, Routes, json_answer
 
 PATH = "/v1/workspaces/{workspace_id}/guards"
 routes = Routes("Guards")
+_ABSENT = (e.NotFound,)
 _REVISION = {"ETag": "The revision of the guards, quoted; give it back in If-Match"}
 
 
-@routes.add(
-    "GET", PATH, VIEWER, {200: GuardsDocument}, answer_headers=_REVISION, errors=(e.NotFound,)
-)
+@routes.add("GET", PATH, VIEWER, {200: GuardsDocument}, answer_headers=_REVISION, errors=_ABSENT)
 def get_guards(principal: Principal, workspace_id: UUID) -> Answer:
     """Return the guards of a workspace."""
     _check_access(principal, workspace_id)
@@ -65,7 +64,7 @@ def replace_guards(
     return _answer(manage.change(workspace_id, body, asked))
 
 
-@routes.add("GET", f"{PATH}/suggestion", VIEWER, {200: GuardsSuggestion}, errors=(e.NotFound,))
+@routes.add("GET", PATH + "/suggestion", VIEWER, {200: GuardsSuggestion}, errors=_ABSENT)
 def suggest_guards(principal: Principal, workspace_id: UUID) -> Json:
     """Suggest limits that fit the messages of the last 15 days."""
     _check_access(principal, workspace_id)

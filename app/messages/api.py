@@ -31,12 +31,15 @@ from app.web.routes import Answer, Json, Routes, json_text_answer
 from app.web.waiting import may_wait, run_again_when
 
 routes = Routes("SMS")
+PATH = "/v1/sms"
+ONE = PATH + "/{message_id}"
+_ABSENT = (e.NotFound,)
 _SENDER = RequiresLater(Role.SENDER)
 
 
 @routes.add(
     "POST",
-    "/v1/sms",
+    PATH,
     _SENDER,
     {201: MessageView},
     body=SendBody,
@@ -92,7 +95,7 @@ def _idempotent_request() -> IdempotentRequest | None:
     return None if key is None else identify(key, read_json())
 
 
-@routes.add("GET", "/v1/sms", VIEWER, {200: MessagePage}, query=MessageListQuery)
+@routes.add("GET", PATH, VIEWER, {200: MessagePage}, query=MessageListQuery)
 def list_sms(principal: Principal, query: MessageFilter) -> Json:
     """List messages, newest first."""
     with reading() as connection:
@@ -100,7 +103,7 @@ def list_sms(principal: Principal, query: MessageFilter) -> Json:
     return page(found, query.limit, lambda message: render_for(message, principal.role))
 
 
-@routes.add("GET", "/v1/sms/{message_id}", VIEWER, {200: MessageView}, errors=(e.NotFound,))
+@routes.add("GET", ONE, VIEWER, {200: MessageView}, errors=_ABSENT)
 def get_sms(principal: Principal, message_id: UUID) -> Json:
     """Show one message."""
     with reading() as connection:
@@ -108,14 +111,7 @@ def get_sms(principal: Principal, message_id: UUID) -> Json:
     return render_for(found, principal.role)
 
 
-@routes.add(
-    "GET",
-    "/v1/sms/{message_id}/events",
-    VIEWER,
-    {200: EventList},
-    query=PageQuery,
-    errors=(e.NotFound,),
-)
+@routes.add("GET", ONE + "/events", VIEWER, {200: EventList}, query=PageQuery, errors=_ABSENT)
 def list_sms_events(principal: Principal, message_id: UUID, query: PageFilter) -> Json:
     """List the reports about a message, oldest first."""
     with reading() as connection:
@@ -153,7 +149,7 @@ class FeedbackView(View):
     converted_at = Time(metadata=about("When it was first reported so"))
 
 
-@routes.add("GET", "/v1/sms/{message_id}/price", VIEWER, {200: PriceView}, errors=(e.NotFound,))
+@routes.add("GET", ONE + "/price", VIEWER, {200: PriceView}, errors=_ABSENT)
 def get_sms_price(principal: Principal, message_id: UUID) -> Json:
     """Show the estimated and the actual price of a message."""
     with reading() as connection:
@@ -162,12 +158,7 @@ def get_sms_price(principal: Principal, message_id: UUID) -> Json:
 
 
 @routes.add(
-    "POST",
-    "/v1/sms/{message_id}/feedback",
-    SENDER,
-    {200: FeedbackView},
-    body=FeedbackBody,
-    errors=(e.NotFound,),
+    "POST", ONE + "/feedback", SENDER, {200: FeedbackView}, body=FeedbackBody, errors=_ABSENT
 )
 def post_sms_feedback(principal: Principal, message_id: UUID, body: dict[str, bool]) -> Json:
     """Report whether a message converted; the last report counts."""

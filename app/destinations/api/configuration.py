@@ -68,6 +68,7 @@ CAPABILITY = "sms"
 PATH = "/workspaces/{workspace_id}/destination-management/capability/{capability}"
 # What a change of the configuration, or its dry run, is answered with.
 CHANGED: dict[int, Shape] = {200: (DestinationManagement, DryRunView)}
+BLOCKED: dict[int, Shape] = {200: (DestinationManagementBlockResponse, DryRunView)}
 CHANGE: dict[str, Any] = {
     "query": DryRunQuery,
     "headers": CHANGE_HEADERS,
@@ -166,14 +167,7 @@ def allow_destinations(
     return changed_answer(make_change(principal, workspace_id, change, dry_run=query))
 
 
-@routes.add(
-    "POST",
-    PATH + "/block",
-    ADMIN,
-    {200: (DestinationManagementBlockResponse, DryRunView)},
-    body=BlockBody,
-    **CHANGE,
-)
+@routes.add("POST", PATH + "/block", ADMIN, BLOCKED, body=BlockBody, **CHANGE)
 def block_destinations(
     principal: Principal, workspace_id: UUID, body: WantedCountries, query: bool
 ) -> Answer:

@@ -49,10 +49,14 @@ from app.providers.port import GeoFacts
 from app.web.fields import View
 from app.web.pages import PageQuery, page
 from app.web.registry import current_time, get_service, reading
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer, Routes, Shape
 
 routes = Routes(**ROUTES)
 _ABSENT = (e.NotFound,)
+_NOT_ASKED = (e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable)
+_HISTORY: dict[int, Shape] = {200: (RevisionPage, "text/csv")}
+_INHERITANCE: dict[int, Shape] = {200: (InheritanceView, DryRunView)}
+_RESTORE = CHANGE | {"errors": (e.BadRequest, *CHANGE["errors"])}
 
 
 class CheckProblemView(View):
@@ -117,14 +121,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
     return policy_answer(effective, InheritanceView.write(effective))
 
 
-@routes.add(
-    "PUT",
-    PATH + "/inheritance",
-    ADMIN,
-    {200: (InheritanceView, DryRunView)},
-    body=InheritanceBody,
-    **CHANGE,
-)
+@routes.add("PUT", PATH + "/inheritance", ADMIN, _INHERITANCE, body=InheritanceBody, **CHANGE)
 def set_inheritance(
     principal: Principal, workspace_id: UUID, body: dict[str, bool], query: bool
 ) -> Answer:
@@ -134,14 +131,7 @@ def set_inheritance(
     return changed_answer(changed, InheritanceView.write(changed.effective))
 
 
-@routes.add(
-    "GET",
-    PATH + "/history",
-    VIEWER,
-    {200: (RevisionPage, "text/csv")},
-    query=HistoryQuery,
-    errors=_ABSENT,
-)
+@routes.add("GET", PATH + "/history", VIEWER, _HISTORY, query=HistoryQuery, errors=_ABSENT)
 def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter) -> Answer:
     """List the history, newest first, as JSON or CSV."""
     reader = _reader_of(principal)
@@ -156,13 +146,7 @@ def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter)
     return policy_answer(effective, shown)
 
 
-@routes.add(
-    "POST",
-    PATH + "/history/{revision}/restore",
-    ADMIN,
-    CHANGED,
-    **CHANGE | {"errors": (e.BadRequest, *CHANGE["errors"])},
-)
+@routes.add("POST", PATH + "/history/{revision}/restore", ADMIN, CHANGED, **_RESTORE)
 def restore_revision(
     principal: Principal, workspace_id: UUID, revision: str, query: bool
 ) -> Answer:
@@ -219,13 +203,7 @@ def get_provider(principal: Principal, workspace_id: UUID) -> Answer:
     return policy_answer(effective, view.as_json())
 
 
-@routes.add(
-    "POST",
-    PATH + "/provider",
-    ADMIN,
-    {200: ProviderView},
-    errors=(e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable),
-)
+@routes.add("POST", PATH + "/provider", ADMIN, {200: ProviderView}, errors=_NOT_ASKED)
 def check_provider(principal: Principal, workspace_id: UUID) -> Answer:
     """Read the workspace's geo permissions from Twilio, and compare the policy with them."""
     with reading() as connection:

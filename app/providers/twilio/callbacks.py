@@ -46,7 +46,10 @@ _OTHER_SIGNING = "X-Twilio-Webhooks-Signature-Settings"
 _DIAGNOSES = Rate(per_second=1, burst=20)
 _STOP = frozenset(["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"])
 _START = frozenset(["START", "UNSTOP", "YES"])
-_ERRORS = (e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable)
+_SIGNED: dict[str, Any] = {
+    "headers": SIGNATURE_HEADER,
+    "errors": (e.UnsupportedMediaType, e.Forbidden, e.PayloadTooLarge, e.ServiceUnavailable),
+}
 _REPORT = {
     "AccountSid": "AC" + "0" * 32,
     "MessageSid": "SM" + "0" * 32,
@@ -201,15 +204,7 @@ def _other_bases() -> list[str]:
 routes = Routes("Twilio webhooks")
 
 
-@routes.add(
-    "POST",
-    STATUS_PATH,
-    SignedByTwilio(),
-    {204: None},
-    form=_REPORT,
-    headers=SIGNATURE_HEADER,
-    errors=_ERRORS,
-)
+@routes.add("POST", STATUS_PATH, SignedByTwilio(), {204: None}, form=_REPORT, **_SIGNED)
 def sms_status(signed: SignedForm) -> Answer:
     """Receive a status callback; duplicates and unknown messages are acknowledged."""
     get_service(Callbacks).report(read_report(signed))
@@ -238,15 +233,7 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
     )
 
 
-@routes.add(
-    "POST",
-    INBOUND_PATH,
-    SignedByTwilio(),
-    {200: "text/xml"},
-    form=_INBOUND,
-    headers=SIGNATURE_HEADER,
-    errors=_ERRORS,
-)
+@routes.add("POST", INBOUND_PATH, SignedByTwilio(), {200: "text/xml"}, form=_INBOUND, **_SIGNED)
 def sms_inbound(signed: SignedForm) -> Answer:
     """Receive an inbound message: STOP and START change the opt-out list."""
     number = PhoneNumber.parse(signed.text("From") or "")
