@@ -7,10 +7,12 @@ tenth of its time.
 
 import json
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import structlog
+from twilio.base.exceptions import TwilioException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -103,6 +105,14 @@ def read_json(answer: Response) -> Any:
         return json.loads(str(answer.text))
     except (ValueError, RecursionError):
         return None
+
+
+def get_json(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
+    """Return None for what is not JSON; raises `TwilioException` with an answer that is not 200."""
+    answer = client.request("GET", url, params=params)
+    if answer.status_code != HTTPStatus.OK:
+        raise TwilioException("not answered", answer)
+    return read_json(answer)
 
 
 def storable_sender(sender: object) -> str | None:

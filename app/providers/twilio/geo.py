@@ -4,12 +4,8 @@ Source: Twilio, GeoPermissions resource and error 30649. No path contains an acc
 subaccount uses its own token. A refused change is reported per item inside a 200.
 """
 
-import json
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
-
-from twilio.base.exceptions import TwilioException
 
 from app.kernel.countries import is_country
 from app.providers.port import (
@@ -20,7 +16,7 @@ from app.providers.port import (
     ProviderUnknown,
     WantedPermission,
 )
-from app.providers.twilio.client import TwilioClients
+from app.providers.twilio.client import TwilioClients, get_json
 from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
 _FACTS = GeoFacts(
@@ -65,10 +61,7 @@ class TwilioGeoPermissions:
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
         try:
-            answer = self._clients.of(account).request("GET", _URL)
-            if answer.status_code != HTTPStatus.OK:
-                raise TwilioException(answer)
-            listed = json.loads(answer.text).get("permissions")
+            listed = get_json(self._clients.of(account), _URL).get("permissions")
         except UNREADABLE_ANSWER as problem:
             raise unknown(problem) from problem
         found = (_read(entry) for entry in _entries(listed))

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from app.kernel.phone import PhoneNumber
 from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import Charge, Listing, ProviderAccount, ProviderMessage, ProviderUnknown
-from app.providers.twilio.client import API, TwilioClients, messages_url, read_json, storable_sender
+from app.providers.twilio.client import API, TwilioClients, get_json, messages_url, storable_sender
 from app.providers.twilio.codes import MESSAGE_SID, read_code, refusal_kind, status_of
 from app.providers.twilio.unknown import said_by, unknown
 
@@ -28,7 +27,6 @@ _PAGE = 100
 _MOST_PAGES = 20
 # Of the messages of an account in a few hours.
 _MOST_CHARGES = 10_000
-_OK = 200
 _NO_SUCH_MESSAGE = 20404
 _LONGEST_STATUS = 40
 _PRICE = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -44,7 +42,7 @@ class TwilioMessages:
     def fetch(self, account: ProviderAccount, message_sid: str) -> ProviderMessage | None:
         url = f"{API}/2010-04-01/Accounts/{account.sid}/Messages/{message_sid}.json"
         try:
-            found = _read(_get(self._clients.of(account), url))
+            found = _read(get_json(self._clients.of(account), url))
         except Exception as problem:
             if said_by(problem)[1] == _NO_SUCH_MESSAGE:
                 return None
@@ -80,13 +78,6 @@ def _seconds(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _get(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
-    answer = client.request("GET", url, params=params)
-    if answer.status_code != _OK:
-        raise TwilioException("not answered", answer)
-    return read_json(answer)
-
-
 def _pages(
     client: Client, account_sid: str, wanted: Mapping[str, object], most: int = _MOST_PAGES
 ) -> Iterator[list[Any] | None]:
@@ -94,7 +85,7 @@ def _pages(
     url = messages_url(account_sid)
     params: dict[str, object] | None = {**wanted, "PageSize": _PAGE}
     for _ in range(most):
-        page = _get(client, url, params)
+        page = get_json(client, url, params)
         if not isinstance(page, dict) or not isinstance(page.get("messages"), list):
             raise TypeError("a list that is none")
         yield page["messages"]
