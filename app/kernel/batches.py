@@ -24,6 +24,7 @@ class _Waiting(Generic[Item, Result]):
     batch: "list[_Waiting[Item, Result]] | None" = None
     result: Result | None = None
     problem: BaseException | None = None
+    is_left_out: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -60,13 +61,13 @@ class Batches(Generic[Item, Result]):
         self,
         key: Hashable,
         item: Item,
-        together: Callable[[Sequence[Item]], Sequence[Result] | None],
+        together: Callable[[Sequence[Item]], Sequence[Result | None] | None],
         alone: Callable[[Item], Result],
     ) -> Result:
         """Return the item's result.
 
-        ``together`` does several items; it returns None if it did nothing, and ``alone`` must do
-        each.
+        ``together`` does several items, and returns None for those that it leaves out: their own
+        threads do them with ``alone``. If it returns None for all, they are done one by one.
         """
         mine: _Waiting[Item, Result] = _Waiting(item)
         with self._guard:
@@ -83,6 +84,8 @@ class Batches(Generic[Item, Result]):
                 self._end(key, queue)
                 for other in mine.batch[1:]:
                     other.called.release()
+        if mine.is_left_out:
+            return alone(item)
         if mine.problem is not None:
             raise mine.problem
         return mine.result  # type: ignore[return-value]  # it is set without a problem
@@ -106,10 +109,10 @@ class Batches(Generic[Item, Result]):
 
 def _do_all(
     batch: list[_Waiting[Item, Result]],
-    together: Callable[[Sequence[Item]], Sequence[Result] | None],
+    together: Callable[[Sequence[Item]], Sequence[Result | None] | None],
     alone: Callable[[Item], Result],
 ) -> None:
-    """Set each item's result or problem."""
+    """Set each item's result or problem, or that it is left out."""
     if len(batch) > 1:
         try:
             results = together([one.item for one in batch])
@@ -119,7 +122,7 @@ def _do_all(
             return
         if results is not None:
             for one, result in zip(batch, results, strict=True):
-                one.result = result
+                one.result, one.is_left_out = result, result is None
             return
     for one in batch:
         try:

@@ -17,19 +17,20 @@ class Work:
         self.batches: Batches[str, str] = Batches(most_running, patience_seconds)
         self.done: list[tuple[str, ...]] = []
         self.apart: set[str] = set()
+        self.left_out: set[str] = set()
         self.broken: set[str] = set()
         self.began, self.goes_on = threading.Event(), threading.Event()
 
     def do(self, item: str, key: str = "key") -> str:
         return self.batches.do(key, item, self.together, self.alone)
 
-    def together(self, items: Sequence[str]) -> list[str] | None:
+    def together(self, items: Sequence[str]) -> list[str | None] | None:
         if self.broken.intersection(items):
             raise KeyError("together")
         if self.apart.intersection(items):
             return None
-        self.done.append(tuple(items))
-        return [item.upper() for item in items]
+        self.done.append(tuple(item for item in items if item not in self.left_out))
+        return [None if item in self.left_out else item.upper() for item in items]
 
     def alone(self, item: str) -> str:
         if item == "first":
@@ -109,6 +110,14 @@ def test_items_that_cannot_be_done_together_are_done_one_by_one() -> None:
     with pytest.raises(ValueError, match="c"):
         c.result()
     assert work.done == [("first",), ("b",), ("d",)]
+
+
+def test_an_item_that_a_batch_leaves_out_is_done_by_its_own_thread() -> None:
+    """Break: return None for it."""
+    work = Work()
+    work.left_out.add("c")
+    assert [one.result() for one in work.run(["b", "c", "d"])] == ["B", "C", "D"]
+    assert work.done == [("first",), ("b", "d"), ("c",)]
 
 
 def test_a_problem_of_the_whole_batch_is_raised_by_each_thread() -> None:

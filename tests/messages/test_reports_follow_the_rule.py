@@ -14,8 +14,6 @@ from app.messages.delivery.apply_report import (
     AppliedReport,
     Report,
     apply_report,
-    apply_unusual,
-    may_move,
     move_messages,
 )
 from app.messages.lifecycle import effects_of, transition
@@ -74,8 +72,8 @@ def _expected(
 
 def _apply_with_others(connection: Connection, report: Report) -> AppliedReport | None:
     """As a report is applied that arrives while others are."""
-    (moved,) = move_messages(connection, [report]) if may_move(report) else [None]
-    return moved or apply_unusual(connection, report)
+    (moved,) = move_messages(connection, [report])
+    return moved or apply_report(connection, report)
 
 
 @pytest.mark.parametrize("apply", [apply_report, _apply_with_others])

@@ -256,44 +256,13 @@ WHERE id = (
 
 def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
     """Return None if no message of the account matches."""
-    return move_message(connection, report) or apply_unusual(connection, report)
-
-
-def may_move(report: Report) -> bool:
-    return report.message_id is not None and bool(_CONSTANTS[report.status]["replaced"])
-
-
-def move_message(connection: Connection, report: Report) -> AppliedReport | None:
-    """Apply the usual report; None if it or the message is another one."""
-    if not may_move(report) or not _move(connection, _values(report), report.at):
-        return None
-    return _moved_by(report)
-
-
-def move_messages(connection: Connection, reports: Sequence[Report]) -> list[AppliedReport | None]:
-    """Apply the usual reports on PostgreSQL, of several about one message only the first."""
-    first = {report.message_id: report for report in reversed(reports)}
-    given = map(_values, first.values())
-    rows = rows_json({name: values[name] for name in _TYPES} for values in given)
-    found = USUAL_REPORT.together.first(connection, {"reports": rows}).moved or ()
-    moved = set(map(UUID, found))
-    return [
-        _moved_by(report)
-        if report.message_id in moved and report is first[report.message_id]
-        else None
-        for report in reports
-    ]
-
-
-def _moved_by(report: Report) -> AppliedReport | None:
-    if report.message_id is None:
-        return None
-    return AppliedReport(report.message_id, applied=True, reason=None)
-
-
-def apply_unusual(connection: Connection, report: Report) -> AppliedReport | None:
-    """Apply any report; None if no message of the account matches."""
     values = _values(report)
+    if (
+        report.message_id is not None
+        and values["replaced"]
+        and _move(connection, values, report.at)
+    ):
+        return AppliedReport(report.message_id, applied=True, reason=None)
     run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
     if connection.dialect.name == "postgresql":
         row = run.on_postgresql.first(connection, values)
@@ -312,8 +281,24 @@ def apply_unusual(connection: Connection, report: Report) -> AppliedReport | Non
     return _applied_report(event)
 
 
+def move_messages(connection: Connection, reports: Sequence[Report]) -> list[AppliedReport | None]:
+    """Apply the usual reports on PostgreSQL, of several about one message only the first."""
+    usual = [report for report in reports if _CONSTANTS[report.status]["replaced"]]
+    first = {report.message_id: report for report in reversed(usual)}
+    given = map(_values, first.values())
+    rows = rows_json({name: values[name] for name in _TYPES} for values in given)
+    found = USUAL_REPORT.together.first(connection, {"reports": rows}).moved or ()
+    moved = {UUID(message_id) for message_id in found}
+    return [
+        AppliedReport(report.message_id, applied=True, reason=None)
+        if report.message_id in moved and report is first.get(report.message_id)
+        else None
+        for report in reports
+    ]
+
+
 def _move(connection: Connection, values: dict[str, Any], at: datetime) -> bool:
-    """Return False if the message is not as it must be."""
+    """Apply the usual report; return False if the message is not as it must be."""
     if connection.dialect.name == "postgresql":
         return USUAL_REPORT.on_postgresql.run(connection, values) == 1
     moved = USUAL_REPORT.move.first(connection, values)

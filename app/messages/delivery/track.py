@@ -21,9 +21,6 @@ from app.messages.delivery.apply_report import (
     AppliedReport,
     Report,
     apply_report,
-    apply_unusual,
-    may_move,
-    move_message,
     move_messages,
 )
 from app.messages.delivery.guessed_sids import take_back
@@ -62,15 +59,8 @@ class TrackDelivery:
     def _apply(self, report: Report) -> AppliedReport | None:
         """On PostgreSQL, reports that arrive while others are applied are applied together."""
         if self.database.is_sqlite:
-            with self.database.writing_once() as connection:
-                return apply_report(connection, report)
-        moved = None
-        if may_move(report):
-            moved = self.batches.do(_ALL, report, self._move_together, self._move_alone)
-        if moved is not None:
-            return moved
-        with self.database.writing_once() as connection:
-            return apply_unusual(connection, report)
+            return self._apply_alone(report)
+        return self.batches.do(_ALL, report, self._move_together, self._apply_alone)
 
     def _move_together(self, reports: Sequence[Report]) -> list[AppliedReport | None] | None:
         try:
@@ -80,9 +70,9 @@ class TrackDelivery:
             _log.exception("reports_applied_one_by_one")
             return None
 
-    def _move_alone(self, report: Report) -> AppliedReport | None:
+    def _apply_alone(self, report: Report) -> AppliedReport | None:
         with self.database.writing_once() as connection:
-            return move_message(connection, report)
+            return apply_report(connection, report)
 
     def _over_a_guess(self, report: Report) -> AppliedReport | None:
         """Apply a signed report that contradicts a conclusion of the worker.

@@ -247,11 +247,10 @@ class RecordOutcome:
     def _accept(self, new: NewSubmission, accepted: Accepted) -> str | e.PublicError:
         now = self.clock.now()
         acceptance = Acceptance(new, accepted, json.dumps(_as_accepted(new, accepted, now)), now)
-        kept = None
-        if not self.database.is_sqlite:
-            kept = self.batches.do(_ALL, acceptance, self._accept_together, self._accept_alone)
-        if kept is None:
+        if self.database.is_sqlite:
             kept = self._accept_alone(acceptance)
+        else:
+            kept = self.batches.do(_ALL, acceptance, self._accept_together, self._accept_alone)
         if kept is None:
             kept = self._accept_over_a_guess(acceptance)
         if kept is None:
