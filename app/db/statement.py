@@ -116,6 +116,15 @@ def rows_of(parameter: str, row: str, types: Mapping[str, str]) -> str:
     return f"SELECT * FROM {read}"  # noqa: S608
 
 
+def free_rows(rows: str, key: str, table: str) -> str:
+    """Return the SQL ``free``: which rows of a table the rows name that nobody else has locked.
+
+    Two statements that skip locked rows cannot wait for each other.
+    """
+    return f"""free AS (SELECT locked.id FROM {rows} AS r JOIN {table} AS locked
+  ON locked.id = r.{key} FOR UPDATE OF locked SKIP LOCKED)"""  # noqa: S608
+
+
 def rows_json(rows: Iterable[Mapping[str, Any]]) -> str:
     return json.dumps(list(rows), default=str)
 

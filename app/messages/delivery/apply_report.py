@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.db.statement import Statement, rows_json, rows_of, with_rows
+from app.db.statement import Statement, free_rows, rows_json, rows_of, with_rows
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.events import earliest_event_id
@@ -180,8 +180,7 @@ _TYPES = {
 class _UsualStatements:
     """The statements for reports that move accepted messages; they find no other messages.
 
-    ``together`` is for several reports on PostgreSQL, each about another message. It never waits
-    for a message that another transaction changes, so two of them cannot wait for each other.
+    ``together`` is for several reports on PostgreSQL, each about another message.
     """
 
     def __init__(self) -> None:
@@ -202,8 +201,7 @@ reported AS ({_reported(moved)})"""
         source = "FROM reports AS r JOIN free ON free.id = r.message_id "
         self.together = Statement(
             f"""WITH reports AS ({rows_of("reports", "r", _TYPES)}),
-free AS (SELECT m.id FROM reports AS r JOIN messages AS m ON m.id = r.message_id
-  FOR UPDATE OF m SKIP LOCKED),
+{free_rows("reports", "message_id", "messages")},
 {with_rows(move_and_report(moved, source), "r")},
 noted AS ({with_rows(note, "r")} {moved} RETURNING message_id)
 SELECT json_agg(message_id) AS moved FROM noted"""

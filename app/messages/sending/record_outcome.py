@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.engine import Database
-from app.db.statement import Statement, rows_json, rows_of, with_rows
+from app.db.statement import Statement, free_rows, rows_json, rows_of, with_rows
 from app.destinations.policy.evaluate import RuleKind, Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
 from app.guards.counters import give_back
@@ -83,8 +83,7 @@ _ACCEPT_EACH = _ACCEPT.format(source="FROM answers AS r JOIN free ON free.id = r
 _KEEP_EACH = _KEEP.format(source="FROM answers AS r JOIN accepted ON accepted.id = r.message_id ")
 _ACCEPT_TOGETHER = Statement(
     f"""WITH answers AS ({rows_of("answers", "r", _TYPES)}),
-free AS (SELECT m.id FROM answers AS r JOIN messages AS m ON m.id = r.message_id
-  FOR UPDATE OF m SKIP LOCKED),
+{free_rows("answers", "message_id", "messages")},
 accepted AS ({with_rows(_ACCEPT_EACH, "r")} RETURNING m.id),
 kept AS ({with_rows(_KEEP_EACH, "r")} RETURNING k.message_id, k.answer)
 SELECT json_agg(json_build_array(accepted.id, kept.answer)) AS found
