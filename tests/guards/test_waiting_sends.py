@@ -17,13 +17,13 @@ from app.kernel.phone import PhoneNumber
 from app.messages.sending.idempotency import identify
 from app.messages.sending.open_submission import (
     Guarded,
-    NewSubmission,
     OpenGuarded,
     open_submission,
     open_together,
 )
 from app.messages.tables import idempotency_keys, messages
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
+from support.submissions import new_submission
 
 # On SQLite, sends share a commit instead.
 on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
@@ -51,17 +51,12 @@ def _send(
 ) -> Guarded:
     to_number = f"+1202555010{number or place}"
     body = f'"Ünïcode" 😀 {place}'
-    new = NewSubmission(
-        message_id=new_id(),
-        workspace_id=tenant.workspace_id,
-        use_case_id=tenant.use_case_id,
-        account_sid=ACCOUNT,
+    new = new_submission(
+        tenant,
+        NOON,
         to_number=PhoneNumber(to_number),
-        country="US",
         body=body,
         counted_segments=2,
-        policy_revision=1,
-        created_at=NOON,
         idempotent=None if key is None else identify(key, {"message": body}),
     )
     return Guarded(new, _counters(tenant, to_number, limit))

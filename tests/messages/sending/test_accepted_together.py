@@ -5,10 +5,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
-from app.kernel.ids import new_id
-from app.kernel.phone import PhoneNumber
 from app.messages.sending.idempotency import identify
-from app.messages.sending.open_submission import NewSubmission, open_submission
+from app.messages.sending.open_submission import open_submission
 from app.messages.sending.record_outcome import (
     Acceptance,
     accept_submission,
@@ -18,26 +16,15 @@ from app.messages.submission import Submission
 from app.messages.tables import idempotency_keys, messages
 from app.providers.port import Accepted
 from support.callbacks import new_sid
-from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
+from support.factories import Factory, Tenant
+from support.submissions import new_submission
 
 pytestmark = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
 
 
 def _opened(factory: Factory, tenant: Tenant, key: str | None = None) -> Acceptance:
     """Open a submission; return what the provider answers to it."""
-    new = NewSubmission(
-        message_id=new_id(),
-        workspace_id=tenant.workspace_id,
-        use_case_id=tenant.use_case_id,
-        account_sid=ACCOUNT,
-        to_number=PhoneNumber(US_NUMBER),
-        country="US",
-        body="Your code is 1234",
-        counted_segments=1,
-        policy_revision=1,
-        created_at=factory.now,
-        idempotent=None if key is None else identify(key, {}),
-    )
+    new = new_submission(tenant, factory.now, idempotent=None if key is None else identify(key, {}))
     assert open_submission(factory.database, new)[0]
     return Acceptance(
         new, Accepted(new_sid(), "+12025550100", False), f'{{"of": "{key}"}}', factory.now

@@ -6,13 +6,13 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.principal import Role
-from app.kernel.ids import new_id
 from app.messages.sending.idempotency import identify
-from app.messages.sending.open_submission import NewSubmission, open_submission
+from app.messages.sending.open_submission import open_submission
 from app.messages.tables import messages
 from support.callbacks import new_sid
-from support.factories import ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
+from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import Call
+from support.submissions import new_submission
 from support.time import ManualClock
 
 
@@ -37,19 +37,7 @@ def _die_before_the_call(
         "to_phone_number": US_NUMBER,
         "message": "Your code is 1234",
     }
-    new = NewSubmission(
-        message_id=new_id(),
-        workspace_id=tenant.workspace_id,
-        use_case_id=tenant.use_case_id,
-        account_sid=ACCOUNT,
-        to_number=US_NUMBER,
-        country="US",
-        body=body["message"],
-        counted_segments=1,
-        policy_revision=1,
-        created_at=clock.at,
-        idempotent=identify("k", body),
-    )
+    new = new_submission(tenant, clock.at, body=body["message"], idempotent=identify("k", body))
     is_ours, _ = open_submission(factory.database, new)
     assert is_ours
     return str(new.message_id)
