@@ -74,15 +74,14 @@ _COUNT_AND_NOTE = Statement(f"WITH noted AS ({_NOTE_TEXT})\n{_COUNT_TEXT}")
 
 def count_hit(connection: Connection, hit: Hit, now: datetime) -> bool:
     """Count a hit on the open alert, in one round trip; False if there is none."""
-    if connection.dialect.name != "postgresql":
-        _record_period(connection, hit, now)
-        return _count(connection, hit, hit.value, now)
-    values = _count_values(hit, hit.value, now) | _record_values(hit, now)
-    return _COUNT_AND_NOTE.run(connection, values) == 1
+    if connection.dialect.name == "postgresql":
+        return _COUNT_AND_NOTE.run(connection, _values(hit, hit.value, now)) == 1
+    _NOTE_PERIOD.run(connection, _values(hit, hit.value, now))
+    return _count(connection, hit, hit.value, now)
 
 
 def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
-    _record_period(connection, hit, now)
+    _NOTE_PERIOD.run(connection, _values(hit, hit.value, now))
     if _count(connection, hit, hit.value, now):
         return
     # Serializes the opening of alerts of one workspace.
@@ -103,10 +102,15 @@ def _subject(hit: Hit, value: str) -> str:
 
 
 def _count(connection: Connection, hit: Hit, value: str, now: datetime) -> bool:
-    return _COUNT.run(connection, _count_values(hit, value, now)) == 1
+    return _COUNT.run(connection, _values(hit, value, now)) == 1
 
 
-def _count_values(hit: Hit, value: str, now: datetime) -> dict[str, Any]:
+def _values(hit: Hit, value: str, now: datetime) -> dict[str, Any]:
+    """Return the parameters of the statements; ``value`` is that of the alert."""
+    guard = hit.trip.watch.guard
+    period = now.replace(second=0, microsecond=0)
+    if guard is not GuardName.WORKSPACE:
+        period = period.replace(minute=0)
     return {
         "workspace_id": hit.workspace_id,
         "kind": hit.kind.value,
@@ -115,6 +119,9 @@ def _count_values(hit: Hit, value: str, now: datetime) -> dict[str, Any]:
         "now": now,
         "mode": hit.trip.watch.mode.value,
         "guard_limit": hit.trip.limit,
+        "guard": guard.value,
+        "value": hit.value,
+        "period": period,
     }
 
 
@@ -237,23 +244,6 @@ def _guard_details(row: AnyRow) -> dict[str, Any]:
         "mode": row.mode,
         "limit": money_text(row.guard_limit) if is_money else row.guard_limit,
         "hits": row.hits,
-    }
-
-
-def _record_period(connection: Connection, hit: Hit, now: datetime) -> None:
-    _NOTE_PERIOD.run(connection, _record_values(hit, now))
-
-
-def _record_values(hit: Hit, now: datetime) -> dict[str, Any]:
-    guard = hit.trip.watch.guard
-    period = now.replace(second=0, microsecond=0)
-    if guard is not GuardName.WORKSPACE:
-        period = period.replace(minute=0)
-    return {
-        "workspace_id": hit.workspace_id,
-        "guard": guard.value,
-        "value": hit.value,
-        "period": period,
     }
 
 

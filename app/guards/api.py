@@ -1,4 +1,4 @@
-"""Routes of guards."""
+"""Routes of guards and of their alerts."""
 
 from typing import Any
 from uuid import UUID
@@ -8,11 +8,16 @@ from app.access.principal import Principal, actor_of
 from app.access.store import require_workspace
 from app.destinations.api.schemas import DryRunQuery
 from app.destinations.manage import ChangeRequest
+from app.guards.alerts import render_alert
 from app.guards.configuration import auto_json, configuration_json
 from app.guards.edits import GuardEdit
 from app.guards.manage import DryRun, GuardsView, ManageGuards
+from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.schemas import (
+    AlertListQuery,
+    AlertPage,
+    AlertView,
     GuardsBody,
     GuardsDocument,
     GuardsDryRun,
@@ -24,6 +29,7 @@ from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.pages import page
 from app.web.registry import get_service, reading
 from app.web.routes import Answer, Json, Routes, json_answer
 
@@ -112,3 +118,22 @@ def describe_suggestion(found: Suggestion) -> dict[str, Any]:
         "messages": found.messages,
         **configuration_json(found.configuration),
     }
+
+
+alert_routes = Routes("Alerts")
+
+
+@alert_routes.add("GET", "/v1/alerts", VIEWER, {200: AlertPage}, query=AlertListQuery)
+def list_alerts(principal: Principal, query: AlertFilter) -> Json:
+    """List alerts, newest first."""
+    with reading() as connection:
+        found = load_alerts(connection, principal, query)
+    return page(found, query.limit, render_alert)
+
+
+@alert_routes.add(
+    "POST", "/v1/alerts/{alert_id}/acknowledge", ADMIN, {200: AlertView}, errors=(e.NotFound,)
+)
+def acknowledge_alert(principal: Principal, alert_id: UUID) -> Json:
+    """Acknowledge an alert; the first acknowledgement counts."""
+    return render_alert(get_service(AcknowledgeAlert)(principal, alert_id))

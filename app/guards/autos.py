@@ -6,10 +6,9 @@ They are stored once a day, by the worker or by the first send or reader that ne
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,10 +17,18 @@ from sqlalchemy import Connection, select
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.db.inserts import upsert
-from app.guards.configuration import auto_json, read_auto
+from app.guards.configuration import autos_json, read_autos
 from app.guards.facts import GuardFacts
 from app.guards.history import HourTraffic, MessageHistory, MinuteTraffic
-from app.guards.limits import AUTO_DAYS, AUTO_FLOORS, AutoLimits, GuardName, Window, auto_limit
+from app.guards.limits import (
+    AUTO_DAYS,
+    AUTO_FLOORS,
+    AutoLimits,
+    Autos,
+    GuardName,
+    Window,
+    auto_limit,
+)
 from app.guards.store import StoredGuards, load_guards
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.clock import Clock
@@ -32,23 +39,6 @@ _log = structlog.get_logger(__name__)
 
 # A value of a guard, and the start of a clock hour or minute.
 _Place = tuple[GuardName, str, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceAutos:
-    workspace: AutoLimits
-    use_cases: Mapping[UUID, AutoLimits]
-
-    def covers(self, stored: StoredGuards) -> bool:
-        """Whether each use case with its own guard `country` has limits."""
-        return self.use_cases.keys() >= _with_own_country(stored)
-
-    def json(self, day: date) -> dict[str, Any]:
-        return {
-            "day": day.isoformat(),
-            "workspace": auto_json(self.workspace),
-            "use_cases": {str(key): auto_json(value) for key, value in self.use_cases.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ class _Busiest:
 
 def compute_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, today: date
-) -> WorkspaceAutos:
+) -> Autos:
     own = _with_own_country(stored)
     since = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=AUTO_DAYS)
     tripped = load_tripped(connection, stored.workspace_id, since)
@@ -149,7 +139,12 @@ def compute_autos(
             sent = [one for one in traffic if one.use_case_id == use_case_id]
             busiest.add_day(day, sent, tripped)
     of_use_cases_now = {key: busiest.limits() for key, busiest in of_use_cases.items()}
-    return WorkspaceAutos(of_workspace.limits(), of_use_cases_now)
+    return Autos(of_workspace.limits(), of_use_cases_now, today)
+
+
+def covers(autos: Autos, stored: StoredGuards) -> bool:
+    """Whether each use case with its own guard `country` has limits."""
+    return autos.use_cases.keys() >= _with_own_country(stored)
 
 
 def _with_own_country(stored: StoredGuards) -> set[UUID]:
@@ -168,35 +163,30 @@ def counted_autos(stored: StoredGuards, auto: AutoLimits) -> AutoLimits:
 
 def load_autos(
     connection: Connection, history: MessageHistory, stored: StoredGuards, now: datetime
-) -> WorkspaceAutos:
+) -> Autos:
     """Compute them if they are not stored."""
     found = _stored_autos(connection, stored, day_of(now))
     return found or compute_autos(connection, history, stored, day_of(now))
 
 
-def _stored_autos(
-    connection: Connection, stored: StoredGuards, today: date
-) -> WorkspaceAutos | None:
-    row = connection.execute(
-        select(guard_autos).where(guard_autos.c.workspace_id == stored.workspace_id)
-    ).one_or_none()
-    if row is None or row.day != today:
-        return None
-    own = {UUID(key): read_auto(value) for key, value in row.limits["use_cases"].items()}
-    found = WorkspaceAutos(read_auto(row.limits["workspace"]), own)
-    return found if found.covers(stored) else None
+def _stored_autos(connection: Connection, stored: StoredGuards, today: date) -> Autos | None:
+    columns = guard_autos.c
+    query = select(columns.limits).where(
+        columns.workspace_id == stored.workspace_id, columns.day == today
+    )
+    limits = connection.execute(query).scalar_one_or_none()
+    found = None if limits is None else read_autos(limits)
+    return found if found is not None and covers(found, stored) else None
 
 
-def write_autos(
-    connection: Connection, workspace_id: UUID, autos: WorkspaceAutos, today: date
-) -> None:
+def write_autos(connection: Connection, workspace_id: UUID, autos: Autos) -> None:
     key = {"workspace_id": workspace_id}
-    upsert(connection, guard_autos, key, day=today, limits=autos.json(today))
+    upsert(connection, guard_autos, key, day=autos.day, limits=autos_json(autos))
 
 
 def ensure_autos(
     database: Database, history: MessageHistory, workspace_id: UUID, now: datetime
-) -> tuple[StoredGuards, WorkspaceAutos]:
+) -> tuple[StoredGuards, Autos]:
     """Load the guards and the values of a day; compute and store these if they are not stored."""
     today = day_of(now)
     with database.reading() as connection:
@@ -206,7 +196,7 @@ def ensure_autos(
             return stored, autos
         autos = compute_autos(connection, history, stored, today)
     with database.writing() as connection:
-        write_autos(connection, workspace_id, autos, today)
+        write_autos(connection, workspace_id, autos)
     return stored, autos
 
 
@@ -251,4 +241,4 @@ class AutosOfSends:
             return facts
         finally:
             turn.release()
-        return replace(facts, auto_limits=json.dumps(autos.json(day_of(now))))
+        return replace(facts, auto_limits=json.dumps(autos_json(autos)))

@@ -6,11 +6,11 @@ from sqlalchemy import Connection, select
 
 from app.db.rows import AnyRow
 from app.guards.alerts import AlertKind, clear_alerts, load_open
-from app.guards.autos import WorkspaceAutos
 from app.guards.counters import held_now
 from app.guards.delivery import recover
 from app.guards.limits import (
     AutoLimits,
+    Autos,
     GuardConfiguration,
     GuardMode,
     GuardName,
@@ -27,7 +27,7 @@ def clear_lifted(
     connection: Connection,
     before: StoredGuards,
     stored: StoredGuards,
-    autos: WorkspaceAutos,
+    autos: Autos,
     now: datetime,
 ) -> None:
     """Clear the alerts of guards that are off, or whose limit is no longer met."""
@@ -51,7 +51,7 @@ def _end_collapses(
 
 
 def _is_lifted(
-    connection: Connection, row: AnyRow, stored: StoredGuards, autos: WorkspaceAutos, now: datetime
+    connection: Connection, row: AnyRow, stored: StoredGuards, autos: Autos, now: datetime
 ) -> bool:
     name, window = GuardName(row.guard), Window(row.guard_window)
     guard = _guard_of(stored.configuration, row)

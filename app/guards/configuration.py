@@ -1,9 +1,11 @@
 """Conversion of guards from and to JSON, with every problem by path. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 from uuid import UUID
 
 from app.guards.limits import (
@@ -13,6 +15,7 @@ from app.guards.limits import (
     OF_USE_CASES,
     WINDOWS,
     AutoLimits,
+    Autos,
     DeliveryGuard,
     DeliverySign,
     GuardConfiguration,
@@ -30,6 +33,7 @@ from app.kernel.ids import parse_id
 from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
 _ROOT = "$"
 _MONEY = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _MOST_PERCENT = 100
@@ -37,7 +41,6 @@ _NOT_AN_OBJECT = "Must be a JSON object."
 _UNKNOWN = "Unknown field."
 _NO_SUCH_GUARD = f"There is no such guard; there are {', '.join(GuardName)}."
 _NOT_OF_USE_CASES = f"A use case can have guards of its own for {', '.join(OF_USE_CASES)} alone."
-_NO_MODE = f"Must be one of: {', '.join(GuardMode)}."
 _NO_COUNTRY = "Must be an ISO 3166-1 alpha-2 country code in upper case."
 _NO_COUNT = f"Must be a whole number from 1 to {LARGEST_STORED}, or null for no limit."
 _NO_COUNT_OR_AUTO = (
@@ -45,14 +48,12 @@ _NO_COUNT_OR_AUTO = (
 )
 _NO_MONEY = 'Must be a decimal text above 0, for example "25.00", or null for no limit.'
 _NO_PERCENT = f"Must be a whole number from 0 to {_MOST_PERCENT}."
-_NO_SIGN = f"Must be one of: {', '.join(DeliverySign)}."
 _NO_MINIMUM = f"Must be a whole number from 1 to {LARGEST_STORED}."
 
 
 def parse_configuration(given: object, problems: Problems) -> GuardConfiguration:
     """Omitted settings get their defaults."""
-    fields = _object(given, _ROOT, problems)
-    _refuse_unknown(fields, {"guards", "use_cases"}, _ROOT, problems)
+    fields = _object(given, _ROOT, problems, ("guards", "use_cases"))
     guards = parse_guards(fields.get("guards", {}), f"{_ROOT}.guards", problems)
     path = f"{_ROOT}.use_cases"
     use_cases: dict[UUID, UseCaseGuards] = {}
@@ -104,17 +105,15 @@ def parse_use_case_guards(
 def _window_guard(
     name: GuardName, given: object, path: str, problems: Problems, base: WindowGuard
 ) -> WindowGuard:
-    fields = _object(given, path, problems)
-    windows = WINDOWS[name]
-    known = {"mode", *windows} | ({"countries"} if name is GuardName.COUNTRY else set())
-    _refuse_unknown(fields, known, path, problems)
+    known = ["mode", *WINDOWS[name], *(["countries"] if name is GuardName.COUNTRY else [])]
+    fields = _object(given, path, problems, known)
     limits = _limits(name, fields, path, problems, base.limits)
     countries = dict(base.countries)
     if "countries" in fields:
         given_countries, at = fields["countries"], f"{path}.countries"
         countries |= _countries(given_countries, at, problems, base.countries)
     if "mode" in fields:
-        mode = _given_mode(fields["mode"], path, problems)
+        mode = _choice(fields["mode"], f"{path}.mode", problems, GuardMode.OFF)
     else:
         mode = _default_mode(name, base, limits)
     return WindowGuard(mode, limits, countries)
@@ -129,8 +128,7 @@ def _countries(
         at = f"{path}.{code}"
         if not is_country(code):
             problems.add(at, _NO_COUNTRY)
-        fields = _object(value, at, problems)
-        _refuse_unknown(fields, set(WINDOWS[name]), at, problems)
+        fields = _object(value, at, problems, WINDOWS[name])
         before = base.get(code, DEFAULT_GUARDS[name].limits)
         found[code] = _limits(name, fields, at, problems, before)
     return found
@@ -172,16 +170,18 @@ def _default_mode(name: GuardName, base: WindowGuard, limits: Limits) -> GuardMo
     return base.mode
 
 
-def _given_mode(given: object, path: str, problems: Problems) -> GuardMode:
-    if isinstance(given, str) and given in set(GuardMode):
-        return GuardMode(given)
-    problems.add(f"{path}.mode", _NO_MODE)
-    return GuardMode.OFF
+def _choice(given: object, path: str, problems: Problems, if_wrong: _Choice) -> _Choice:
+    """Read one of the values that ``if_wrong`` is one of."""
+    kind = type(if_wrong)
+    if isinstance(given, str) and given in set(kind):
+        return kind(given)
+    problems.add(path, f"Must be one of: {', '.join(kind)}.")
+    return if_wrong
 
 
 def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard) -> DeliveryGuard:
-    fields = _object(given, path, problems)
-    _refuse_unknown(fields, {"mode", "below", "baseline", "minimum", "counts"}, path, problems)
+    known = ("mode", "below", "baseline", "minimum", "counts")
+    fields = _object(given, path, problems, known)
 
     def number(name: str, least: int, most: int, text: str, before: int) -> int:
         found = fields.get(name, before)
@@ -190,7 +190,6 @@ def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard)
         problems.add(f"{path}.{name}", text)
         return before
 
-    mode = _given_mode(fields["mode"], path, problems) if "mode" in fields else base.mode
     no_limit = "below" in fields and fields["below"] is None
     keeps_none = "below" not in fields and base.below is None
     below = None
@@ -198,38 +197,30 @@ def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard)
         no_below = f"{_NO_PERCENT[:-1]}, or null for no limit."
         below = number("below", 0, _MOST_PERCENT, no_below, base.below or 0)
     return DeliveryGuard(
-        mode=mode,
+        mode=_choice(fields.get("mode", base.mode), f"{path}.mode", problems, GuardMode.OFF),
         below=below,
         baseline=number("baseline", 0, _MOST_PERCENT, _NO_PERCENT, base.baseline),
         minimum=number("minimum", 1, LARGEST_STORED, _NO_MINIMUM, base.minimum),
-        counts=_delivery_sign(fields.get("counts", base.counts), path, problems),
+        counts=_choice(
+            fields.get("counts", base.counts), f"{path}.counts", problems, DeliverySign.DELIVERED
+        ),
     )
-
-
-def _delivery_sign(given: object, path: str, problems: Problems) -> DeliverySign:
-    if isinstance(given, str) and given in set(DeliverySign):
-        return DeliverySign(given)
-    problems.add(f"{path}.counts", _NO_SIGN)
-    return DeliverySign.DELIVERED
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _object(given: object, path: str, problems: Problems) -> Mapping[str, Any]:
-    if isinstance(given, Mapping):
-        return given
-    problems.add(path, _NOT_AN_OBJECT)
-    return {}
-
-
-def _refuse_unknown(
-    fields: Mapping[str, Any], known: set[str], path: str, problems: Problems
-) -> None:
-    for key in fields:
-        if key not in known:
+def _object(
+    given: object, path: str, problems: Problems, known: Collection[str] | None = None
+) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        problems.add(path, _NOT_AN_OBJECT)
+        return {}
+    for key in given:
+        if known is not None and key not in known:
             problems.add(f"{path}.{key}", _UNKNOWN)
+    return given
 
 
 def guards_json(guards: Guards) -> dict[str, Any]:
@@ -303,4 +294,22 @@ def read_auto(stored: Mapping[str, Any]) -> AutoLimits:
             code: limits(GuardName.COUNTRY, found) for code, found in country["countries"].items()
         },
         workspace=limits(GuardName.WORKSPACE, workspace),
+    )
+
+
+def autos_json(autos: Autos) -> dict[str, Any]:
+    return {
+        "day": None if autos.day is None else autos.day.isoformat(),
+        "workspace": auto_json(autos.workspace),
+        "use_cases": {str(key): auto_json(value) for key, value in autos.use_cases.items()},
+    }
+
+
+def read_autos(stored: Mapping[str, Any]) -> Autos:
+    """Rows of older versions have no day, and are written again."""
+    day, own = stored.get("day"), stored["use_cases"]
+    return Autos(
+        read_auto(stored["workspace"]),
+        {UUID(key): read_auto(value) for key, value in own.items()},
+        None if day is None else date.fromisoformat(day),
     )

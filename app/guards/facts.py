@@ -1,7 +1,6 @@
 """The stored facts about the guards of one send, as part of a larger statement."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -9,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from app.db.rows import AnyRow
-from app.guards.configuration import read_auto, read_guards, read_own
+from app.guards.configuration import read_autos, read_guards, read_own
 from app.guards.limits import (
     AUTO_FLOORS,
     Auto,
     AutoLimits,
+    Autos,
     DeliveryGuard,
     GuardMode,
     Guards,
@@ -75,7 +75,7 @@ class GuardFacts:
 
     def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
         limits = _autos(self.auto_limits)
-        own_auto = limits.use_cases.get(str(send.use_case_id), _FLOORS)
+        own_auto = limits.use_cases.get(send.use_case_id, _FLOORS)
         return watches_of(send, self.guards, self.own, limits.workspace, own_auto)
 
 
@@ -118,19 +118,6 @@ def _own(text: str | None) -> UseCaseGuards:
     return read_own(None if text is None else json.loads(text))
 
 
-@dataclass(frozen=True, slots=True)
-class _Autos:
-    workspace: AutoLimits
-    use_cases: Mapping[str, AutoLimits]
-    day: date | None = None
-
-
 @lru_cache(maxsize=256)
-def _autos(text: str | None) -> _Autos:
-    if text is None:
-        return _Autos(_FLOORS, {})
-    found = json.loads(text)
-    own = {key: read_auto(value) for key, value in found["use_cases"].items()}
-    # Rows of older versions have no day, and are written again.
-    day = date.fromisoformat(found["day"]) if "day" in found else None
-    return _Autos(read_auto(found["workspace"]), own, day)
+def _autos(text: str | None) -> Autos:
+    return Autos() if text is None else read_autos(json.loads(text))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -136,6 +137,18 @@ class AutoLimits:
     workspace: Mapping[Window, int] = field(
         default_factory=lambda: AUTO_FLOORS[GuardName.WORKSPACE]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Autos:
+    """The values of "auto" on a day (UTC).
+
+    ``use_cases`` has those with their own guard `country`.
+    """
+
+    workspace: AutoLimits = field(default_factory=AutoLimits)
+    use_cases: Mapping[UUID, AutoLimits] = field(default_factory=dict)
+    day: date | None = None
 
 
 def auto_limit(guard: GuardName, window: Window, busiest: int) -> int:

@@ -11,8 +11,8 @@ from app.db.engine import Database
 from app.destinations.manage import ChangeRequest
 from app.destinations.storage.policies import lock_policy
 from app.guards.autos import (
-    WorkspaceAutos,
     counted_autos,
+    covers,
     ensure_autos,
     load_autos,
     load_tripped,
@@ -21,7 +21,7 @@ from app.guards.autos import (
 from app.guards.clearing import clear_lifted
 from app.guards.edits import GuardEdit, check_spend
 from app.guards.history import MessageHistory, PastMessage
-from app.guards.limits import AutoLimits, DeliverySign, GuardConfiguration
+from app.guards.limits import AutoLimits, Autos, DeliverySign, GuardConfiguration
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.replay import Replay, Replayed
 from app.guards.shares import BASELINE, WINDOW, Share
@@ -138,7 +138,7 @@ def change_guards(
     *,
     history: MessageHistory,
     now: datetime,
-    autos: WorkspaceAutos | None = None,
+    autos: Autos | None = None,
 ) -> GuardsView:
     """As `ManageGuards.change`, in the caller's transaction."""
     lock_policy(connection, workspace_id)
@@ -149,10 +149,10 @@ def change_guards(
         write_guards(connection, before, wanted, asked, now)
         revision = before.revision + 1
         after = replace(before, revision=revision, updated_at=now, configuration=wanted)
-    if autos is None or not autos.covers(after):
+    if autos is None or not covers(autos, after):
         autos = load_autos(connection, history, after, now)
     if after is not before:
-        write_autos(connection, workspace_id, autos, day_of(now))
+        write_autos(connection, workspace_id, autos)
         clear_lifted(connection, before, after, autos, now)
     return GuardsView(after, counted_autos(after, autos.workspace))
 
