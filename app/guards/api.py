@@ -28,7 +28,7 @@ from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
-from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.bodies import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.pages import page
 from app.web.registry import get_service, reading
 from app.web.routes import Answer, Json, Routes, json_answer

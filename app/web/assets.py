@@ -8,10 +8,9 @@ from pathlib import Path
 from flask import Flask
 
 from app.kernel import errors as e
-from app.web.cached_response import CachedResponse, cached_answer
 from app.web.health import Anyone
 from app.web.registry import get_service, register_service
-from app.web.routes import Answer, Routes
+from app.web.routes import Answer, CachedResponse, Routes, cached_answer
 
 VENDORED = Path(__file__).parent / "vendored"
 # Served file types; licences and checksums in the folder are not served.

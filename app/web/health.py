@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from flask import Response, request
+from marshmallow import fields
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.db.engine import Database
@@ -17,10 +18,10 @@ from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
 from app.kernel.clock import Clock, clock_skew, rfc3339
 from app.kernel.hosts import is_loopback
+from app.web.fields import View
 from app.web.metrics import BUILD, CLOCK_SKEW, DATABASE_UP, HEARTBEAT_AGE, StoredFigures, exposition
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
-from app.web.schemas import Health, Readiness, Version
 
 routes = Routes("Operations")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", re.ASCII)
@@ -80,6 +81,49 @@ def _is_direct_from_loopback() -> bool:
     if host is None or not is_loopback(request.remote_addr or ""):
         return False
     return is_loopback(host["name"].strip("[]"))
+
+
+class Health(View):
+    """The process is alive."""
+
+    status = fields.String(metadata={"example": "ok"})
+
+
+class SchemaState(View):
+    """The migration of the database, and the one that the program needs."""
+
+    found = fields.String(allow_none=True, metadata={"example": "0007"})
+    wanted = fields.String(metadata={"example": "0007"})
+
+
+class WorkerState(View):
+    """The last heartbeat of a worker; reported, not required."""
+
+    heartbeat_at = fields.DateTime(allow_none=True)
+
+
+class ClockState(View):
+    """How far this host's clock is ahead of the database's; not required."""
+
+    skew_seconds = fields.Float(allow_none=True, metadata={"example": 0.0})
+
+
+class Readiness(View):
+    """Whether requests can be served."""
+
+    status = fields.String(metadata={"example": "ready"})
+    database = fields.String(metadata={"example": "ok"})
+    secrets = fields.String(metadata={"example": "ok"})
+    schema = fields.Nested(SchemaState)
+    worker = fields.Nested(WorkerState)
+    clock = fields.Nested(ClockState)
+
+
+class Version(View):
+    """The name and version of this program."""
+
+    name = fields.String(metadata={"example": "borderpost"})
+    version = fields.String(metadata={"example": "0.1.0"})
 
 
 @routes.add("GET", "/healthz", Anyone("tells only that it is alive"), {200: Health})

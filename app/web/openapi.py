@@ -13,7 +13,6 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from app.kernel import errors as e
-from app.web.cached_response import CachedResponse, cached_answer
 from app.web.errors import HTTP_STATUS
 from app.web.fields import StrictSchema
 from app.web.health import Anyone
@@ -26,7 +25,7 @@ from app.web.openapi_examples import (
     success_headers,
 )
 from app.web.registry import get_service
-from app.web.routes import Answer, Endpoint, Routes, Shape
+from app.web.routes import Answer, CachedResponse, Endpoint, Routes, Shape, cached_answer
 
 
 class _Converter(OpenAPIConverter):

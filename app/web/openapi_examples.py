@@ -12,7 +12,26 @@ from marshmallow import Schema, fields, validate
 from app.kernel import errors as e
 from app.web.errors import HTTP_STATUS
 from app.web.routes import Endpoint
-from app.web.schemas import Error
+
+
+class Error(Schema):
+    """Every error of the API."""
+
+    code = fields.String(
+        required=True,
+        metadata={"description": "Names the error; programs decide by it", "example": "NotFound"},
+    )
+    message = fields.String(
+        required=True,
+        metadata={"description": "Says it to people", "example": "There is no such resource."},
+    )
+    details = fields.Dict(
+        metadata={
+            "description": "What else is known. Of ValidationFailed: JSON paths, each with a list "
+            "of messages"
+        }
+    )
+
 
 _OWN_ID = "01990b4e-5d2c-7a1b-8c3d-2f6e4a9b7c10"
 _AT = "2026-01-09T10:11:12.000Z"

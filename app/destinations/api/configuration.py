@@ -25,7 +25,7 @@ from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, 
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
-from app.web.conditions import CHANGE_HEADERS, change_reason, required_revisions
+from app.web.bodies import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.fields import View, about
 from app.web.registry import get_service, reading
 from app.web.routes import Answer, Routes, Shape, json_answer
