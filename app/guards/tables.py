@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, metadata, partial_index
 
 # A workspace without a row has the defaults.
 guard_settings = Table(
@@ -113,15 +113,7 @@ alerts = Table(
     Column("acknowledged_at", UtcDateTime),
     Column("acknowledged_by", String(200)),
     Index(None, "workspace_id", "id"),
-    Index(
-        "ix_alerts_open",
-        "workspace_id",
-        "kind",
-        "subject",
-        unique=True,
-        sqlite_where=_IS_OPEN,
-        postgresql_where=_IS_OPEN,
-    ),
+    partial_index("ix_alerts_open", "workspace_id", "kind", "subject", where=_IS_OPEN, unique=True),
 )
 
 # The values of "auto" on a day (UTC), for the workspace and for its use cases with their own

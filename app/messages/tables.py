@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, metadata, partial_index
 from app.kernel.ids import NO_ID
 
 # Unsettled submissions have a separate index, so that overdue repairs never delay them.
@@ -105,7 +105,7 @@ messages = Table(
         "submission",
         "counted_segments",
     ),
-    Index(
+    partial_index(
         "ix_messages_by_number",
         "workspace_id",
         "to_number",
@@ -113,37 +113,15 @@ messages = Table(
         "submission",
         "country",
         "counted_segments",
-        sqlite_where=HAS_NUMBER,
-        postgresql_where=HAS_NUMBER,
+        where=HAS_NUMBER,
     ),
-    Index("ix_messages_due", "check_at", sqlite_where=_DUE_SETTLED, postgresql_where=_DUE_SETTLED),
-    Index(
-        "ix_messages_unsettled",
-        "check_at",
-        sqlite_where=_DUE_UNSETTLED,
-        postgresql_where=_DUE_UNSETTLED,
-    ),
-    Index(
-        "ix_messages_sent_number",
-        "sent_number",
-        sqlite_where=_IS_KEPT,
-        postgresql_where=_IS_KEPT,
-    ),
-    Index(
-        "ix_messages_bodies",
-        "workspace_id",
-        "id",
-        sqlite_where=_HAS_BODY,
-        postgresql_where=_HAS_BODY,
-    ),
+    partial_index("ix_messages_due", "check_at", where=_DUE_SETTLED),
+    partial_index("ix_messages_unsettled", "check_at", where=_DUE_UNSETTLED),
+    partial_index("ix_messages_sent_number", "sent_number", where=_IS_KEPT),
+    partial_index("ix_messages_bodies", "workspace_id", "id", where=_HAS_BODY),
     Index(None, "use_case_id", "id"),
-    Index(
-        "ix_messages_listed_status",
-        "workspace_id",
-        "listed_status",
-        "id",
-        sqlite_where=_IS_LISTED,
-        postgresql_where=_IS_LISTED,
+    partial_index(
+        "ix_messages_listed_status", "workspace_id", "listed_status", "id", where=_IS_LISTED
     ),
     postgresql_partition_by=_BY_TIME,
 )

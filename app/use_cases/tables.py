@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, metadata, partial_index
 from app.use_cases.rules import OnUnconfirmed
 
 # Partial indexes of tables in which a row without a use case applies to the whole workspace.
@@ -26,13 +26,9 @@ WHOLE = text("use_case_id IS NULL")
 def _once_in_each_scope(table: str) -> Iterator[Index]:
     """Yield the indexes by which a number has one row for a use case and one for a workspace."""
     key = "workspace_id", "to_number"
-    for name, columns, rows in (
-        ("use_case", (*key, "use_case_id"), SCOPED),
-        ("workspace", key, WHOLE),
-    ):
-        yield Index(
-            f"uq_{table}_{name}", *columns, unique=True, sqlite_where=rows, postgresql_where=rows
-        )
+    of_use_case = f"uq_{table}_use_case", *key, "use_case_id"
+    yield partial_index(*of_use_case, where=SCOPED, unique=True)
+    yield partial_index(f"uq_{table}_workspace", *key, where=WHOLE, unique=True)
 
 
 use_cases = Table(

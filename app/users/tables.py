@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, metadata, partial_index
 
 _SCOPED = text("workspace_id IS NOT NULL")
 _WHOLE = text("workspace_id IS NULL")
@@ -80,21 +80,10 @@ memberships = Table(
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
     Column("role", String(16), nullable=False),
-    Index(
-        "uq_memberships_workspace",
-        "user_id",
-        "workspace_id",
-        unique=True,
-        sqlite_where=_SCOPED,
-        postgresql_where=_SCOPED,
+    partial_index(
+        "uq_memberships_workspace", "user_id", "workspace_id", where=_SCOPED, unique=True
     ),
-    Index(
-        "uq_memberships_organization",
-        "user_id",
-        unique=True,
-        sqlite_where=_WHOLE,
-        postgresql_where=_WHOLE,
-    ),
+    partial_index("uq_memberships_organization", "user_id", where=_WHOLE, unique=True),
 )
 
 # Of a user, or of an access key with its role.

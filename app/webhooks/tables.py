@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, metadata, partial_index
 
 _WAITS = text("fanned_out_at IS NULL")
 _DUE = text("due_at IS NOT NULL")
@@ -59,7 +59,7 @@ webhook_events = Table(
     Column("fanned_out_at", UtcDateTime),
     Index(None, "workspace_id", "id"),
     Index(None, "to_number"),
-    Index("ix_webhook_events_waiting", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    partial_index("ix_webhook_events_waiting", "id", where=_WAITS),
 )
 
 webhook_deliveries = Table(
@@ -78,13 +78,7 @@ webhook_deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "event_id"),
     Index(None, "endpoint_id", "id"),
-    Index(
-        "ix_webhook_deliveries_due",
-        "endpoint_id",
-        "due_at",
-        sqlite_where=_DUE,
-        postgresql_where=_DUE,
-    ),
+    partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", where=_DUE),
 )
 
 webhook_attempts = Table(

@@ -13,39 +13,24 @@ from app.messages.tables import messages
 from app.providers.port import Refused, Status
 
 
-def expire_unconfirmed(connection: Connection, due: DueMessage, now: datetime) -> bool:
-    """Return False if it was settled before."""
-    return _end(connection, due, now, reason=Reason.NOT_CONFIRMED)
-
-
-def end_refused(connection: Connection, due: DueMessage, refused: Refused, now: datetime) -> bool:
-    """End a submission that was refused when it was sent again.
+def expire_unconfirmed(
+    connection: Connection, due: DueMessage, now: datetime, refused: Refused | None = None
+) -> bool:
+    """End a submission without a trace, or one that was refused when it was sent again.
 
     It stays a message, because its owner has seen it. False if it was settled before.
     """
-    return _end(connection, due, now, reason=None, refused=refused)
-
-
-def _end(
-    connection: Connection,
-    due: DueMessage,
-    now: datetime,
-    *,
-    reason: Reason | None,
-    refused: Refused | None = None,
-) -> bool:
-    error_code = None if refused is None else refused.provider_code
-    message_sid = None if refused is None else refused.message_sid
+    code, sid = (None, None) if refused is None else (refused.provider_code, refused.message_sid)
     ended = connection.execute(
         update(messages)
         .where(claim_held(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
         .values(
             submission=Submission.NOT_CONFIRMED,
-            provider_code=error_code,
-            message_sid=message_sid,
-            sid_source=None if message_sid is None else SidSource.ANSWER,
+            provider_code=code,
+            message_sid=sid,
+            sid_source=None if sid is None else SidSource.ANSWER,
             status=Status.FAILED,
-            error_code=error_code,
+            error_code=code,
             sent_number=None,
             errored_at=now,
             updated_at=now,
@@ -55,14 +40,9 @@ def _end(
     ).one_or_none()
     if ended is None:
         return False
+    reason = Reason.NOT_CONFIRMED if refused is None else None
     add_event_of_message(
-        connection,
-        due.message_id,
-        Status.FAILED,
-        now,
-        applied=True,
-        reason=reason,
-        error_code=error_code,
+        connection, due.message_id, Status.FAILED, now, applied=True, reason=reason, error_code=code
     )
     enqueue_event(connection, ended, now)
     return True

@@ -18,9 +18,9 @@ from app.kernel.phone import PhoneNumber, resolve
 from app.messages.check_times import next_unsettled_check
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_held, schedule
-from app.messages.reconciliation.expire_unconfirmed import end_refused
+from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
 from app.messages.refusal_effects import Recipient, record_refusal_effects
-from app.messages.sending.admission import SendContext, check_admission, load_send_context
+from app.messages.sending.admission import check_admission, load_send_context
 from app.messages.sending.record_outcome import accept_message
 from app.messages.sending.send import Pace, submit
 from app.messages.submission import UNSETTLED, Submission
@@ -132,11 +132,19 @@ class Resend:
         """Check the send again; None if the text is erased."""
         if due.body is None:
             return None
-        context = self._read(due)
+        destination = resolve(due.to_number)
+        with self.database.reading() as connection:
+            context = load_send_context(
+                connection,
+                token_hash=None,
+                use_case_id=due.use_case_id,
+                to=destination,
+                idempotent=None,
+                now=self.clock.now(),
+            )
         use_case = context.use_case
         if use_case is None:
             raise UseCaseNotFound
-        destination = resolve(due.to_number)
         account, _ = check_admission(use_case, context, destination, self.clock.now())
         if account.sid != due.account.sid:
             raise AccountChanged
@@ -148,17 +156,6 @@ class Resend:
             body=due.body,
         )
 
-    def _read(self, due: DueMessage) -> SendContext:
-        with self.database.reading() as connection:
-            return load_send_context(
-                connection,
-                token_hash=None,
-                use_case_id=due.use_case_id,
-                to=resolve(due.to_number),
-                idempotent=None,
-                now=self.clock.now(),
-            )
-
     def _write(
         self, before: DueMessage, counted: DueMessage, to_number: PhoneNumber, outcome: Outcome
     ) -> None:
@@ -169,9 +166,15 @@ class Resend:
                 case Accepted():
                     self._accept(connection, counted, outcome, now)
                 case Refused():
-                    end_refused(connection, counted, outcome, now)
+                    expire_unconfirmed(connection, counted, now, outcome)
+                    recipient = Recipient(
+                        workspace_id=counted.workspace_id,
+                        use_case_id=counted.use_case_id,
+                        account_sid=counted.account.sid,
+                        to_number=to_number,
+                        country=counted.country,
+                    )
                     known_at = counted.resent_at or counted.created_at
-                    recipient = _recipient(counted, to_number)
                     record_refusal_effects(
                         connection, outcome.kind, recipient, known_at=known_at, now=now
                     )
@@ -187,13 +190,3 @@ class Resend:
             sid = accepted.message_sid
             if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:
                 accept_message(connection, due.message_id, accepted, now)
-
-
-def _recipient(due: DueMessage, to_number: PhoneNumber) -> Recipient:
-    return Recipient(
-        workspace_id=due.workspace_id,
-        use_case_id=due.use_case_id,
-        account_sid=due.account.sid,
-        to_number=to_number,
-        country=due.country,
-    )

@@ -11,9 +11,13 @@ from sqlalchemy import event, update
 from app.db.engine import Database
 from app.kernel.ids import NO_ID
 from app.messages.statistics import aggregate as count_module
-from app.messages.statistics.aggregate import AggregateMessages
+from app.messages.statistics.aggregate import (
+    AggregateMessages,
+    HourlyCount,
+    acquire_count_lease,
+    load_hour,
+)
 from app.messages.statistics.queries import load_slot_counts, load_worker_signs
-from app.messages.statistics.store import HourlyCount, acquire_count_lease, load_hour
 from app.messages.tables import message_counting, message_counts, messages
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Tenant
 from support.months import write_event, write_message
