@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -87,7 +86,9 @@ def plan_account(
     Another organization's account looks absent until its token is proven. Raises
     `ValidationFailed`.
     """
-    stored, problems = _load(connection, wanted.account_sid, lock=lock), Problems()
+    query = select(provider_accounts).where(provider_accounts.c.sid == wanted.account_sid)
+    stored = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    problems = Problems()
     if stored is not None and stored.organization_id != principal.organization_id:
         stored = None
         if wanted.is_proven:
@@ -180,11 +181,6 @@ def _account_access(connection: Connection, principal: Principal, sid: str) -> A
     return AccountAccess.SOMETHING if beyond else AccountAccess.EVERYTHING
 
 
-def _load(connection: Connection, sid: str, *, lock: bool) -> AnyRow | None:
-    query = select(provider_accounts).where(provider_accounts.c.sid == sid)
-    return connection.execute(query.with_for_update() if lock else query).one_or_none()
-
-
 def _given(wanted: WantedAccount) -> dict[str, str | None]:
     given = {"auth_token": wanted.auth_token, "next_auth_token": wanted.next_auth_token}
     return {name: token or None for name, token in given.items() if token is not None}
@@ -214,23 +210,19 @@ _BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_t
 )
 
 
-class _Kept(NamedTuple):
-    tokens: tuple[str, ...]
-    until: datetime
-
-
 class AccountTokens:
     def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
         self._database = database
         self._cipher = cipher
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
+        # With the time until which they are kept.
+        self._kept: dict[str, tuple[tuple[str, ...], datetime]] = {}
 
     def kept(self, account_sid: str) -> tuple[str, ...]:
         """At most half a minute old; () for an unknown account."""
-        kept = self._kept.get(account_sid)
-        if kept is not None and kept.until > self._clock.now():
-            return kept.tokens
+        tokens, until = self._kept.get(account_sid, ((), None))
+        if until is not None and until > self._clock.now():
+            return tokens
         return self.fresh(account_sid)
 
     def fresh(self, account_sid: str) -> tuple[str, ...]:
@@ -248,5 +240,5 @@ class AccountTokens:
         except DecryptionError as problem:
             _log.error("auth_token_unreadable", account_sid=account_sid, why=str(problem))
             raise ServiceUnavailable from problem
-        self._kept[account_sid] = _Kept(tokens, self._clock.now() + KEEP)
+        self._kept[account_sid] = tokens, self._clock.now() + KEEP
         return tokens

@@ -146,10 +146,9 @@ def find_workspaces(connection: Connection, name_or_id: str | UUID | None) -> li
 
 def find_organizations(connection: Connection, name_or_id: str | UUID | None) -> list[AnyRow]:
     query = select(organizations).order_by(organizations.c.id)
-    if isinstance(name_or_id, UUID):
-        query = query.where(organizations.c.id == name_or_id)
-    elif name_or_id is not None:
-        query = query.where(organizations.c.name == name_or_id)
+    if name_or_id is not None:
+        column = organizations.c.id if isinstance(name_or_id, UUID) else organizations.c.name
+        query = query.where(column == name_or_id)
     return list(connection.execute(query))
 
 

@@ -11,11 +11,9 @@ from app.guards.delivery import recover
 from app.guards.limits import (
     AutoLimits,
     Autos,
-    GuardConfiguration,
     GuardMode,
     GuardName,
     Window,
-    WindowGuard,
 )
 from app.guards.shares import is_low
 from app.guards.store import StoredGuards
@@ -54,7 +52,11 @@ def _is_lifted(
     connection: Connection, row: AnyRow, stored: StoredGuards, autos: Autos, now: datetime
 ) -> bool:
     name, window = GuardName(row.guard), Window(row.guard_window)
-    guard = _guard_of(stored.configuration, row)
+    by_name, auto = stored.configuration.guards.by_name, autos.workspace
+    if row.use_case_id is not None:
+        by_name = stored.configuration.use_cases.get(row.use_case_id, {})
+        auto = autos.use_cases.get(row.use_case_id, AutoLimits())
+    guard = by_name.get(name)
     if guard is None or guard.mode is GuardMode.OFF:
         return True
     # An alert about many values has none: use the general limit.
@@ -62,9 +64,6 @@ def _is_lifted(
     is_home = name is GuardName.COUNTRY and value == stored.home_country
     if is_home and value not in guard.countries:
         return True
-    auto = (
-        autos.use_cases.get(row.use_case_id, AutoLimits()) if row.use_case_id else (autos.workspace)
-    )
     limit = resolve_limits(name, guard, value, auto).get(window)
     if limit is None:
         return True
@@ -72,10 +71,3 @@ def _is_lifted(
         return limit > int(row.guard_limit)
     key = row.use_case_id or row.workspace_id, name.value, row.counter_value
     return limit > held_now(connection, key, window, now)
-
-
-def _guard_of(configuration: GuardConfiguration, row: AnyRow) -> WindowGuard | None:
-    name = GuardName(row.guard)
-    if row.use_case_id is None:
-        return configuration.guards.by_name[name]
-    return configuration.use_cases.get(row.use_case_id, {}).get(name)

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, literal, select
@@ -42,6 +43,17 @@ class OptOut:
     to_number: PhoneNumber
     source: str
 
+    @property
+    def place(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("workspace_id", "use_case_id", "to_number")}
+
+    @property
+    def index(self) -> dict[str, Any]:
+        """The partial index in which its number is once."""
+        if self.use_case_id is None:
+            return {"index_elements": ["workspace_id", "to_number"], "index_where": WHOLE}
+        return {"index_elements": list(self.place), "index_where": SCOPED}
+
 
 @dataclass(frozen=True, slots=True)
 class NewOptOut:
@@ -67,19 +79,11 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     An owner's entry replaces others, so that START no longer removes it. An existing entry
     stays locked.
     """
-    scoped = opt_out.use_case_id is not None
-    columns = ["workspace_id", "to_number", *(["use_case_id"] if scoped else [])]
     wanted = insert_on_conflict(connection, opt_outs).values(
-        id=new_id(),
-        workspace_id=opt_out.workspace_id,
-        use_case_id=opt_out.use_case_id,
-        to_number=opt_out.to_number,
-        source=opt_out.source,
-        created_at=now,
+        id=new_id(), **opt_out.place, source=opt_out.source, created_at=now
     )
     statement = wanted.on_conflict_do_update(
-        index_elements=columns,
-        index_where=SCOPED if scoped else WHOLE,
+        **opt_out.index,
         set_={"source": wanted.excluded.source},
         where=and_(opt_outs.c.source.in_(_NOT_OWNERS), wanted.excluded.source.not_in(_NOT_OWNERS)),
     ).returning(opt_outs.c.id)
@@ -167,19 +171,12 @@ def forget_keyword(connection: Connection, number: str) -> None:
 def _note(
     connection: Connection, opt_out: OptOut, wants_messages: bool, at: datetime, *, at_ties: bool
 ) -> bool:
-    scoped = opt_out.use_case_id is not None
     wanted = insert_on_conflict(connection, recipient_consents).values(
-        id=new_id(),
-        workspace_id=opt_out.workspace_id,
-        use_case_id=opt_out.use_case_id,
-        to_number=opt_out.to_number,
-        wants_messages=wants_messages,
-        at=at,
+        id=new_id(), **opt_out.place, wants_messages=wants_messages, at=at
     )
     new, kept = wanted.excluded.at, recipient_consents.c.at
     statement = wanted.on_conflict_do_update(
-        index_elements=["workspace_id", "to_number", *(["use_case_id"] if scoped else [])],
-        index_where=SCOPED if scoped else WHOLE,
+        **opt_out.index,
         set_={"wants_messages": wants_messages, "at": at},
         where=new >= kept if at_ties else new > kept,
     ).returning(recipient_consents.c.id)

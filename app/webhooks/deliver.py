@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -25,8 +23,9 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
-from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply, Sender
+from app.webhooks.attempt import Attempt, Failure, NotDelivered, Reply, Sender
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
+from app.webhooks.deliveries import new_delivery
 from app.webhooks.endpoints import load_endpoint
 from app.webhooks.outbox import message_text
 from app.webhooks.record_attempt import record_attempt
@@ -54,7 +53,15 @@ def fan_out(connection: Connection, now: datetime) -> int:
     ).all()
     if not events:
         return 0
-    rows = _deliveries(events, _endpoints(connection, events), now)
+    endpoints = _endpoints(connection, events)
+    rows = [
+        new_delivery(event.id, endpoint.id, now)
+        for event in events
+        for endpoint in endpoints
+        if endpoint.workspace_id == event.workspace_id
+        and event.type in endpoint.events
+        and endpoint.created_at <= event.created_at
+    ]
     if rows:
         connection.execute(insert(webhook_deliveries), rows)
     done = [event.id for event in events]
@@ -72,27 +79,6 @@ def _endpoints(connection: Connection, events: Sequence[AnyRow]) -> Sequence[Any
         .with_for_update(read=True, key_share=True)
     )
     return connection.execute(query).all()
-
-
-def _deliveries(
-    events: Sequence[AnyRow], endpoints: Sequence[AnyRow], now: datetime
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": new_id(),
-            "event_id": event.id,
-            "endpoint_id": endpoint.id,
-            "state": DeliveryState.PENDING,
-            "attempts": 0,
-            "due_at": now,
-            "created_at": now,
-        }
-        for event in events
-        for endpoint in endpoints
-        if endpoint.workspace_id == event.workspace_id
-        and event.type in endpoint.events
-        and endpoint.created_at <= event.created_at
-    ]
 
 
 _log = structlog.get_logger(__name__)
@@ -206,7 +192,7 @@ class SendTestEvent:
     cipher: Cipher
     clock: Clock
     sender: Sender
-    monotonic: Callable[[], float] = monotonic
+    monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self, principal: Principal, endpoint_id: UUID) -> Attempt:
         """Raises `NotFound`."""

@@ -63,6 +63,18 @@ def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[
     return found
 
 
+def new_delivery(event_id: UUID, endpoint_id: UUID, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "event_id": event_id,
+        "endpoint_id": endpoint_id,
+        "state": DeliveryState.PENDING,
+        "attempts": 0,
+        "due_at": now,
+        "created_at": now,
+    }
+
+
 def replay_delivery(
     connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
 ) -> AnyRow:
@@ -77,18 +89,8 @@ def replay_delivery(
     old = required(connection.execute(query).one_or_none())
     if not old.active:
         raise ValidationFailed({"$": ["The endpoint is disabled: enable it first."]})
-    again_id = new_id()
-    connection.execute(
-        insert(webhook_deliveries).values(
-            id=again_id,
-            event_id=old.event_id,
-            endpoint_id=old.endpoint_id,
-            state=DeliveryState.PENDING,
-            attempts=0,
-            due_at=now,
-            created_at=now,
-        )
-    )
+    again = new_delivery(old.event_id, old.endpoint_id, now)
+    connection.execute(insert(webhook_deliveries).values(**again))
     action = "webhook_delivery.replayed"
     record_workspace_event(connection, principal, old.workspace_id, action, now, target=old.id)
-    return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again_id)).one()
+    return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again["id"])).one()

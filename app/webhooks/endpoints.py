@@ -84,16 +84,12 @@ def load_endpoint(
 def disable_endpoint(
     connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
 ) -> None:
-    connection.execute(
-        update(webhook_endpoints)
-        .where(webhook_endpoints.c.id == endpoint.id)
-        .values(active=False, disabled_at=now, disabled_reason=reason, updated_at=now)
-    )
+    changes = {"active": False, "disabled_at": now, "disabled_reason": reason}
+    update_endpoint(connection, endpoint, **changes, updated_at=now)
+    deliveries = webhook_deliveries.c
     connection.execute(
         update(webhook_deliveries)
-        .where(
-            webhook_deliveries.c.endpoint_id == endpoint.id, webhook_deliveries.c.due_at.isnot(None)
-        )
+        .where(deliveries.endpoint_id == endpoint.id, deliveries.due_at.isnot(None))
         .values(state=DeliveryState.STOPPED, due_at=None)
     )
     record_endpoint_event(connection, endpoint, "disabled", actor, now, reason=reason)

@@ -11,7 +11,7 @@ from app.kernel.ids import new_id
 from app.kernel.retry_after import read_retry_after
 from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.claims import DueDelivery
-from app.webhooks.endpoints import disable_endpoint
+from app.webhooks.endpoints import disable_endpoint, update_endpoint
 from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 DELAYS = (
@@ -115,11 +115,7 @@ def _move(connection: Connection, delivery: AnyRow, **values: Any) -> None:
 def _record_success(connection: Connection, endpoint: AnyRow, delivery: AnyRow) -> None:
     _move(connection, delivery, state=DeliveryState.DELIVERED, due_at=None)
     if endpoint.first_failed_at is not None:
-        connection.execute(
-            update(webhook_endpoints)
-            .where(webhook_endpoints.c.id == endpoint.id)
-            .values(first_failed_at=None, last_failed_at=None)
-        )
+        update_endpoint(connection, endpoint, first_failed_at=None, last_failed_at=None)
 
 
 def _after_failure(
@@ -137,11 +133,7 @@ def _record_failure(
     connection: Connection, endpoint: AnyRow, attempt: Attempt, now: datetime
 ) -> None:
     since = failing_since(endpoint.first_failed_at, endpoint.last_failed_at, now)
-    connection.execute(
-        update(webhook_endpoints)
-        .where(webhook_endpoints.c.id == endpoint.id)
-        .values(first_failed_at=since, last_failed_at=now)
-    )
+    update_endpoint(connection, endpoint, first_failed_at=since, last_failed_at=now)
     if attempt.is_gone:
         disable_endpoint(connection, endpoint, GONE, _WORKER, now)
     elif is_disabled_after(since, now):

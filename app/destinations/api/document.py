@@ -42,12 +42,18 @@ class PolicyDocument(MapBody):
     rules = fields.List(fields.Nested(RuleBody))
 
 
+_CONTENT = ("kind", "value", "action", "reason", "expires_at")
+
+
 def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
     """Write a policy as a document, without expired rules."""
     live = [rule for rule in state.rules if rule.is_live(now)]
     return {
         "destinations": dict(sorted(state.destinations.items())),
-        "rules": [_rule_document(rule) for rule in sorted(live, key=rule_key)],
+        "rules": [
+            {name: value for name, value in rule_json(rule).items() if name in _CONTENT}
+            for rule in sorted(live, key=rule_key)
+        ],
     }
 
 
@@ -59,16 +65,6 @@ def rule_content(rule: Rule | WantedRule) -> tuple[str, str, str, str | None, da
 def rule_key(rule: Rule | WantedRule) -> tuple[str, str]:
     """Unique in a policy."""
     return rule.kind, rule.value
-
-
-def _rule_document(rule: Rule) -> dict[str, str | None]:
-    return {
-        "kind": rule.kind.value,
-        "value": rule.value,
-        "action": rule.action.value,
-        "reason": rule.reason,
-        "expires_at": None if rule.expires_at is None else rfc3339(rule.expires_at),
-    }
 
 
 @dataclass(frozen=True, slots=True)
