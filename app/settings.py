@@ -15,9 +15,8 @@ from cryptography.fernet import Fernet
 
 from app.database_url import read_database_url
 from app.instance import SECRETS_FILE, load_secrets
-from app.kernel.email_addresses import mistake_in_email
 from app.kernel.hosts import is_loopback
-from app.kernel.mail_server import MailServer, mail_server_at, mistakes_in_smtp_url
+from app.kernel.mail import MailServer, mail_server_at, mistake_in_email, mistakes_in_smtp_url
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
 VARIABLE_PREFIX = "BORDERPOST_"

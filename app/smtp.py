@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 
 _SOCKET_SECONDS = 10.0
 

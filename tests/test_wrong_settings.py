@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from app.settings import _NAMES, Settings, SettingsError, load_settings
 from support.each import each
 

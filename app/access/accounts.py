@@ -26,8 +26,7 @@ from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import ServiceUnavailable, ValidationFailed
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems, ServiceUnavailable, ValidationFailed
 
 _log = structlog.get_logger(__name__)
 PATH = "$.twilio"

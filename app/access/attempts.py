@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, update
 from app.access.attempt_limits import LIMITS, AttemptBlock, AttemptKind, Subject, block_of
 from app.access.tables import failed_attempts
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.rows import insert_on_conflict
 from app.kernel.clock import Clock, from_unix_time
 from app.kernel.errors import Quota, RateLimited
 

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.access.principal import Actor, ActorKind, Principal, actor_of
 from app.access.tables import audit_events, workspaces
-from app.db.filters import PageFilter, equal, given, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, given, load_page
 from app.kernel.ids import new_id
 
 

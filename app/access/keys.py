@@ -29,10 +29,9 @@ from app.access.principal import (
 )
 from app.access.store import chosen_workspace, required, revoke_key
 from app.access.tables import access_keys, workspaces
-from app.db.filters import PageFilter, equal, given, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, given, load_page
+from app.kernel.errors import Problems
 from app.kernel.ids import new_id
-from app.kernel.problems import Problems
 from app.kernel.rates import DEFAULT_RATE, Rate
 
 _KEY = access_keys.c

@@ -38,7 +38,7 @@ from app.guards.mail import MailAlerts
 from app.guards.store import load_guards
 from app.kernel.clock import Clock, utc_now
 from app.kernel.errors import ServiceUnavailable
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from app.messages.reconciliation.refusing_accounts import RefusingAccount, load_refusing
 from app.providers.port import GeoFacts
 from app.settings import Settings

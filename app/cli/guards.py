@@ -48,8 +48,7 @@ from app.guards.limits import (
 )
 from app.guards.manage import DryRun
 from app.guards.suggest import apply_suggestion
-from app.kernel.errors import RevisionMismatch, ValidationFailed
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems, RevisionMismatch, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 
 

@@ -36,8 +36,7 @@ from app.cli.group import (
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.countries import is_country
-from app.kernel.ids import parse_id
-from app.kernel.names import mistake_in_name
+from app.kernel.ids import mistake_in_name, parse_id
 from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, rate_of
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Column, Connection, Integer, String, Table, delete, func, select, update
 
-from app.db.inserts import upsert
+from app.db.rows import upsert
 from app.db.types import UtcDateTime, metadata
 
 worker_heartbeats = Table(

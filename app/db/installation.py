@@ -12,10 +12,10 @@ from sqlalchemy import Column, Connection, String, Table, Text, column, select, 
 
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.rows import insert_on_conflict
 from app.db.types import metadata
 from app.kernel.errors import ServiceUnavailable
-from app.kernel.pseudonyms import pseudonym_of
+from app.kernel.masking import pseudonym_of
 
 installation = Table(
     "installation",

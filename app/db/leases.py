@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, String, Table, update
 
-from app.db.inserts import insert_on_conflict
+from app.db.rows import insert_on_conflict
 from app.db.types import UtcDateTime, metadata
 
 leases = Table(

@@ -9,8 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from app.db.clock import is_same_time
-from app.db.filters import PageFilter, equal, given, newest_of
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, given, newest_of
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.tables import refusal_counts, refusals

@@ -9,8 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select, update
 
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, insert_on_conflict
 from app.db.statement import Statement
 from app.db.types import UtcDateTime
 from app.destinations.storage.policies import lock_policy

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.db.inserts import upsert
+from app.db.rows import upsert
 from app.guards.configuration import autos_json, read_autos
 from app.guards.facts import GuardFacts
 from app.guards.history import HourTraffic, MessageHistory, MinuteTraffic

@@ -29,8 +29,8 @@ from app.guards.limits import (
     WindowGuard,
 )
 from app.kernel.countries import is_country
+from app.kernel.errors import Problems
 from app.kernel.ids import parse_id
-from app.kernel.problems import Problems
 from app.kernel.whole_numbers import LARGEST_STORED
 
 _Choice = TypeVar("_Choice", bound=StrEnum)

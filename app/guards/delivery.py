@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, select
 
 from app.db.engine import Database
-from app.db.inserts import upsert
+from app.db.rows import upsert
 from app.guards.alerts import AlertKind, Hit, clear_alerts, load_open, record_hit
 from app.guards.facts import Collapse, delivery_trip
 from app.guards.history import FEEDBACK_WITHIN, EndedMessages, MessageHistory

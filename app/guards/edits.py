@@ -13,7 +13,7 @@ from app.guards.configuration import (
 )
 from app.guards.limits import OF_USE_CASES, GuardConfiguration, GuardName
 from app.kernel.countries import is_country
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems
 
 # Returns the wanted configuration for the current one, and adds its problems.
 GuardEdit = Callable[[GuardConfiguration, Problems], GuardConfiguration]

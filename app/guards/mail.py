@@ -25,7 +25,7 @@ from app.guards.alerts import OF_INSTALLATION, render_alert
 from app.guards.tables import alerts
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.ids import first_id_at
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from app.smtp import connected, describe_failure, host_of, new_message
 
 # Later than so, a mail would be no news.

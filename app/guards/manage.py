@@ -29,8 +29,7 @@ from app.guards.store import StoredGuards, find_use_cases, load_guards, write_gu
 from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion, suggest
 from app.kernel.clock import Clock
-from app.kernel.errors import RevisionMismatch
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems, RevisionMismatch
 from app.prices.price_table import DayPrices, PriceTable, day_of
 from app.prices.store import has_prices, load_price_table
 

@@ -9,8 +9,7 @@ from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import required, visible_to
 from app.db.engine import Database
-from app.db.filters import PageFilter, equal, given, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, given, load_page
 from app.guards.alerts import AlertKind
 from app.guards.tables import alerts
 from app.kernel.clock import Clock

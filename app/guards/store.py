@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, null, select, update
 from app.access.audit import record_workspace_event
 from app.access.store import required
 from app.access.tables import workspaces
-from app.db.inserts import upsert
+from app.db.rows import upsert
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import (
     configuration_json,

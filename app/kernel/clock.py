@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
@@ -113,3 +114,20 @@ def shifted(at: datetime, by: timedelta) -> datetime:
         return at + by
     except OverflowError:
         return _FIRST if by < timedelta(0) else _LAST
+
+
+_MOST_DIGITS = 9
+
+
+def read_retry_after(header: str | None, now: datetime) -> int | None:
+    """Read ``Retry-After`` (RFC 9110), seconds or a date, as seconds, at least 0."""
+    given = (header or "").strip()
+    if given.isascii() and given.isdecimal():
+        return int(given[:_MOST_DIGITS])
+    try:
+        until = parsedate_to_datetime(given)
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
+        return max(0, round((until - now).total_seconds()))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -4,10 +4,10 @@
 number other than the caller's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 # The upper limit of Retry-After, also if the provider asks for more.
@@ -238,3 +238,32 @@ class InternalError(PublicError):
     """An internal defect; the log has it under the request id."""
 
     message = "An internal error occurred."
+
+
+T = TypeVar("T")
+
+
+class Problems:
+    """Collects all problems of a request."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[str]] = {}
+
+    def add(self, path: str, text: str) -> None:
+        self._found.setdefault(path, []).append(text)
+
+    def catch(self, check: Callable[[], T]) -> T | None:
+        """Return the result of a check; if it fails, add its problems."""
+        try:
+            return check()
+        except ValidationFailed as problem:
+            for path, texts in (problem.details or {}).items():
+                self._found.setdefault(path, []).extend(texts)
+        return None
+
+    def found(self) -> dict[str, list[str]]:
+        return {path: list(texts) for path, texts in self._found.items()}
+
+    def refuse(self) -> None:
+        if self._found:
+            raise ValidationFailed(self._found)

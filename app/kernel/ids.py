@@ -1,6 +1,7 @@
-"""Time-ordered ids: UUIDv7 (RFC 9562)."""
+"""Time-ordered ids: UUIDv7 (RFC 9562); ids of the provider; names that are no ids."""
 
 import os
+import re
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
@@ -76,3 +77,22 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text.lower() else None
+
+
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
+
+
+def canonical_sid(text: str) -> str:
+    """Lower-case the digits of Twilio's "String Identifier"; return other texts unchanged."""
+    return text[:2] + text[2:].lower() if _SID.fullmatch(text) else text
+
+
+MAX_NAME_CHARS = 200
+
+
+def mistake_in_name(name: str) -> str | None:
+    if not 0 < len(name) <= MAX_NAME_CHARS or name != name.strip() or not name.isprintable():
+        return f"Must have 1 to {MAX_NAME_CHARS} characters on one line, with no space around them."
+    if parse_id(name) is not None:
+        return "Must not look like an id."
+    return None

@@ -1,5 +1,7 @@
-"""Masking of phone numbers."""
+"""Masks and keyed pseudonyms of phone numbers."""
 
+import hashlib
+import hmac
 import re
 
 _E164 = re.compile(r"(?:\+|%2B)\d{5,15}(?!\d)", re.IGNORECASE)
@@ -25,3 +27,12 @@ def mask_numbers_in(text: str) -> str:
 def mask_every_number_in(text: str) -> str:
     """Mask possible phone numbers, also in national form."""
     return _NATIONAL.sub(lambda found: mask_number(found.group()), mask_numbers_in(text))
+
+
+_DIGITS = 15
+
+
+def pseudonym_of(key: str, number: str) -> str:
+    """Return ``~`` and 15 hexadecimal digits; without the key, trying all numbers is useless."""
+    mac = hmac.new(key.encode(), number.encode(), hashlib.sha256)
+    return "~" + mac.hexdigest()[:_DIGITS]

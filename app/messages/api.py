@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
-from app.db.filters import PageFilter
+from app.db.rows import PageFilter
 from app.kernel import errors as e
 from app.messages.queries.billing import load_price, store_feedback
 from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages

@@ -14,8 +14,8 @@ from sqlalchemy import Column, Connection, String, Table, bindparam, select, upd
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
-from app.db.inserts import upsert
 from app.db.leases import acquire_lease, release_lease
+from app.db.rows import upsert
 from app.db.types import UtcDateTime, metadata
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at

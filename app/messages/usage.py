@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, literal, select, union_all
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import given
+from app.db.rows import given
 from app.destinations.tables import refusal_counts
 from app.kernel.ids import NO_ID
 from app.messages.tables import message_counts

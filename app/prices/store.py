@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from app.db.inserts import insert_on_conflict
+from app.db.rows import insert_on_conflict
 from app.prices.price_file import PriceFile, PriceRow, Problem, WrongPrices, other_currencies
 from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
 from app.prices.tables import price_lists, prices

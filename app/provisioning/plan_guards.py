@@ -16,7 +16,7 @@ from app.guards.edits import (
 from app.guards.limits import GuardConfiguration
 from app.guards.manage import change_guards
 from app.guards.store import load_guards
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems
 from app.messages.guard_history import GuardHistory
 from app.prices.store import has_prices
 from app.provisioning.file import Entry, FileProblems

@@ -32,15 +32,13 @@ from app.access.store import (
 from app.access.tables import workspaces
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS, mistake_in_chain
 from app.db.encryption import Cipher
-from app.db.filters import PageFilter, equal, given, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, given, load_page
 from app.destinations.geo_permissions.store import forget_permissions
 from app.destinations.manage import set_own_policy
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import DENIED
-from app.kernel.errors import Forbidden
+from app.kernel.errors import Forbidden, Problems
 from app.kernel.ids import new_id
-from app.kernel.problems import Problems
 from app.messages.reconciliation.refusing_accounts import forget_refusing
 
 

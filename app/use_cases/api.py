@@ -8,8 +8,7 @@ from marshmallow import fields, validate, validates_schema
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, shown_number
-from app.db.filters import PageFilter
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter
 from app.kernel import errors as e
 from app.use_cases import manage
 from app.use_cases.manage import NewSender, NewUseCase

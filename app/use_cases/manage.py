@@ -14,12 +14,10 @@ from sqlalchemy import Connection, delete, insert, null, select, update
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
-from app.db.filters import PageFilter, load_page
-from app.db.rows import AnyRow
-from app.kernel.errors import UseCaseNotFound, ValidationFailed
+from app.db.rows import AnyRow, PageFilter, load_page
+from app.kernel.errors import Problems, UseCaseNotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_numbers_in
-from app.kernel.problems import Problems
 from app.use_cases.read import StoredUseCase, load_use_case
 from app.use_cases.rules import (
     OnUnconfirmed,

@@ -17,9 +17,7 @@ from sqlalchemy import Connection, and_, delete, literal, select
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, required, visible_to
-from app.db.filters import PageFilter, equal, load_page
-from app.db.inserts import insert_on_conflict
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, insert_on_conflict, load_page
 from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.phone import PhoneNumber

@@ -10,8 +10,7 @@ from sqlalchemy import Connection, select
 
 from app.access.principal import Principal
 from app.access.store import visible_to
-from app.db.filters import PageFilter, equal, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, load_page
 from app.use_cases.rules import Eligibility, SenderType
 from app.use_cases.tables import senders, use_cases
 

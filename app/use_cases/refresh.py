@@ -10,8 +10,7 @@ from app.access.audit import record_workspace_event
 from app.access.principal import Actor
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
-from app.db.filters import given
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, given
 from app.kernel.clock import Clock
 from app.providers.port import ProviderAccount, ProviderUnknown, RegistrationSource
 from app.use_cases.tables import use_cases

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
-from app.kernel.email_addresses import mistake_in_email, normal_email
+from app.kernel.mail import mistake_in_email, normal_email
 from app.users.caller import Caller, record_failed_sign_in, record_user_event
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused
 from app.users.store import find_pinned, find_users, load_user, update_user

@@ -14,11 +14,9 @@ from app.access.keys import is_limited, load_end_of
 from app.access.principal import Actor, Role
 from app.access.store import lock_organization
 from app.db.rows import AnyRow
-from app.kernel.email_addresses import mistake_in_email, normal_email
-from app.kernel.errors import ValidationFailed
-from app.kernel.ids import new_id
-from app.kernel.names import mistake_in_name
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems, ValidationFailed
+from app.kernel.ids import mistake_in_name, new_id
+from app.kernel.mail import mistake_in_email, normal_email
 from app.users.caller import of_account, of_own, record_user_event
 from app.users.passwords import NewPassword
 from app.users.second_factor import drop_recovery_codes

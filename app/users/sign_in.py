@@ -30,8 +30,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.email_addresses import normal_email
 from app.kernel.errors import RateLimited, Unauthorized
+from app.kernel.mail import normal_email
 from app.users.caller import (
     SIGN_IN_FAILED,
     Caller,

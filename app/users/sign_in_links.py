@@ -17,9 +17,8 @@ from app.access.attempts import forget_attempts
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
-from app.kernel.email_addresses import mistake_in_email
 from app.kernel.errors import ValidationFailed
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer, mistake_in_email
 from app.smtp import connected, describe_failure, new_message
 from app.users.caller import Caller, of_account, of_own, record_user_event
 from app.users.passwords import choose_password

@@ -11,11 +11,10 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, 
 
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
-from app.db.filters import PageFilter
-from app.db.rows import AnyRow
-from app.kernel.email_addresses import normal_email
+from app.db.rows import AnyRow, PageFilter
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
+from app.kernel.mail import normal_email
 from app.kernel.texts import is_storable
 from app.users.tables import memberships, sign_in_links, users
 

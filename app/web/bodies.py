@@ -14,8 +14,13 @@ from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
 from werkzeug.sansio.utils import get_content_length
 
-from app.kernel.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
-from app.kernel.problems import Problems
+from app.kernel.errors import (
+    BadRequest,
+    PayloadTooLarge,
+    Problems,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from app.kernel.texts import UNSTORABLE, is_storable
 
 MAX_BODY_BYTES = 64 * 1024

@@ -13,10 +13,8 @@ from sqlalchemy import Row
 
 from app.kernel.clock import parse_rfc3339, rfc3339
 from app.kernel.countries import is_country
-from app.kernel.ids import parse_id
-from app.kernel.names import mistake_in_name
+from app.kernel.ids import canonical_sid, mistake_in_name, parse_id
 from app.kernel.phone import NOT_E164, PhoneNumber, is_e164, problem_of_number
-from app.kernel.provider_sids import canonical_sid
 from app.kernel.texts import UNSTORABLE, has_visible_character, is_storable
 from app.kernel.whole_numbers import read_whole_number
 

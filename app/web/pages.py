@@ -9,7 +9,7 @@ from uuid import UUID
 from marshmallow import Schema, fields, validate
 from marshmallow import ValidationError as SchemaError
 
-from app.db.filters import PageFilter
+from app.db.rows import PageFilter
 from app.web.fields import StrictSchema, WholeNumber, about
 
 T = TypeVar("T")

@@ -14,9 +14,8 @@ from uuid import UUID
 from flask import Blueprint, Response, json, request
 from marshmallow import Schema
 
-from app.kernel.errors import BadRequest, PublicError
+from app.kernel.errors import BadRequest, Problems, PublicError
 from app.kernel.ids import parse_id
-from app.kernel.problems import Problems
 from app.web.bodies import read_body, read_query
 
 Answer = Response

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Select, insert, select
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import required, visible_to
-from app.db.filters import PageFilter, equal, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, load_page
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.attempt import DeliveryState

@@ -17,8 +17,7 @@ from app.access.principal import Actor, Principal, actor_of
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.filters import PageFilter, equal, load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, equal, load_page
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id

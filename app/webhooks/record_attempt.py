@@ -7,8 +7,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
+from app.kernel.clock import read_retry_after
 from app.kernel.ids import new_id
-from app.kernel.retry_after import read_retry_after
 from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.claims import DueDelivery
 from app.webhooks.endpoints import disable_endpoint, update_endpoint

@@ -25,8 +25,8 @@ from app.guards.configuration import parse_guards
 from app.guards.limits import GuardConfiguration
 from app.guards.manage import change_guards
 from app.kernel.clock import utc_now
+from app.kernel.errors import Problems
 from app.kernel.ids import new_id
-from app.kernel.problems import Problems
 from app.messages.guard_history import GuardHistory
 from app.messages.tables import messages
 from app.prices.price_file import PriceFile, PriceRow

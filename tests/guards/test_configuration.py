@@ -15,8 +15,7 @@ from app.guards.limits import (
     Guards,
 )
 from app.guards.schemas import GuardsBody, GuardsOfWorkspace, UseCaseGuardsBody
-from app.kernel.errors import ValidationFailed
-from app.kernel.problems import Problems
+from app.kernel.errors import Problems, ValidationFailed
 from support.each import each
 from support.guards import DEFAULTS
 

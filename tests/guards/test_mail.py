@@ -16,7 +16,7 @@ from app.guards import mail
 from app.guards.alerts import AlertKind, open_alert
 from app.guards.mail import MailAlerts
 from app.guards.tables import alerts
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from support.certificates import self_signed
 from support.guards import GuardsClient
 from support.served import Served

@@ -4,7 +4,7 @@ import string
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from app.kernel.email_addresses import mistake_in_email
+from app.kernel.mail import mistake_in_email
 
 _PLACES = (
     *("{}a@example.com", "a{}@example.com", "a{}b@example.com", "a@ex{}ample.com"),

@@ -14,7 +14,7 @@ from app.db.engine import Database
 from app.db.heartbeats import beat, web_clocks, worker_heartbeats
 from app.guards.tables import guard_autos
 from app.kernel.clock import utc_now
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from app.worker.web_watch import WatchFromWeb, watch_in_background
 from support.factories import Factory, Gateway, Tenant
 from support.polling import eventually

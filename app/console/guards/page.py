@@ -24,9 +24,8 @@ from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, Gu
 from app.guards.manage import DryRun, ManageGuards
 from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
 from app.guards.store import find_use_cases
-from app.kernel.errors import NotFound, RevisionMismatch, ValidationFailed
+from app.kernel.errors import NotFound, Problems, RevisionMismatch, ValidationFailed
 from app.kernel.ids import parse_id
-from app.kernel.problems import Problems
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser

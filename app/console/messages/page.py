@@ -24,8 +24,7 @@ from app.console.ui.forms import (
 )
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
-from app.db.filters import PageFilter
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter
 from app.destinations.refusals import RefusalFilter, load_refusals
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason

@@ -14,8 +14,7 @@ from uuid import UUID
 from marshmallow import fields
 from sqlalchemy import Connection, select
 
-from app.db.filters import load_page
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, load_page
 from app.destinations.api.schemas import HistoryFilter, MapBody, RuleBody, WantedRule
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import PolicyState

@@ -7,7 +7,7 @@ from marshmallow import fields
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
-from app.db.filters import PageFilter
+from app.db.rows import PageFilter
 from app.destinations import changes
 from app.destinations.api.configuration import (
     CHANGE,

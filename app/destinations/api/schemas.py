@@ -11,8 +11,7 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from app.db.filters import PageFilter
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
 from app.destinations.policy.state import wrong_entries
 from app.destinations.refusals import RefusalFilter

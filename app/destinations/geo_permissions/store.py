@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, Table, delete, literal, select
 
 from app.access.tables import provider_accounts, workspaces
-from app.db.inserts import insert_on_conflict, upsert
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, insert_on_conflict, upsert
 from app.destinations.geo_permissions.permissions import GeoPermissions
 from app.destinations.tables import provider_check_problems, provider_checks, provider_permissions
 from app.providers.port import ProviderAccount

@@ -21,8 +21,7 @@ from sqlalchemy import (
 from app.access.principal import Principal
 from app.access.store import required, visible_to
 from app.access.tables import workspaces
-from app.db.filters import PageFilter, given, load_page, newest_of
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, PageFilter, given, load_page, newest_of
 from app.kernel.clock import shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber

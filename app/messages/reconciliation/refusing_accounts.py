@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from app.access.tables import provider_accounts
-from app.db.inserts import upsert
-from app.db.rows import from_row
+from app.db.rows import from_row, upsert
 from app.messages.check_times import ask_refusing_account, ask_silent_account
 from app.messages.tables import refusing_accounts
 from app.providers.port import ProviderAccount

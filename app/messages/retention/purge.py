@@ -32,8 +32,8 @@ from app.db.engine import Database
 from app.db.types import UtcDateTime
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
+from app.kernel.masking import pseudonym_of
 from app.kernel.phone import PhoneNumber
-from app.kernel.pseudonyms import pseudonym_of
 from app.messages.sending.idempotency import LIFETIME
 from app.messages.tables import HAS_NUMBER, IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.opt_outs import CONSENTS_KEPT, forget_consents, forget_keyword

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from app.db.clock import is_same_time
 from app.db.engine import Database
-from app.db.inserts import insert_on_conflict
+from app.db.rows import insert_on_conflict
 from app.kernel.clock import Clock
 from app.kernel.ids import NO_ID, first_id_at
 from app.messages.queries.read import visible

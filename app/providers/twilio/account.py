@@ -15,7 +15,7 @@ from twilio.rest import Client
 
 from app.db.encryption import DecryptionError
 from app.kernel.errors import ProviderUnavailable
-from app.kernel.provider_sids import canonical_sid
+from app.kernel.ids import canonical_sid
 from app.providers.port import AccountState, ProviderAccount, ProviderUnknown, ServiceSetup
 from app.providers.twilio.client import API, INBOUND_PATH, STATUS_PATH, TwilioClients, read_json
 from app.providers.twilio.signature import sign

@@ -14,9 +14,8 @@ import structlog
 from flask import request
 
 from app.kernel import errors as e
-from app.kernel.ids import parse_id
+from app.kernel.ids import canonical_sid, parse_id
 from app.kernel.phone import PhoneNumber
-from app.kernel.provider_sids import canonical_sid
 from app.kernel.rates import Rate, RateBuckets
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import Callbacks, Consent, DeliveryReport

@@ -14,8 +14,8 @@ from typing import Any
 
 from twilio.rest import Client
 
+from app.kernel.ids import canonical_sid
 from app.kernel.phone import PhoneNumber
-from app.kernel.provider_sids import canonical_sid
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import Charge, Listing, ProviderAccount, ProviderMessage, ProviderUnknown
 from app.providers.twilio.client import API, TwilioClients, get_json, messages_url, storable_sender

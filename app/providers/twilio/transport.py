@@ -20,8 +20,7 @@ from twilio.http.response import Response
 from urllib3.exceptions import NewConnectionError
 
 from app.http_pool import POOLS, NoConnection
-from app.kernel.clock import utc_now
-from app.kernel.retry_after import read_retry_after
+from app.kernel.clock import read_retry_after, utc_now
 
 # For look-up, connection and TLS together; for the whole answer. A call takes at most their sum.
 CONNECT_SECONDS = 1.25

@@ -16,7 +16,7 @@ from app.access.principal import Role
 from app.access.tables import access_keys, audit_events
 from app.db.encryption import Cipher
 from app.kernel.clock import Clock, utc_now
-from app.kernel.mail_server import MailServer
+from app.kernel.mail import MailServer
 from app.users import passwords
 from app.users.manage import LAST_OWNER, YOURSELF
 from app.users.passwords import HashSlots
