@@ -20,7 +20,6 @@ from app.guards.delivery import WatchDelivery
 from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.guards.manage import ManageGuards
-from app.guards.manage_alerts import AcknowledgeAlert
 from app.guards.purge import PurgeGuards
 from app.guards.watchers import WatchOthers
 from app.instance import create_instance
@@ -79,7 +78,6 @@ class Services:
     geo_facts: GeoFacts
     destinations: ManageDestinations
     guards: ManageGuards
-    acknowledge_alert: AcknowledgeAlert
     check_provider: CheckProvider
     workspaces: ManageWorkspaces
     webhook_endpoints: ManageEndpoints
@@ -175,7 +173,6 @@ def open_services(
         ),
         destinations=ManageDestinations(database, clock, MessageTraffic()),
         guards=ManageGuards(database, clock, GuardHistory(), pseudonyms),
-        acknowledge_alert=AcknowledgeAlert(database, clock),
         check_provider=CheckProvider(database, provider.geo, clock),
         workspaces=ManageWorkspaces(database, cipher, clock, provider.prover),
         webhook_endpoints=ManageEndpoints(database, cipher, clock, settings.webhook_allow_loopback),

@@ -12,7 +12,7 @@ from app.guards.alerts import render_alert
 from app.guards.configuration import auto_json, configuration_json
 from app.guards.edits import GuardEdit
 from app.guards.manage import DryRun, GuardsView, ManageGuards
-from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
+from app.guards.manage_alerts import AlertFilter, acknowledge, load_alerts
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.schemas import (
     AlertListQuery,
@@ -30,7 +30,7 @@ from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.web.bodies import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.pages import page
-from app.web.registry import get_service, reading
+from app.web.registry import get_service, reading, writing
 from app.web.routes import Answer, Json, Routes, json_answer
 
 PATH = "/v1/workspaces/{workspace_id}/guards"
@@ -136,4 +136,5 @@ def list_alerts(principal: Principal, query: AlertFilter) -> Json:
 )
 def acknowledge_alert(principal: Principal, alert_id: UUID) -> Json:
     """Acknowledge an alert; the first acknowledgement counts."""
-    return render_alert(get_service(AcknowledgeAlert)(principal, alert_id))
+    with writing() as (connection, now):
+        return render_alert(acknowledge(connection, principal, alert_id, now))

@@ -1,6 +1,8 @@
 """Listing and acknowledging alerts."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Connection, select, update
@@ -8,55 +10,48 @@ from sqlalchemy import Connection, select, update
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import required, visible_to
-from app.db.engine import Database
 from app.db.rows import AnyRow, PageFilter, equal, given, load_page
 from app.guards.alerts import AlertKind
 from app.guards.tables import alerts
-from app.kernel.clock import Clock
+
+
+class AlertState(StrEnum):
+    OPEN = "open"
+    CLEARED = "cleared"
 
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter(PageFilter):
     workspace_id: UUID | None = None
     kind: AlertKind | None = None
-    is_open: bool | None = None
+    state: AlertState | None = None
     is_acknowledged: bool | None = None
 
 
 def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilter) -> list[AnyRow]:
     columns = alerts.c
     conditions = equal(wanted, alerts, "workspace_id", "kind") + given(
-        (wanted.is_open, lambda is_open: columns.cleared_at.is_(None) == is_open),
-        (
-            wanted.is_acknowledged,
-            lambda is_acknowledged: columns.acknowledged_at.isnot(None) == is_acknowledged,
-        ),
+        (wanted.state, lambda state: columns.cleared_at.is_(None) == (state is AlertState.OPEN)),
+        (wanted.is_acknowledged, lambda is_so: columns.acknowledged_at.isnot(None) == is_so),
     )
     query = select(alerts).where(visible_to(principal, columns.workspace_id), *conditions)
     return load_page(connection, query, alerts, wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class AcknowledgeAlert:
-    database: Database
-    clock: Clock
-
-    def __call__(self, principal: Principal, alert_id: UUID) -> AnyRow:
-        """Acknowledge an alert; the first time counts. Raises `NotFound`."""
-        columns = alerts.c
-        own = select(alerts).where(
-            columns.id == alert_id, visible_to(principal, columns.workspace_id)
-        )
-        with self.database.writing() as connection:
-            found = required(connection.execute(own.with_for_update()).one_or_none())
-            if found.acknowledged_at is not None:
-                return found
-            now = self.clock.now()
-            connection.execute(
-                update(alerts)
-                .where(columns.id == alert_id)
-                .values(acknowledged_at=now, acknowledged_by=principal.key_name)
-            )
-            of_alert = found.workspace_id, "alert.acknowledged", now
-            record_workspace_event(connection, principal, *of_alert, target=alert_id)
-            return connection.execute(own).one()
+def acknowledge(
+    connection: Connection, principal: Principal, alert_id: UUID, now: datetime
+) -> AnyRow:
+    """The first time counts. Raises `NotFound`."""
+    columns = alerts.c
+    own = select(alerts).where(columns.id == alert_id, visible_to(principal, columns.workspace_id))
+    found = required(connection.execute(own.with_for_update()).one_or_none())
+    if found.acknowledged_at is not None:
+        return found
+    connection.execute(
+        update(alerts)
+        .where(columns.id == alert_id)
+        .values(acknowledged_at=now, acknowledged_by=principal.key_name)
+    )
+    of_alert = found.workspace_id, "alert.acknowledged", now
+    record_workspace_event(connection, principal, *of_alert, target=alert_id)
+    return connection.execute(own).one()

@@ -3,7 +3,6 @@
 The bodies of guards only describe the API; `app.guards.configuration` parses them.
 """
 
-from enum import StrEnum
 from typing import Any
 
 from marshmallow import fields, post_load, validate
@@ -12,9 +11,9 @@ from app.guards.alerts import AlertKind
 from app.guards.configuration import parse_configuration
 from app.guards.edits import GuardEdit
 from app.guards.limits import AUTO, DeliverySign, GuardMode, GuardName, GuardScope, Window
-from app.guards.manage_alerts import AlertFilter
+from app.guards.manage_alerts import AlertFilter, AlertState
 from app.kernel.whole_numbers import LARGEST_STORED
-from app.web.fields import Id, StrictSchema, View, about, one_of
+from app.web.fields import Choice, Id, StrictSchema, View, about, one_of
 from app.web.pages import PageQuery, page_of
 
 _MODE = {"example": "enforce"}
@@ -196,29 +195,17 @@ class GuardsSuggestion(View):
     use_cases = fields.Dict(keys=fields.UUID(), values=fields.Nested(UseCaseGuardsBody))
 
 
-class AlertState(StrEnum):
-    OPEN = "open"
-    CLEARED = "cleared"
-
-
 class AlertListQuery(PageQuery):
     workspace_id = Id()
-    kind = fields.String(validate=one_of(AlertKind))
-    state = fields.String(validate=one_of(AlertState))
+    kind = Choice(AlertKind)
+    state = Choice(AlertState)
     acknowledged = fields.String(validate=one_of(("true", "false")))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
-        kind, state = data.get("kind"), data.get("state")
-        acknowledged = data.get("acknowledged")
-        return AlertFilter(
-            limit=data["limit"],
-            page_token=data["page_token"],
-            workspace_id=data.get("workspace_id"),
-            kind=None if kind is None else AlertKind(kind),
-            is_open=None if state is None else state == AlertState.OPEN,
-            is_acknowledged=None if acknowledged is None else acknowledged == "true",
-        )
+        if "acknowledged" in data:
+            data["is_acknowledged"] = data.pop("acknowledged") == "true"
+        return AlertFilter(**data)
 
 
 _DETAILS = {

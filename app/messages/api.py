@@ -9,7 +9,7 @@ from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.rows import PageFilter
 from app.kernel import errors as e
-from app.messages.queries.billing import load_price, store_feedback
+from app.messages.queries.details import load_price, store_feedback
 from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages
 from app.messages.record import render_for
 from app.messages.schemas import (

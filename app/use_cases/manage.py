@@ -80,8 +80,7 @@ def change_use_case(
     now: datetime,
 ) -> StoredUseCase:
     """Change the given fields, except the workspace; raises `ValidationFailed`."""
-    lock_organization(connection, principal.organization_id)
-    row = require_use_case(connection, principal, use_case_id).row
+    row = _lock(connection, principal, use_case_id).row
     problems = Problems()
     _check_destinations(connection, principal, wanted.get("allowed_destinations"), problems)
     if wanted.get("name", row.name) != row.name:
@@ -104,8 +103,7 @@ def delete_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:
     """Delete a use case; its messages stay."""
-    lock_organization(connection, principal.organization_id)
-    row = require_use_case(connection, principal, use_case_id).row
+    row = _lock(connection, principal, use_case_id).row
     _update(connection, use_case_id, deleted_at=now, updated_at=now)
     _note(connection, row, "deleted", principal, now, reason=row.name)
 
@@ -125,6 +123,11 @@ def require_use_case(
     if found is None:
         raise UseCaseNotFound
     return found
+
+
+def _lock(connection: Connection, principal: Principal, use_case_id: UUID) -> StoredUseCase:
+    lock_organization(connection, principal.organization_id)
+    return require_use_case(connection, principal, use_case_id)
 
 
 def _check_name(connection: Connection, workspace_id: UUID, name: str, problems: Problems) -> None:
@@ -211,8 +214,7 @@ def add_sender(
     now: datetime,
 ) -> AnyRow:
     """Raises `ValidationFailed` if it is in the pool already."""
-    lock_organization(connection, principal.organization_id)
-    use_case = require_use_case(connection, principal, use_case_id)
+    use_case = _lock(connection, principal, use_case_id)
     if any(known.number == wanted.number for known in use_case.senders):
         raise ValidationFailed({"$.number": [NUMBER_TAKEN]})
     values = {
@@ -236,8 +238,7 @@ def change_sender(
     now: datetime,
 ) -> None:
     """Change the type of the sender with this number; raises `NotFound`."""
-    lock_organization(connection, principal.organization_id)
-    use_case = require_use_case(connection, principal, use_case_id)
+    use_case = _lock(connection, principal, use_case_id)
     row = required(next((one for one in use_case.senders if one.number == wanted.number), None))
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
@@ -249,8 +250,7 @@ def remove_sender(
     connection: Connection, principal: Principal, use_case_id: UUID, sender_id: UUID, now: datetime
 ) -> None:
     """Raises `NotFound`."""
-    lock_organization(connection, principal.organization_id)
-    use_case = require_use_case(connection, principal, use_case_id)
+    use_case = _lock(connection, principal, use_case_id)
     row = required(next((one for one in use_case.senders if one.id == sender_id), None))
     connection.execute(delete(senders).where(senders.c.id == sender_id))
     _note_sender(connection, use_case.row, row, "removed", principal=principal, now=now)

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import post_load
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
@@ -22,15 +22,15 @@ from app.guards.configuration import guards_json, parse_guards, parse_use_case_g
 from app.guards.edits import GuardEdit
 from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, ManageGuards
-from app.guards.manage_alerts import AcknowledgeAlert, AlertFilter, load_alerts
+from app.guards.manage_alerts import AlertFilter, AlertState, acknowledge, load_alerts
 from app.guards.store import find_use_cases
 from app.kernel.errors import NotFound, Problems, RevisionMismatch, ValidationFailed
 from app.kernel.ids import parse_id
 from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import Choice, Text, one_of
-from app.web.registry import get_service, reading
+from app.web.fields import Choice
+from app.web.registry import get_service, reading, writing
 
 # The fields of each guard in the form: its windows, or the percentages of `delivery`.
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -239,12 +239,8 @@ _STATES = {"open": "Open", "cleared": "Cleared"}
 
 class AlertSearch(ListSearch):
     kind = Choice(AlertKind)
-    state = Text(validate=one_of(_STATES))
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> AlertFilter:
-        state = data.pop("state", None)
-        return AlertFilter(_MOST_ALERTS, is_open=None if state is None else state == "open", **data)
+    state = Choice(AlertState)
+    makes = partial(AlertFilter, _MOST_ALERTS)
 
 
 @routes.get(ALERTS, VIEWER)
@@ -265,5 +261,6 @@ def alerts_page(current_user: CurrentUser) -> Response:
 
 @routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Response:
-    get_service(AcknowledgeAlert)(current_user.principal, alert_id)
+    with writing() as (connection, now):
+        acknowledge(connection, current_user.principal, alert_id, now)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

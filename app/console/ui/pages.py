@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
 from app.console.ui import guard_labels
 from app.console.ui.guards import form_token
-from app.guards.manage_alerts import AlertFilter, load_alerts
+from app.guards.manage_alerts import AlertFilter, AlertState, load_alerts
 from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name
 from app.messages.meanings import refusal_meaning
@@ -209,7 +209,7 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
     """Load kind and text of the newest unacknowledged alerts."""
     if current_user.workspace_access is None:
         return []
-    wanted = AlertFilter(limit=_MOST_ALERTS, is_open=True, is_acknowledged=False)
+    wanted = AlertFilter(limit=_MOST_ALERTS, state=AlertState.OPEN, is_acknowledged=False)
     with reading() as connection:
         rows = load_alerts(connection, current_user.principal, wanted)
     labels = guard_labels.KINDS

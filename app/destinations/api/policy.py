@@ -138,7 +138,7 @@ def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter)
     with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
         rows = load_history(connection, workspace_id, query)
-    if query.as_csv:
+    if query.format == "csv":
         text = write_csv(rows, query.limit, reader)
         return Response(text, mimetype="text/csv", headers={"ETag": f'"{effective.revision}"'})
     rules = rule_changes(rows, reader)

@@ -162,15 +162,12 @@ class RefusalQuery(PageQuery):
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter(PageFilter):
-    as_csv: bool = False
+    format: str = "json"
 
 
 class HistoryQuery(PageQuery):
+    makes = HistoryFilter
     format = fields.String(load_default="json", validate=one_of(("json", "csv")))
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> HistoryFilter:
-        return HistoryFilter(data["limit"], data["page_token"], data["format"] == "csv")
 
 
 class DestinationManagement(View):

@@ -4,7 +4,6 @@ They are asked less and less often, until a new auth token or an answer.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,17 +26,13 @@ class RefusingAccount:
     ask_again_at: datetime
 
 
-def load_refusing(
-    connection: Connection, account_sids: Iterable[str] | None = None
-) -> dict[str, RefusingAccount]:
+def load_refusing(connection: Connection) -> dict[str, RefusingAccount]:
     columns = refusing_accounts.c
     query = (
         select(refusing_accounts, provider_accounts.c.auth_token)
         .join(provider_accounts, provider_accounts.c.sid == columns.account_sid)
         .order_by(columns.account_sid)
     )
-    if account_sids is not None:
-        query = query.where(columns.account_sid.in_(list(account_sids)))
     return {
         row.account_sid: from_row(RefusingAccount, row)
         for row in connection.execute(query)
