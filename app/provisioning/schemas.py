@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
+from app.access.api import NetworkText, RateBody
 from app.access.principal import Role
-from app.access.schemas import NetworkText, RateBody
 from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country

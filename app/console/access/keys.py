@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Response, request
 
+from app.access.api import AccessKeyBody, AccessKeyListQuery
 from app.access.key_rules import KeyState, describe_limits, may_manage, state_of
 from app.access.keys import (
     NewAccessKey,
@@ -14,7 +15,6 @@ from app.access.keys import (
     revoke_access_key,
 )
 from app.access.principal import Principal, Role
-from app.access.schemas import AccessKeyBody, AccessKeyListQuery
 from app.console.ui.forms import listed, parse_time, read_form, refilling, searched
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
