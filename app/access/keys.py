@@ -63,19 +63,12 @@ def load_access_key(
     return required(connection.execute(query).one_or_none())
 
 
-def load_end_of(connection: Connection, actor: Actor) -> datetime | None:
-    if actor.kind is not ActorKind.ACCESS_KEY:
-        return None
-    return connection.execute(
-        select(_KEY.expires_at).where(_KEY.id == actor.actor_id)
-    ).scalar_one_or_none()
-
-
-def is_limited(connection: Connection, actor: Actor) -> bool:
-    if actor.kind is not ActorKind.ACCESS_KEY:
-        return False
-    query = select(_KEY.limits).where(_KEY.id == actor.actor_id)
-    return connection.execute(query).scalar_one_or_none() is not None
+def load_limits_of(connection: Connection, actor: Actor) -> tuple[datetime | None, str | None]:
+    """Return the expiry and the limits of an actor's key; a person has neither."""
+    query = select(_KEY.expires_at, _KEY.limits).where(_KEY.id == actor.actor_id)
+    is_key = actor.kind is ActorKind.ACCESS_KEY
+    row = connection.execute(query).one_or_none() if is_key else None
+    return (None, None) if row is None else (row.expires_at, row.limits)
 
 
 # Declared here, because app.use_cases must not be imported.
@@ -192,9 +185,8 @@ def create_access_key(
     if workspace_id is not None:
         given = workspace_id
         problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
-    wrong = mistake_in_end(wanted.expires_at, load_end_of(connection, actor_of(principal)), now)
-    if wrong is not None:
-        problems.add("$.expires_at", wrong)
+    end_of_maker, _ = load_limits_of(connection, actor_of(principal))
+    problems.add("$.expires_at", mistake_in_end(wanted.expires_at, end_of_maker, now))
     for name, text in problems_of_wider(wanted.limits, principal.limits):
         problems.add(f"$.{name}", text)
     ids = wanted.limits.use_case_ids or frozenset()

@@ -249,8 +249,10 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
 
-    def add(self, path: str, text: str) -> None:
-        self._found.setdefault(path, []).append(text)
+    def add(self, path: str, mistake: str | None) -> None:
+        """None is no mistake."""
+        if mistake is not None:
+            self._found.setdefault(path, []).append(mistake)
 
     def catch(self, check: Callable[[], T]) -> T | None:
         """Return the result of a check; if it fails, add its problems."""

@@ -170,8 +170,7 @@ def check_new_workspace(
         )
         if wanted.parent_id not in parents:
             wrong = "There is no such workspace."
-        if wrong is not None:
-            problems.add("$.parent_id", wrong)
+        problems.add("$.parent_id", wrong)
     elif wanted.inherits:
         problems.add("$.inherits", "This workspace has no parent to inherit from.")
     is_home_alone = not wanted.is_to_inherit and wanted.destinations is None

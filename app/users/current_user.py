@@ -32,24 +32,34 @@ class WorkspaceAccess:
     suspended_reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentUser:
-    """A signed-in user or access key; pages show ``workspace_access``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOwner:
+    """The user or access key of a session."""
 
     session_id: UUID
     kind: ActorKind
     principal_id: UUID
     name: str
     organization_id: UUID
-    organization_name: str
     reach: RoleGrants
-    workspace_access: WorkspaceAccess | None
-    workspaces: tuple[WorkspaceAccess, ...]
     limits: KeyLimits = NO_LIMITS
 
     @property
     def is_person(self) -> bool:
         return self.kind is ActorKind.USER
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.kind, self.name, self.principal_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentUser(SessionOwner):
+    """A signed-in user or access key; pages show ``workspace_access``."""
+
+    organization_name: str
+    workspace_access: WorkspaceAccess | None
+    workspaces: tuple[WorkspaceAccess, ...]
 
     @property
     def role(self) -> Role:
@@ -81,10 +91,6 @@ class CurrentUser:
     @property
     def workspace_names(self) -> dict[UUID, str]:
         return {place.workspace_id: place.name for place in self.workspaces}
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(self.kind, self.name, self.principal_id)
 
     @property
     def organization_principal(self) -> Principal | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.access.attempts import forget_attempts
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.key_rules import mistake_in_lasting_access
-from app.access.keys import is_limited, load_end_of
+from app.access.keys import load_limits_of
 from app.access.principal import Actor, Role
 from app.access.store import lock_organization
 from app.db.rows import AnyRow
@@ -106,24 +106,19 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
     wrong = mistake_in_email(new.email)
     if wrong is None and find_users(connection, new.email, new.organization_id):
         wrong = "Another user has this address."
-    weak = None if new.password is None else new.password.mistake
-    named = mistake_in_name(new.name)
-    for path, mistake in (("$.email", wrong), ("$.name", named), ("$.password", weak)):
-        if mistake is not None:
-            problems.add(path, mistake)
+    problems.add("$.email", wrong)
+    problems.add("$.name", mistake_in_name(new.name))
+    problems.add("$.password", None if new.password is None else new.password.mistake)
     roles = check_roles(connection, new.organization_id, new.roles, problems)
-    _check_lasts(connection, actor, problems, PATH)
+    problems.add(PATH, _mistake_in_grant(connection, actor))
     problems.refuse()
     return roles
 
 
-def _check_lasts(connection: Connection, actor: Actor, problems: Problems, path: str) -> None:
-    """Refuse access granted by an expiring key, as it would outlive it."""
-    lasting = mistake_in_lasting_access(
-        load_end_of(connection, actor), is_limited=is_limited(connection, actor)
-    )
-    if lasting is not None:
-        problems.add(path, lasting)
+def _mistake_in_grant(connection: Connection, actor: Actor) -> str | None:
+    """An expiring key grants no access, as it would outlive the key."""
+    end, limits = load_limits_of(connection, actor)
+    return mistake_in_lasting_access(end, is_limited=limits is not None)
 
 
 def change_roles(
@@ -140,7 +135,7 @@ def change_roles(
     lock_organization(connection, user.organization_id)
     problems = Problems()
     text = check_roles(connection, user.organization_id, roles, problems)
-    _check_lasts(connection, actor, problems, PATH)
+    problems.add(PATH, _mistake_in_grant(connection, actor))
     stays_owner = roles.get(None) is Role.OWNER
     if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
         problems.add(PATH, LAST_OWNER)
@@ -177,7 +172,7 @@ def reset_user(
     """
     check_is_another(actor, user.id)
     problems = Problems()
-    _check_lasts(connection, actor, problems, "$")
+    problems.add("$", _mistake_in_grant(connection, actor))
     problems.refuse()
     if password is not None and password.mistake is not None:
         raise ValidationFailed({"$.password": [password.mistake]})

@@ -4,9 +4,10 @@ Each needs the password again, and a code if a second factor is set. Wrong ones 
 a sign-in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -23,7 +24,6 @@ from app.users.caller import Caller, of_own, record_failed_sign_in, record_user_
 from app.users.password_rules import mistake_in_password
 from app.users.passwords import hash_password, hash_slot, is_password
 from app.users.second_factor import (
-    drop_pending_secret,
     drop_recovery_codes,
     load_pending_secret,
     mint_totp_secret,
@@ -36,7 +36,6 @@ from app.users.second_factor import (
 from app.users.sessions import end_sessions_of
 from app.users.store import load_user, update_user
 
-T = TypeVar("T")
 _NOT_YOURS = "Is not your password."
 _WRONG_CODE = "Is not a code that the app shows now, nor an unused recovery code."
 _NOT_SHOWN = "Is not the code that the app shows now."
@@ -70,24 +69,17 @@ class OwnAccount:
         checked = self._check_password(me, "$.current_password", problems)
         new_hash = hash_password(new)
 
-        def change(connection: Connection, user: AnyRow) -> None:
-            now = self.clock.now()
+        with self._changing(me, checked, asks_code=False) as (connection, user, now):
             update_user(connection, user.id, now, password_hash=new_hash)
             end_sessions_of(connection, user.id, now, but=me.session_id)
             record_user_event(connection, me.actor, user, "password_changed", now)
 
-        self._change(me, checked, change, asks_code=False)
-
     def start_second_factor(self, me: Reauthentication) -> str:
         """Store a new secret for this session; `set_second_factor` makes it effective."""
-
-        def start(connection: Connection, _: AnyRow) -> str:
-            secret = mint_totp_secret()
-            now = self.clock.now()
+        secret = mint_totp_secret()
+        with self._changing(me) as (connection, _, now):
             put_pending_secret(connection, self.cipher, me.session_id, secret, now)
-            return secret
-
-        return self._prove(me, start)
+        return secret
 
     def pending_secret(self, session_id: UUID) -> str | None:
         with self.database.reading() as connection:
@@ -106,35 +98,28 @@ class OwnAccount:
                 raise ValidationFailed({"$.code": [_NOT_SHOWN]})
             encrypted = self.cipher.encrypt(totp_owner(user.id), secret)
             update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
-            drop_pending_secret(connection, me.session_id)
+            put_pending_secret(connection, self.cipher, me.session_id, None, now)
             codes = replace_recovery_codes(connection, user.id, now)
             record_user_event(connection, me.actor, user, "second_factor_set", now)
         return codes
 
     def remove_second_factor(self, me: Reauthentication) -> None:
-        def remove(connection: Connection, user: AnyRow) -> None:
-            now = self.clock.now()
+        with self._changing(me) as (connection, user, now):
             update_user(connection, user.id, now, totp_secret=None, totp_step=None)
             drop_recovery_codes(connection, user.id)
             record_user_event(connection, me.actor, user, "second_factor_removed", now)
-
-        self._prove(me, remove)
 
     def make_recovery_codes(self, me: Reauthentication) -> list[str]:
         """Replace the recovery codes.
 
         Also raises `ValidationFailed` without a second factor.
         """
-
-        def make(connection: Connection, user: AnyRow) -> list[str]:
+        with self._changing(me) as (connection, user, now):
             if user.totp_secret is None:
                 raise ValidationFailed({"$": ["Recovery codes belong to a second factor."]})
-            now = self.clock.now()
             codes = replace_recovery_codes(connection, user.id, now)
             record_user_event(connection, me.actor, user, "recovery_codes_made", now)
-            return codes
-
-        return self._prove(me, make)
+        return codes
 
     def _check_password(
         self, me: Reauthentication, field: str, problems: Mapping[str, list[str]]
@@ -151,19 +136,19 @@ class OwnAccount:
             raise ValidationFailed(problems)
         return seen, attempt
 
-    def _change(
+    @contextmanager
+    def _changing(
         self,
         me: Reauthentication,
-        checked: tuple[AnyRow, CountedAttempt],
-        change: Callable[[Connection, AnyRow], T],
+        checked: tuple[AnyRow, CountedAttempt] | None = None,
         *,
         asks_code: bool = True,
-    ) -> T:
-        """Check the code and make the change in one transaction.
+    ) -> Iterator[tuple[Connection, AnyRow, datetime]]:
+        """Check password and code; yield the transaction, the user and the time of the change.
 
         Refused if the password has changed since it was checked.
         """
-        seen, attempt = checked
+        seen, attempt = checked or self._check_password(me, "$.password", {})
         with self.database.writing() as connection:
             user = required(load_user(connection, me.user_id))
             if user.password_hash != seen.password_hash:
@@ -173,12 +158,10 @@ class OwnAccount:
             if not needs_code or use_code(connection, self.cipher, user, me.code, now):
                 withdraw(connection, attempt)
                 forget_attempts(connection, of_own(me.user_id))
-                return change(connection, user)
+                yield connection, user, now
+                return
         self._note_failure(me, seen, "wrong code of a person who is signed in")
         raise ValidationFailed({"$.code": [_WRONG_CODE]})
-
-    def _prove(self, me: Reauthentication, change: Callable[[Connection, AnyRow], T]) -> T:
-        return self._change(me, self._check_password(me, "$.password", {}), change)
 
     def _note_failure(self, me: Reauthentication, user: AnyRow, why: str) -> None:
         with self.database.writing() as connection:

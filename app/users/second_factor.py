@@ -117,39 +117,23 @@ def count_recovery_codes(connection: Connection, user_id: UUID) -> int:
     return connection.execute(query).scalar_one()
 
 
-def put_pending_secret(
-    connection: Connection, cipher: Cipher, session_id: UUID, secret: str, now: datetime
-) -> None:
-    encrypted = cipher.encrypt(pending_totp_owner(session_id), secret)
-    _set_pending(connection, session_id, encrypted, now)
-
-
 def load_pending_secret(
     connection: Connection, cipher: Cipher, session_id: UUID, now: datetime
 ) -> str | None:
     """None if it has expired."""
-    columns = sessions.c
-    row = connection.execute(
-        select(columns.pending_totp_secret, columns.pending_totp_at).where(columns.id == session_id)
-    ).one_or_none()
-    if (
-        row is None
-        or row.pending_totp_secret is None
-        or row.pending_totp_at <= now - SECRET_PENDING_FOR
-    ):
+    begun_after = sessions.c.pending_totp_at > now - SECRET_PENDING_FOR
+    query = select(sessions.c.pending_totp_secret).where(sessions.c.id == session_id, begun_after)
+    encrypted = connection.execute(query).scalar_one_or_none()
+    if encrypted is None:
         return None
-    return cipher.decrypt(pending_totp_owner(session_id), row.pending_totp_secret)
+    return cipher.decrypt(pending_totp_owner(session_id), encrypted)
 
 
-def drop_pending_secret(connection: Connection, session_id: UUID) -> None:
-    _set_pending(connection, session_id, None, None)
-
-
-def _set_pending(
-    connection: Connection, session_id: UUID, encrypted: str | None, at: datetime | None
+def put_pending_secret(
+    connection: Connection, cipher: Cipher, session_id: UUID, secret: str | None, now: datetime
 ) -> None:
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.id == session_id)
-        .values(pending_totp_secret=encrypted, pending_totp_at=at)
-    )
+    """None drops it."""
+    owner = pending_totp_owner(session_id)
+    encrypted = None if secret is None else cipher.encrypt(owner, secret)
+    pending = {"pending_totp_secret": encrypted, "pending_totp_at": now}
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(pending))

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from app.access.attempts import forget_expired_attempts
-from app.access.principal import NO_LIMITS, ActorKind, KeyLimits, Role, StoredKey, admit, key_from
+from app.access.principal import ActorKind, Role, StoredKey, admit, key_from
 from app.access.store import KEY_COLUMNS
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.clock import require_same_time
@@ -20,7 +20,7 @@ from app.kernel.clock import Clock
 from app.kernel.errors import Unauthorized
 from app.kernel.ids import new_id
 from app.users.caller import Caller
-from app.users.current_user import CurrentUser, RoleGrants, WorkspaceAccess
+from app.users.current_user import CurrentUser, RoleGrants, SessionOwner, WorkspaceAccess
 from app.users.store import forget_sign_in_links
 from app.users.tables import memberships, sessions, users
 
@@ -65,20 +65,11 @@ _SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    session_id: UUID
+    owner: SessionOwner
     seen_at: datetime
-    awaits_second_factor: bool
-    kind: ActorKind
-    principal_id: UUID
-    name: str
-    organization_id: UUID
-    reach: RoleGrants
     workspace_id: UUID | None
+    awaits_second_factor: bool = False
     key: StoredKey | None = None
-
-    @property
-    def limits(self) -> KeyLimits:
-        return NO_LIMITS if self.key is None else self.key.principal.limits
 
 
 def load_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
@@ -94,18 +85,15 @@ def _of_person(rows: Any) -> OpenSession | None:
     if first.disabled_at is not None or first.member_role is None:
         return None
     roles = {row.member_of: Role(row.member_role) for row in rows}
-    reach = RoleGrants(roles.pop(None, None), roles)
-    return OpenSession(
+    owner = SessionOwner(
         session_id=first.id,
-        seen_at=first.seen_at,
-        awaits_second_factor=first.awaits_second_factor,
         kind=ActorKind.USER,
         principal_id=first.user_id,
         name=first.user_name,
         organization_id=first.user_organization_id,
-        reach=reach,
-        workspace_id=first.workspace_id,
+        reach=RoleGrants(roles.pop(None, None), roles),
     )
+    return OpenSession(owner, first.seen_at, first.workspace_id, first.awaits_second_factor)
 
 
 def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
@@ -118,34 +106,27 @@ def _of_key(row: AnyRow, now: datetime) -> OpenSession | None:
         reach = RoleGrants(principal.role, {})
     else:
         reach = RoleGrants(None, {principal.workspace_id: principal.role})
-    return OpenSession(
+    owner = SessionOwner(
         session_id=row.id,
-        seen_at=row.seen_at,
-        awaits_second_factor=False,
         kind=ActorKind.ACCESS_KEY,
         principal_id=principal.key_id,
         name=principal.key_name,
         organization_id=principal.organization_id,
         reach=reach,
-        workspace_id=row.workspace_id,
-        key=key,
+        limits=principal.limits,
     )
+    return OpenSession(owner, row.seen_at, row.workspace_id, key=key)
 
 
 def load_current_user(connection: Connection, session: OpenSession) -> CurrentUser:
     """Load the owner and the accessible workspaces, the shown one first."""
-    reach = session.reach
+    owner, reach, columns = session.owner, session.owner.reach, workspaces.c
     query = (
-        select(
-            workspaces.c.id,
-            workspaces.c.name,
-            workspaces.c.suspended_at,
-            workspaces.c.suspended_reason,
-        )
+        select(columns.id, columns.name, columns.suspended_at, columns.suspended_reason)
         .add_columns(organizations.c.name.label("organization_name"))
         .select_from(organizations)
         .outerjoin(workspaces, workspaces.c.organization_id == organizations.c.id)
-        .where(organizations.c.id == session.organization_id)
+        .where(organizations.c.id == owner.organization_id)
         .order_by(workspaces.c.id != session.workspace_id, workspaces.c.name)
         .limit(_MOST_WORKSPACES)
     )
@@ -154,16 +135,10 @@ def load_current_user(connection: Connection, session: OpenSession) -> CurrentUs
     rows = connection.execute(query).all()
     places = tuple(_workspace_access(row, reach) for row in rows if row.id is not None)
     return CurrentUser(
-        session_id=session.session_id,
-        kind=session.kind,
-        principal_id=session.principal_id,
-        name=session.name,
-        organization_id=session.organization_id,
+        **{one.name: getattr(owner, one.name) for one in fields(owner)},
         organization_name=rows[0].organization_name if rows else "",
-        reach=reach,
         workspace_access=places[0] if places else None,
         workspaces=tuple(sorted(places, key=lambda place: place.name.casefold())),
-        limits=session.limits,
     )
 
 

@@ -135,7 +135,7 @@ class SignIn:
             session = load_session(connection, token, now)
             if session is None or not session.awaits_second_factor:
                 raise SignInRefused
-            seen = load_user(connection, session.principal_id)
+            seen = load_user(connection, session.owner.principal_id)
         if seen is None:
             raise SignInRefused
         known = [seen] if caller.browser.knows(seen.id, seen.browsers_known_since, now) else []
@@ -167,7 +167,7 @@ class SignIn:
         with self.database.writing() as connection:
             session_token = begin_session(connection, caller, now, access_key_id=principal.key_id)
             actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
-            _record_sign_in(connection, principal.organization_id, actor, now)
+            _record(connection, principal.organization_id, actor, "signed_in", now)
         return SignedIn(session_token)
 
     def _refuse_key(self, key: StoredKey | None, caller: Caller, now: datetime) -> None:
@@ -201,7 +201,7 @@ class SignIn:
         drop_sign_in_link(connection, user.id)
         record_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)
-        _record_sign_in(connection, user.organization_id, actor, now)
+        _record(connection, user.organization_id, actor, "signed_in", now)
         browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
         return SignedIn(token, browser=browser)
 
@@ -250,15 +250,11 @@ def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
     session = load_session(connection, token_hash, now)
     end_session(connection, token_hash, now)
     if session is not None and not session.awaits_second_factor:
-        actor = Actor(session.kind, session.name, session.principal_id)
-        record_audit_event(
-            connection, actor, AuditEvent(session.organization_id, None, "console.signed_out"), now
-        )
+        _record(connection, session.owner.organization_id, session.owner.actor, "signed_out", now)
 
 
-def _record_sign_in(
-    connection: Connection, organization_id: UUID, actor: Actor, now: datetime
+def _record(
+    connection: Connection, organization_id: UUID, actor: Actor, what: str, now: datetime
 ) -> None:
-    record_audit_event(
-        connection, actor, AuditEvent(organization_id, None, "console.signed_in"), now
-    )
+    event = AuditEvent(organization_id, None, f"console.{what}")
+    record_audit_event(connection, actor, event, now)

@@ -5,7 +5,7 @@ it. Only the hash of its token is stored.
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPException
 from uuid import UUID
@@ -37,28 +37,15 @@ class LinkExpired(Exception):
     """Expired, used, replaced or never valid; deliberately without the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewLink:
-    token: str = field(repr=False)
-    expires_at: datetime
-
-
-def create_sign_in_link(
-    connection: Connection, user: AnyRow, actor: Actor, now: datetime
-) -> NewLink:
-    """It replaces the person's other link."""
-    link = NewLink(secrets.token_urlsafe(_BYTES), now + LASTS)
+def create_sign_in_link(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> str:
+    """Return the token of a link, which replaces the person's other link."""
+    token = secrets.token_urlsafe(_BYTES)
     drop_sign_in_link(connection, user.id)
-    connection.execute(
-        insert(sign_in_links).values(
-            user_id=user.id,
-            token_hash=hash_session_token(link.token),
-            created_at=now,
-            expires_at=link.expires_at,
-        )
-    )
+    values = {"user_id": user.id, "token_hash": hash_session_token(token)}
+    times = {"created_at": now, "expires_at": now + LASTS}
+    connection.execute(insert(sign_in_links).values(values | times))
     record_user_event(connection, actor, user, "link_created", now)
-    return link
+    return token
 
 
 def mail_sign_in_link(

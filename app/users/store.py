@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, 
 
 from app.access.principal import Role
 from app.access.tables import organizations, workspaces
-from app.db.rows import AnyRow, PageFilter
+from app.db.rows import AnyRow, PageFilter, from_row
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 from app.kernel.mail import normal_email
@@ -178,12 +178,12 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterable[Us
             users.c.id,
             users.c.email,
             users.c.name,
-            users.c.password_hash.is_not(None).label("has_password"),
-            users.c.totp_secret.is_not(None).label("has_second_factor"),
             users.c.created_at,
             users.c.disabled_at,
             users.c.locked_until,
             users.c.last_sign_in_at,
+            users.c.password_hash.is_not(None).label("has_password"),
+            users.c.totp_secret.is_not(None).label("has_second_factor"),
             sign_in_links.c.expires_at.label("link_expires_at"),
             memberships.c.workspace_id,
             memberships.c.role,
@@ -201,23 +201,7 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Iterable[Us
 
 
 def _user_details(rows: list[AnyRow]) -> UserDetails:
-    first = rows[0]
-    held = [
-        Membership(row.workspace_id, row.workspace_name, Role(row.role))
-        for row in rows
-        if row.role is not None
-    ]
-    return UserDetails(
-        id=first.id,
-        email=first.email,
-        name=first.name,
-        has_password=first.has_password,
-        has_second_factor=first.has_second_factor,
-        created_at=first.created_at,
-        disabled_at=first.disabled_at,
-        locked_until=first.locked_until,
-        last_sign_in_at=first.last_sign_in_at,
-        link_expires_at=first.link_expires_at,
-        # PostgreSQL sorts nulls last, SQLite first.
-        memberships=tuple(sorted(held, key=lambda one: one.workspace_id is not None)),
-    )
+    held = [from_row(Membership, row, role=Role(row.role)) for row in rows if row.role is not None]
+    # PostgreSQL sorts nulls last, SQLite first.
+    held.sort(key=lambda one: one.workspace_id is not None)
+    return from_row(UserDetails, rows[0], memberships=tuple(held))

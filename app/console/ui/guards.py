@@ -213,7 +213,7 @@ def signed_in_visitor() -> CurrentUser | None:
             if session is not None and not session.awaits_second_factor:
                 if session.key is not None and request.method not in _SAFE_METHODS:
                     count_request(session.key, now)
-                check_source(session.limits, peer_address())
+                check_source(session.owner.limits, peer_address())
                 current_user = load_current_user(connection, session)
                 _touch(session, now)
     g.current_user = current_user  # an error page shows the menu
@@ -223,7 +223,7 @@ def signed_in_visitor() -> CurrentUser | None:
 def _touch(session: OpenSession, now: datetime) -> None:
     if now - session.seen_at >= TOUCHED_EVERY:
         with get_service(Database).writing_once() as connection:
-            touch_session(connection, session.session_id, now)
+            touch_session(connection, session.owner.session_id, now)
 
 
 def _to_sign_in() -> Response:

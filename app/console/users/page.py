@@ -115,7 +115,7 @@ def create_user_from_form(current_user: CurrentUser) -> Response:
 def create_link(connection: Connection, asks: Principal, user_id: UUID, now: datetime) -> str:
     """Create the only valid sign-in link of a person, and return its address."""
     user = require_user(connection, asks.organization_id, user_id)
-    token = create_sign_in_link(connection, user, actor_of(asks), now).token
+    token = create_sign_in_link(connection, user, actor_of(asks), now)
     return f"{get_service(Settings).public_url}{BY_LINK}?token={token}"
 
 
