@@ -8,29 +8,22 @@ from flask import Blueprint, Flask, Response, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, NotFound
 
-from app.console.access.audit import routes as audit_routes
-from app.console.access.keys import routes as access_keys_routes
-from app.console.account.page import routes as account_routes
-from app.console.account.sign_in import install_identity_provider
-from app.console.account.sign_in import routes as sign_in_routes
-from app.console.destinations.changes import routes as destination_changes_routes
-from app.console.destinations.page import routes as destinations_routes
-from app.console.destinations.provider import routes as provider_routes
-from app.console.exports import routes as exports_routes
-from app.console.guards.page import routes as guards_routes
-from app.console.guards.prices import routes as prices_routes
-from app.console.messages.page import routes as messages_routes
-from app.console.messages.try_out import routes as try_routes
-from app.console.overview.find import routes as find_routes
-from app.console.overview.page import routes as overview_routes
-from app.console.overview.usage import routes as usage_routes
+from app.console import exports, users, webhooks, workspaces
+from app.console.access import audit, keys
+from app.console.account import page as account
+from app.console.account import sign_in
+from app.console.destinations import changes, provider
+from app.console.destinations import page as destinations
+from app.console.guards import page as guards
+from app.console.guards import prices
+from app.console.messages import page as messages
+from app.console.messages import try_out
+from app.console.overview import find, usage
+from app.console.overview import page as overview
 from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
 from app.console.ui.pages import page_answer, plain_page
-from app.console.use_cases.opt_outs import routes as opt_outs_routes
-from app.console.use_cases.page import routes as use_cases_routes
-from app.console.users.page import routes as people_routes
-from app.console.webhooks.page import routes as webhooks_routes
-from app.console.workspaces.page import routes as workspaces_routes
+from app.console.use_cases import opt_outs
+from app.console.use_cases import page as use_cases
 from app.kernel import errors as e
 from app.settings import Settings
 from app.web.errors import HTTP_STATUS, add_retry_headers, http_error_answer, public_of
@@ -89,28 +82,11 @@ def _defect(error: Exception) -> Response:
     return failure_page(e.InternalError())
 
 
-CONSOLE_ROUTES = (
-    sign_in_routes,
-    overview_routes,
-    messages_routes,
-    exports_routes,
-    find_routes,
-    guards_routes,
-    usage_routes,
-    prices_routes,
-    try_routes,
-    account_routes,
-    access_keys_routes,
-    workspaces_routes,
-    people_routes,
-    audit_routes,
-    destinations_routes,
-    destination_changes_routes,
-    provider_routes,
-    use_cases_routes,
-    opt_outs_routes,
-    webhooks_routes,
-)
+_ACCOUNT = (sign_in, account)
+_MESSAGES = (overview, messages, exports, find, usage, try_out)
+_CHANNEL = (destinations, changes, provider, guards, prices, use_cases, opt_outs)
+_SETTINGS = (workspaces, users, audit, keys, webhooks)
+CONSOLE_ROUTES = tuple(one.routes for one in (*_ACCOUNT, *_MESSAGES, *_CHANNEL, *_SETTINGS))
 CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
 
@@ -125,7 +101,7 @@ def install_console(app: Flask, settings: Settings) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     install_lost_page(app, "/console")
-    install_identity_provider(app, settings)
+    sign_in.install_identity_provider(app, settings)
     for place, routes in enumerate(CONSOLE_ROUTES):
         blueprint = routes.blueprint()
         install_failure_pages(blueprint)

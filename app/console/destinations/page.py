@@ -10,7 +10,6 @@ from flask import Response, request
 from sqlalchemy import Connection
 
 from app.access.principal import Role
-from app.console.destinations.preview import preview_changes, problems_by_country
 from app.console.destinations.view import (
     DURATIONS,
     DestinationsView,
@@ -18,6 +17,8 @@ from app.console.destinations.view import (
     by_name,
     country_options,
     load_destinations_view,
+    preview_changes,
+    problems_by_country,
     read_pending_changes,
     shown_workspace,
 )

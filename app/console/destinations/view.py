@@ -1,4 +1,4 @@
-"""A policy as a user of Manage Destinations sees it, and the pending changes."""
+"""A policy as a user of Manage Destinations sees it, the pending changes, and their preview."""
 
 import re
 import unicodedata
@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -14,15 +15,16 @@ from werkzeug.datastructures import MultiDict
 from app.access.principal import Role
 from app.access.store import load_workspace, required
 from app.db.rows import AnyRow
-from app.destinations.changes import Adjustment
+from app.destinations.changes import Adjust, Adjustment, unacknowledged
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
+from app.destinations.policy.territories import has_numbers, hints_for
 from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
 from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel.countries import COUNTRIES, country_name, is_country
-from app.kernel.errors import NotFound
+from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.phone import CALLING_CODES
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts
@@ -245,3 +247,53 @@ def dry_run_change(connection: Connection, view: DestinationsView, change: Polic
     asked = ChangeRequest(view.current_user.actor, dry_run=True)
     manage = get_service(ManageDestinations)
     return manage.within(connection, view.effective.workspace_id, change, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The preview of saving; ``problems`` are by country and prevent it."""
+
+    changed: list[str]
+    impact: dict[str, Any] | None = None
+    hints: Mapping[str, list[str]] = field(default_factory=dict)
+    risky: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    without_numbers: tuple[str, ...] = ()
+    blocks_home: bool = False
+    problems: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def preview_changes(
+    connection: Connection, view: DestinationsView, pending_changes: PendingChanges
+) -> Preview:
+    wanted = pending_changes.adjustment(view.now)
+    opened = by_name(set(wanted.opened))
+    changed = by_name(pending_changes.countries)
+    try:
+        dry_run = dry_run_change(connection, view, Adjust(wanted, None))
+    except ValidationFailed as problem:
+        return Preview(changed, problems=problems_by_country(problem))
+    risky = unacknowledged(connection, view.effective, opened, (), always=True)
+    return Preview(
+        changed=changed,
+        impact=dry_run.impact,
+        hints=_hints(opened, view),
+        risky=tuple(code for code in opened if code in risky),
+        closed=tuple(code for code in opened if view.geo_permissions.is_closed(code)),
+        blocks_home=view.workspace.home_country in pending_changes.block,
+        without_numbers=tuple(code for code in opened if not has_numbers(code)),
+    )
+
+
+def problems_by_country(problem: ValidationFailed) -> dict[str, list[str]]:
+    details = problem.details or {}
+    return {path.rpartition(".")[2]: texts for path, texts in details.items()}
+
+
+def _hints(opened: list[str], view: DestinationsView) -> dict[str, list[str]]:
+    """Return the territories that stay blocked, by country."""
+    found = {
+        code: by_name(set(separate) - view.allowed.keys())
+        for code, separate in hints_for(opened).items()
+    }
+    return {code: separate for code, separate in found.items() if separate}

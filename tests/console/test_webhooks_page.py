@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from app.console.webhooks.page import EVENTS, FAILURES, STATES
+from app.console.webhooks import EVENTS, FAILURES, STATES
 from app.web.registry import register_service
 from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.deliver import SendTestEvent

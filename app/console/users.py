@@ -14,7 +14,7 @@ from app.console.account.sign_in import BY_LINK
 from app.console.ui.forms import listed, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
-from app.console.workspaces.page import require_organization_principal
+from app.console.workspaces import require_organization_principal
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser

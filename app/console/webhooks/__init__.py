@@ -1,1 +1,0 @@
-"""Pages of webhook endpoints and their deliveries."""
