@@ -1,17 +1,79 @@
 """The impact of a policy change on the traffic of the last 30 days, by the rule of a send."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
-from app.destinations.policy.diff import PolicyDiff
-from app.destinations.policy.evaluate import Source
+from app.destinations.policy.evaluate import Policy, Rule, RuleKind, Source, decide
 from app.destinations.tables import refusal_counts
+from app.kernel.number_prefixes import next_prefix
+from app.kernel.phone import Destination, NumberKind
+
+# An E.164 number has 15 digits at most.
+_AFTER_ALL_NUMBERS = "+" + "9" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDiff:
+    before: Policy
+    after: Policy
+    now: datetime
+
+    def blocks(self, country: str, number: str = "") -> bool:
+        """Whether a number, or a country as a whole, would be newly blocked."""
+        was_allowed, is_allowed = self._allowed(country, number)
+        return was_allowed and not is_allowed
+
+    def releases(self, country: str) -> bool:
+        """Whether a country as a whole would be newly allowed."""
+        was_allowed, is_allowed = self._allowed(country, "")
+        return is_allowed and not was_allowed
+
+    def _allowed(self, country: str, number: str) -> tuple[bool, bool]:
+        to = Destination(number, True, country, NumberKind.MOBILE, True)
+        before, after = (decide(one, to, self.now) for one in (self.before, self.after))
+        return before.allowed, after.allowed
+
+    def number_ranges(self) -> list[tuple[str, str]]:
+        """Return disjoint ranges of numbers, each from a first number to one above the last.
+
+        The numbers in a range match the same rules for prefixes and numbers. The ranges cover
+        what differs: the numbers of each changed rule, or of all rules if countries changed.
+        """
+        before, after = _finer(self.before), _finer(self.after)
+        covered = {rule.value for rule in (before | after if self.countries else before ^ after)}
+        bounds = sorted({bound for rule in before | after for bound in _bounds(rule)})
+        return [
+            (first, above)
+            for first, above in pairwise(bounds)
+            if any(first[:length] in covered for length in range(len(first) + 1))
+        ]
+
+    @property
+    def countries(self) -> frozenset[str]:
+        one, other = self.before.destinations, self.after.destinations
+        mapped = {code for code in one.keys() | other.keys() if one.get(code) != other.get(code)}
+        differing = set(self.before.rules) ^ set(self.after.rules)
+        return frozenset(mapped | {r.value for r in differing if r.kind is RuleKind.COUNTRY})
+
+
+def _finer(policy: Policy) -> frozenset[Rule]:
+    return frozenset(rule for rule in policy.rules if rule.kind is not RuleKind.COUNTRY)
+
+
+def _bounds(rule: Rule) -> Iterator[str]:
+    """Yield the texts at which another set of rules may begin to match."""
+    yield rule.value
+    if rule.kind is RuleKind.NUMBER:
+        yield rule.value + "0"
+    yield next_prefix(rule.value) or _AFTER_ALL_NUMBERS
+
 
 IMPACT_DAYS = 30
 _BLOCKED = "DestinationBlocked"

@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import Actor
 from app.db.engine import Database
-from app.destinations.impact import TrafficSource, impact
-from app.destinations.policy.diff import PolicyDiff
+from app.destinations.impact import PolicyDiff, TrafficSource, impact
 from app.destinations.policy.state import (
     CountryChange,
     FieldProblems,

@@ -1,14 +1,53 @@
-"""Accounts and their credentials; the first call creates an undeclared account."""
+"""Regions with their prices, and accounts; the first call creates an undeclared account."""
 
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+import phonenumbers
+
 from app.emulator.errors import TwilioError
-from app.emulator.regions import HIGH_RISK, UNSUPPORTED
+
+# Those that Twilio calls high-risk, or does not support (error 30649).
+HIGH_RISK: Final = frozenset({"AZ", "BD", "DZ", "IL", "LK", "NG", "OM", "PK", "PS", "TJ", "TN"})
+UNSUPPORTED: Final = frozenset({"CU", "IR", "SY"})
+REGIONS: Final = tuple(sorted(phonenumbers.SUPPORTED_REGIONS))
+
+
+def calling_prefix(region: str) -> str:
+    return f"+{phonenumbers.country_code_for_region(region)}"
+
+
+def region_of(number: str) -> str | None:
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
+
+
+CURRENCY: Final = "USD"
+_USUAL: Final = Decimal("0.0500")
+_PER_SEGMENT: Final = {
+    "BR": Decimal("0.0600"),
+    "CA": Decimal("0.0080"),
+    "DE": Decimal("0.1000"),
+    "FR": Decimal("0.0800"),
+    "GB": Decimal("0.0500"),
+    "MA": Decimal("0.1200"),
+    "MX": Decimal("0.0300"),
+    "US": Decimal("0.0080"),
+}
+
+
+def price_of_segment(region: str) -> Decimal:
+    return _PER_SEGMENT.get(region, _USUAL)
+
+
+def price_on_second_network(region: str) -> Decimal:
+    return price_of_segment(region) * Decimal("1.1")
+
 
 ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")

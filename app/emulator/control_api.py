@@ -8,13 +8,18 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
-from app.emulator.accounts import ACCOUNT_SID, BrandStatus
+from app.emulator.accounts import ACCOUNT_SID, REGIONS, UNSUPPORTED, BrandStatus, region_of
 from app.emulator.callbacks.webhooks import is_valid
 from app.emulator.emulator import current_emulator
-from app.emulator.records import API_VERSION, CallbackAttempt, Message, Stage, TwilioStatus
-from app.emulator.regions import REGIONS, UNSUPPORTED, region_of
+from app.emulator.records import (
+    API_VERSION,
+    CallbackAttempt,
+    Message,
+    Stage,
+    TwilioStatus,
+    count_segments,
+)
 from app.emulator.scenarios import CallbackMode, CreateAnswer, FinalStatus, Scenario
-from app.emulator.segments import count_segments
 
 _NUMBER: Final = r"\+[1-9][0-9]{1,14}\Z"
 _REQUIRED: Final[dict[str, Any]] = {"required": True, "error_messages": {"required": "is required"}}

@@ -1,7 +1,12 @@
-"""Destination codes: ISO 3166-1 alpha-2, XK (Kosovo), AC (Ascension), TA (Tristan da Cunha)."""
+"""Destination codes: ISO 3166-1 alpha-2, XK (Kosovo), AC (Ascension), TA (Tristan da Cunha).
 
+Territories have codes of their own (ISO 3166-2); libphonenumber knows which codes have numbers.
+"""
+
+from collections.abc import Iterable
 from functools import cache
 
+import phonenumbers
 from babel import Locale
 
 _ISO_3166_1 = """
@@ -31,3 +36,30 @@ LANGUAGE = "en"  # that of all texts for people
 @cache
 def country_name(code: str, language: str = LANGUAGE) -> str:
     return str(Locale.parse(language).territories.get(code, code))
+
+
+SEPARATE: dict[str, tuple[str, ...]] = {
+    "US": ("PR", "GU", "VI", "AS", "MP"),
+    "GB": ("GG", "JE", "IM"),
+    "FR": ("GP", "MQ", "GF", "RE", "YT", "PM", "BL", "MF", "NC", "PF", "WF"),
+    "NL": ("AW", "CW", "SX", "BQ"),
+    "DK": ("FO", "GL"),
+    "NO": ("SJ",),
+    "FI": ("AX",),
+    "AU": ("CC", "CX", "NF"),
+    "NZ": ("CK", "NU", "TK"),
+}
+
+
+def hints_for(codes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the separate territories that are not allowed too."""
+    allowed = list(dict.fromkeys(codes))
+    left_out = {
+        code: tuple(one for one in SEPARATE.get(code, ()) if one not in allowed) for code in allowed
+    }
+    return {code: separate for code, separate in left_out.items() if separate}
+
+
+def has_numbers(code: str) -> bool:
+    """Whether libphonenumber knows numbers of a country."""
+    return code in phonenumbers.SUPPORTED_REGIONS

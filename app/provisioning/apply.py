@@ -27,8 +27,7 @@ from app.provisioning.file import (
     read_entries,
     refused,
 )
-from app.provisioning.plan_guards import plan_guards
-from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner
+from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner, plan_guards
 from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
 from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, added, changed_columns
 

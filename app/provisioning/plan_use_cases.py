@@ -1,6 +1,6 @@
-"""Plan of use cases and their sender pools."""
+"""Plan of use cases and their sender pools, and of guards; omitted settings stay unchanged."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,11 +10,36 @@ from sqlalchemy import select
 
 from app.access.tables import workspaces
 from app.db.rows import AnyRow
+from app.destinations.manage import ChangeRequest
+from app.guards.edits import (
+    check_spend,
+    edit_guards,
+    edit_use_case_guards,
+    explain_for_text,
+    use_case_differences,
+    workspace_differences,
+)
+from app.guards.limits import GuardConfiguration
+from app.guards.manage import change_guards
+from app.guards.store import load_guards
+from app.kernel.errors import Problems
 from app.kernel.ids import new_id, parse_id
 from app.kernel.masking import mask_numbers_in
+from app.messages.guard_history import GuardHistory
+from app.prices.store import has_prices
 from app.provisioning.file import Entry, FileProblems
+from app.provisioning.plan_workspaces import MatchedWorkspace
 from app.provisioning.schemas import ANY_DESTINATION
-from app.provisioning.steps import Context, Step, added, changed_columns, removed
+from app.provisioning.steps import (
+    ACTOR,
+    Context,
+    PlannedChange,
+    Step,
+    added,
+    changed_columns,
+    changed_values,
+    removed,
+)
 from app.use_cases.manage import (
     DENIED_BY_ORGANIZATION,
     NewSender,
@@ -214,3 +239,56 @@ class UseCasePlanner:
                     changed_columns(one.place, known._asdict(), {"type": new.type.value}),
                     partial(change_sender, *of_it, new, now=context.now),
                 )
+
+
+def plan_guards(
+    context: Context, each: MatchedWorkspace, ids: Mapping[str, UUID], problems: FileProblems
+) -> Iterator[Step]:
+    """``ids`` are by place."""
+    guarded = (one for one in each.entry.each("use_cases") if one.get("guards") is not None)
+    edit = _Edit(each.entry, {ids[one.place]: one for one in guarded if one.place in ids})
+    if each.entry.get("guards") is None and not edit.use_cases:
+        return
+    before = GuardConfiguration()
+    if each.before is not None:
+        before = load_guards(context.connection, each.id).configuration
+    found = Problems()
+    after = edit(before, found)
+    if after != before:
+        priced = has_prices(context.connection)
+        check_spend(after, each.entry.at("guards"), found, has_prices=priced)
+    for at, texts in found.found().items():
+        problems.add_tree(at, [explain_for_text(text) for text in texts])
+
+    def run() -> None:
+        of_it = context.connection, each.id, edit, ChangeRequest(ACTOR)
+        change_guards(*of_it, history=GuardHistory(), now=context.now)
+
+    yield Step(edit.changes(before, after), run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    workspace: Entry
+    use_cases: Mapping[UUID, Entry]
+
+    def __call__(self, current: GuardConfiguration, problems: Problems) -> GuardConfiguration:
+        given = self.workspace.get("guards")
+        if given is not None:
+            current = edit_guards(current, given, self.workspace.at("guards"), problems)
+        for use_case_id, one in self.use_cases.items():
+            of_it = current, use_case_id, one["guards"], one.at("guards")
+            current = edit_use_case_guards(*of_it, problems)
+        return current
+
+    def changes(
+        self, before: GuardConfiguration, after: GuardConfiguration
+    ) -> tuple[PlannedChange, ...]:
+        found = [(self.workspace.at("guards"), workspace_differences(before, after))]
+        for use_case_id, one in self.use_cases.items():
+            found.append((one.at("guards"), use_case_differences(before, after, use_case_id)))
+        values = (
+            (place, [(one.path, one.before, one.after) for one in differences])
+            for place, differences in found
+        )
+        return tuple(change for of_place in values for change in changed_values(*of_place))

@@ -12,8 +12,7 @@ from sqlalchemy import update
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.emulator.accounts import Account
-from app.emulator.regions import REGIONS
+from app.emulator.accounts import REGIONS, Account
 from app.emulator.server import EmulatorServer
 from app.kernel.clock import utc_now
 from support.commands import Run

@@ -1,6 +1,6 @@
 """Counting segments."""
 
-from app.emulator.segments import count_segments
+from app.emulator.records import count_segments
 from support.each import each
 
 

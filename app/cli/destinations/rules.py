@@ -27,9 +27,9 @@ from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.geo_permissions.permissions import load_geo_permissions
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule
 from app.destinations.policy.state import country_accesses
-from app.destinations.policy.territories import has_numbers, hints_for
 from app.destinations.storage.policies import EffectivePolicy, rule_json
 from app.kernel.clock import rfc3339
+from app.kernel.countries import has_numbers, hints_for
 from app.kernel.errors import NotFound
 from app.kernel.ids import parse_id
 from app.providers.port import GeoFacts

@@ -35,6 +35,7 @@ from app.cli.group import (
 )
 from app.db.rows import AnyRow
 from app.destinations.api.document import (
+    OPERATOR,
     RulesDifference,
     load_history,
     render_revision,
@@ -49,11 +50,10 @@ from app.destinations.geo_permissions.permissions import (
 )
 from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import CountryChange, country_accesses
-from app.destinations.policy.territories import has_numbers
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
-from app.destinations.storage.visible_rules import OPERATOR
 from app.kernel.clock import rfc3339
+from app.kernel.countries import has_numbers
 from app.kernel.errors import InvalidDestination, NotFound
 
 _MAX_LISTED = 100_000

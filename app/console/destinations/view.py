@@ -15,15 +15,14 @@ from werkzeug.datastructures import MultiDict
 from app.access.principal import Role
 from app.access.store import load_workspace, required
 from app.db.rows import AnyRow
+from app.destinations.api.document import PolicyReader
 from app.destinations.changes import Adjust, Adjustment, unacknowledged
 from app.destinations.geo_permissions.permissions import GeoPermissions, load_geo_permissions
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.policy.evaluate import Access, Rule
 from app.destinations.policy.state import country_allowances
-from app.destinations.policy.territories import has_numbers, hints_for
 from app.destinations.storage.policies import EffectivePolicy, load_effective, state_of_revision
-from app.destinations.storage.visible_rules import PolicyReader
-from app.kernel.countries import COUNTRIES, country_name, is_country
+from app.kernel.countries import COUNTRIES, country_name, has_numbers, hints_for, is_country
 from app.kernel.errors import NotFound, ValidationFailed
 from app.kernel.phone import CALLING_CODES
 from app.kernel.whole_numbers import read_whole_number

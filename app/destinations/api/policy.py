@@ -20,7 +20,13 @@ from app.destinations.api.configuration import (
     open_workspace,
     policy_answer,
 )
-from app.destinations.api.document import load_history, render_revision, rule_changes, write_csv
+from app.destinations.api.document import (
+    PolicyReader,
+    load_history,
+    render_revision,
+    rule_changes,
+    write_csv,
+)
 from app.destinations.api.schemas import (
     CheckBody,
     HistoryFilter,
@@ -42,7 +48,6 @@ from app.destinations.geo_permissions.check import CheckProvider, error_of, load
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
 from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import load_use_case_countries, rule_json
-from app.destinations.storage.visible_rules import PolicyReader
 from app.kernel import errors as e
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import GeoFacts

@@ -19,9 +19,9 @@ from app.emulator.records import (
     MessageBook,
     Stage,
     TwilioStatus,
+    count_segments,
 )
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
-from app.emulator.segments import count_segments
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.emulator.accounts import Account
-from app.emulator.emulator import calling_account, current_emulator
-from app.emulator.errors import TwilioError
-from app.emulator.regions import (
+from app.emulator.accounts import (
     CURRENCY,
     HIGH_RISK,
     REGIONS,
     UNSUPPORTED,
+    Account,
     calling_prefix,
     price_of_segment,
     price_on_second_network,
 )
+from app.emulator.emulator import calling_account, current_emulator
+from app.emulator.errors import TwilioError
 
 blueprint = Blueprint("countries", __name__)
 _PERMISSIONS: Final = "/v1/Messaging/GeoPermissions"

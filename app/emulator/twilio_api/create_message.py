@@ -12,12 +12,10 @@ from typing import Final
 
 import phonenumbers
 
-from app.emulator.accounts import Account
+from app.emulator.accounts import CURRENCY, Account, price_of_segment, region_of
 from app.emulator.callbacks.webhooks import is_valid
 from app.emulator.errors import TwilioError
-from app.emulator.records import API_VERSION, Message, TwilioStatus
-from app.emulator.regions import CURRENCY, price_of_segment, region_of
-from app.emulator.segments import count_segments
+from app.emulator.records import API_VERSION, Message, TwilioStatus, count_segments
 
 # Twilio, test credentials. Twilio honours them only without a Messaging Service.
 MAGIC_TO: Final[Mapping[str, int]] = {

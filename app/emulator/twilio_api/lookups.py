@@ -7,8 +7,8 @@ import phonenumbers
 from flask import Blueprint, Response, jsonify, request
 from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
 
+from app.emulator.accounts import region_of
 from app.emulator.emulator import calling_account
-from app.emulator.regions import region_of
 
 blueprint = Blueprint("lookups", __name__)
 _LINE_TYPE: Final[Mapping[int, str]] = {

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.destinations.geo_permissions.permissions import GeoPermissions
-from app.destinations.geo_permissions.readiness import Blocker, find_blockers
+from app.destinations.geo_permissions.permissions import Blocker, GeoPermissions, find_blockers
 from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.destinations.policy.state import PolicyState
 from app.destinations.storage.policies import EffectivePolicy

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.destinations.impact import SentTraffic, newly_blocked
-from app.destinations.policy.diff import PolicyDiff
+from app.destinations.impact import PolicyDiff, SentTraffic, newly_blocked
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.kernel.ids import new_id
 from app.kernel.number_prefixes import next_prefix

@@ -2,8 +2,7 @@
 
 import phonenumbers
 
-from app.destinations.policy.territories import SEPARATE, has_numbers, hints_for
-from app.kernel.countries import COUNTRIES
+from app.kernel.countries import COUNTRIES, SEPARATE, has_numbers, hints_for
 
 
 def test_allowing_a_state_names_its_separate_territories() -> None:
