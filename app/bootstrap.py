@@ -57,7 +57,7 @@ from app.web.health import MetricsToken
 from app.webhooks.claims import DeliveryLane
 from app.webhooks.deliver import DeliverWebhooks, SendTestEvent
 from app.webhooks.endpoints import ManageEndpoints
-from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.outbox import PurgeWebhooks
 from app.webhooks.sender import HttpSender
 from app.worker.housekeeping import DailyCheck, HourlyMonths, HourlyPurge
 from app.worker.web_watch import WatchFromWeb

@@ -17,7 +17,6 @@ from app.users.current_user import CurrentUser
 from app.web.fields import one_of
 from app.web.registry import get_service, reading, writing
 from app.webhooks.api import EndpointBody
-from app.webhooks.attempt import Attempt, DeliveryState, Failure
 from app.webhooks.deliver import SendTestEvent
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
 from app.webhooks.endpoints import (
@@ -29,6 +28,7 @@ from app.webhooks.endpoints import (
     load_last_successes,
 )
 from app.webhooks.outbox import EventType
+from app.webhooks.sender import Attempt, DeliveryState, Failure
 
 EVENTS = {
     EventType.SMS_SENT: "handed to the carrier",

@@ -22,7 +22,7 @@ from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import GuardTripped
 from app.kernel.ids import first_id_at
 from app.providers.port import GeoFacts
-from app.webhooks.record_attempt import GIVEN_UP, GONE
+from app.webhooks.deliveries import GIVEN_UP, GONE
 from app.webhooks.tables import webhook_endpoints
 
 # A single failure opens no alert: a receiver may be restarting.

@@ -11,7 +11,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.users.second_factor import pending_totp_owner, totp_owner
 from app.users.tables import sessions, users
-from app.webhooks.signing import secret_owner
+from app.webhooks.endpoints import secret_owner
 from app.webhooks.tables import webhook_endpoints
 
 # The encrypted columns of each table, whose values may be null, and the function that returns the

@@ -16,7 +16,6 @@ from app.web.pages import PageQuery, page, page_of
 from app.web.registry import get_service, reading, writing
 from app.web.routes import Json, Routes
 from app.webhooks.address import MAX_URL_CHARS
-from app.webhooks.attempt import DeliveryState, Failure
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
 from app.webhooks.endpoints import (
     EndpointFilter,
@@ -27,6 +26,7 @@ from app.webhooks.endpoints import (
     load_endpoints,
 )
 from app.webhooks.outbox import EventType
+from app.webhooks.sender import DeliveryState, Failure
 
 
 class EndpointUrl(Text):

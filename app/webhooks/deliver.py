@@ -23,13 +23,11 @@ from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
-from app.webhooks.attempt import Attempt, Failure, NotDelivered, Reply, Sender
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
-from app.webhooks.deliveries import new_delivery
-from app.webhooks.endpoints import load_endpoint
+from app.webhooks.deliveries import new_delivery, record_attempt
+from app.webhooks.endpoints import FIXED_HEADERS, load_endpoint, secret_owner, signed_headers
 from app.webhooks.outbox import message_text
-from app.webhooks.record_attempt import record_attempt
-from app.webhooks.signing import FIXED_HEADERS, secret_owner, signed_headers
+from app.webhooks.sender import Attempt, Failure, NotDelivered, Reply, Sender
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
 FAN_OUT_BATCH = 200

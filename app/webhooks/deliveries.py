@@ -1,21 +1,24 @@
-"""Deliveries of an endpoint with their attempts; replay."""
+"""Deliveries with their attempts: lists, replays, outcomes, and the times of the next attempts."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, insert, select, update
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Principal
+from app.access.principal import Actor, ActorKind, Principal
 from app.access.store import required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, load_page
+from app.kernel.clock import read_retry_after
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
-from app.webhooks.attempt import DeliveryState
+from app.webhooks.claims import DueDelivery
+from app.webhooks.endpoints import disable_endpoint, update_endpoint
+from app.webhooks.sender import Attempt, DeliveryState
 from app.webhooks.tables import (
     webhook_attempts,
     webhook_deliveries,
@@ -93,3 +96,129 @@ def replay_delivery(
     action = "webhook_delivery.replayed"
     record_workspace_event(connection, principal, old.workspace_id, action, now, target=old.id)
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again["id"])).one()
+
+
+DELAYS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+MAX_ATTEMPTS = len(DELAYS) + 1
+DISABLED_AFTER = timedelta(days=5)
+LONGEST_ASKED = timedelta(hours=24)
+# Longer than any delay between attempts: failures before such a pause do not count.
+_QUIET = timedelta(hours=48)
+_JITTER = 0.1
+
+
+def next_attempt_at(
+    attempts: int, now: datetime, chance: float, asked: timedelta | None = None
+) -> datetime | None:
+    """Return the time of the next attempt, or None.
+
+    ``chance``, from 0 to 1, varies the delay by 10%. ``asked`` is the receiver's Retry-After,
+    followed up to a day.
+    """
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    delay = DELAYS[attempts - 1] * (1 - _JITTER + 2 * _JITTER * chance)
+    if asked is not None:
+        delay = max(delay, min(asked, LONGEST_ASKED))
+    return now + delay
+
+
+def asked_delay(retry_after: str | None, now: datetime) -> timedelta | None:
+    seconds = read_retry_after(retry_after, now)
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def failing_since(
+    first_failed_at: datetime | None, last_failed_at: datetime | None, now: datetime
+) -> datetime:
+    """Return since when an endpoint that fails now has only failed."""
+    if first_failed_at is None or last_failed_at is None or now - last_failed_at > _QUIET:
+        return now
+    return first_failed_at
+
+
+def is_disabled_after(since: datetime, now: datetime) -> bool:
+    return now - since >= DISABLED_AFTER
+
+
+GONE = "The receiver answered 410 Gone."
+GIVEN_UP = f"Every attempt of {DISABLED_AFTER.days} days has failed."
+_WORKER = Actor(ActorKind.SYSTEM, "webhooks")
+
+
+def record_attempt(
+    connection: Connection, due: DueDelivery, attempt: Attempt, now: datetime, chance: float
+) -> None:
+    """Does nothing if the rows have been deleted."""
+    endpoint = _locked(connection, webhook_endpoints, due.endpoint_id)
+    delivery = _locked(connection, webhook_deliveries, due.delivery_id)
+    if endpoint is None or delivery is None:
+        return
+    connection.execute(
+        insert(webhook_attempts).values(
+            id=new_id(),
+            delivery_id=due.delivery_id,
+            at=attempt.at,
+            status=attempt.status,
+            failure=attempt.failure,
+            milliseconds=attempt.milliseconds,
+        )
+    )
+    if attempt.is_success:
+        _record_success(connection, endpoint, delivery)
+        return
+    if delivery.due_at == due.leased_until:
+        _move(connection, delivery, **_after_failure(due, attempt, now, chance))
+    if endpoint.active and not attempt.is_internal_error:
+        _record_failure(connection, endpoint, attempt, now)
+
+
+def _locked(connection: Connection, table: Any, row_id: Any) -> AnyRow | None:
+    query = select(table).where(table.c.id == row_id).with_for_update(key_share=True)
+    return connection.execute(query).one_or_none()
+
+
+def _move(connection: Connection, delivery: AnyRow, **values: Any) -> None:
+    connection.execute(
+        update(webhook_deliveries)
+        .where(webhook_deliveries.c.id == delivery.id)
+        .values(attempts=delivery.attempts + 1, **values)
+    )
+
+
+def _record_success(connection: Connection, endpoint: AnyRow, delivery: AnyRow) -> None:
+    _move(connection, delivery, state=DeliveryState.DELIVERED, due_at=None)
+    if endpoint.first_failed_at is not None:
+        update_endpoint(connection, endpoint, first_failed_at=None, last_failed_at=None)
+
+
+def _after_failure(
+    due: DueDelivery, attempt: Attempt, now: datetime, chance: float
+) -> dict[str, Any]:
+    again_at = None
+    if not attempt.is_gone:
+        asked = asked_delay(attempt.retry_after, now)
+        again_at = next_attempt_at(due.attempts + 1, now, chance, asked)
+    state = DeliveryState.FAILED if again_at is None else DeliveryState.PENDING
+    return {"state": state, "due_at": again_at}
+
+
+def _record_failure(
+    connection: Connection, endpoint: AnyRow, attempt: Attempt, now: datetime
+) -> None:
+    since = failing_since(endpoint.first_failed_at, endpoint.last_failed_at, now)
+    update_endpoint(connection, endpoint, first_failed_at=since, last_failed_at=now)
+    if attempt.is_gone:
+        disable_endpoint(connection, endpoint, GONE, _WORKER, now)
+    elif is_disabled_after(since, now):
+        disable_endpoint(connection, endpoint, GIVEN_UP, _WORKER, now)

@@ -1,16 +1,20 @@
-"""Endpoints: those that are visible to a principal, their health, and their management.
+"""Endpoints: those that are visible to a principal, their health, secrets, and management.
 
 Each change is one transaction with its audit event. After a rotation, the previous secret also
 signs for a day.
 """
 
+import base64
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select, update
+from standardwebhooks import Webhook
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
@@ -22,9 +26,37 @@ from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.webhooks.address import UrlRefused, read_url
-from app.webhooks.attempt import DeliveryState
-from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.sender import DeliveryState
 from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
+
+_PREFIX = "whsec_"
+_SECRET_BYTES = 32
+
+# The headers of every event, without its signature.
+FIXED_HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": f"Borderpost/{version('borderpost')}",
+}
+
+
+def mint_secret() -> str:
+    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+
+
+def secret_owner(endpoint_id: UUID) -> str:
+    return f"webhook_endpoint:{endpoint_id}"
+
+
+def signed_headers(
+    signing_secrets: Sequence[str], event_id: UUID, at: datetime, text: str
+) -> dict[str, str]:
+    message_id = str(event_id)
+    signatures = [Webhook(secret).sign(message_id, at, text) for secret in signing_secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
 
 
 def load_last_successes(

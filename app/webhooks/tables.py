@@ -1,7 +1,7 @@
 """Tables of webhook endpoints, the outbox, deliveries and attempts.
 
 `webhook_events.payload` contains phone numbers and is deleted with its event (see
-app.webhooks.purge).
+app.webhooks.outbox).
 """
 
 from sqlalchemy import (

@@ -19,7 +19,7 @@ from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.sessions import PurgeSessions
-from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.outbox import PurgeWebhooks
 
 EVERY = timedelta(days=1)
 # Longer than asking all accounts takes, so that only a dead worker loses its lease.

@@ -13,8 +13,8 @@ from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.tables import use_cases
 from app.web.registry import register_service
-from app.webhooks.attempt import Reply
 from app.webhooks.deliver import SendTestEvent
+from app.webhooks.sender import Reply
 from support.accessibility import looks_well
 from support.browser import (
     EACH_MANNER,

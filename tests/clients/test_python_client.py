@@ -13,7 +13,7 @@ import pytest
 from app.access.principal import Role
 from app.db.engine import Database
 from app.kernel import errors
-from app.webhooks.signing import mint_secret, signed_headers
+from app.webhooks.endpoints import mint_secret, signed_headers
 from borderpost_client import (
     ApiError,
     Borderpost,

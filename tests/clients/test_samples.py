@@ -15,7 +15,7 @@ import pytest
 from app.access.principal import Role
 from app.db.engine import Database
 from app.kernel.clock import utc_now
-from app.webhooks.signing import mint_secret, signed_headers
+from app.webhooks.endpoints import mint_secret, signed_headers
 from support.live_gateway import start_live_gateway_here
 from support.processes import ROOT
 

@@ -10,10 +10,10 @@ from standardwebhooks.webhooks import Webhook
 
 from app.console.webhooks import EVENTS, FAILURES, STATES
 from app.web.registry import register_service
-from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.deliver import SendTestEvent
+from app.webhooks.endpoints import secret_owner
 from app.webhooks.outbox import EventType
-from app.webhooks.signing import secret_owner
+from app.webhooks.sender import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints
 from support.console import Console, audit_events_of_pages
 from support.factories import Factory, Gateway, Tenant

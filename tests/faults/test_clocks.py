@@ -22,7 +22,7 @@ from app.messages.retention.purge import Purge
 from app.messages.statistics.aggregate import AggregateMessages
 from app.messages.tables import idempotency_keys, message_counting, message_counts, messages
 from app.users.sessions import PurgeSessions
-from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.outbox import PurgeWebhooks
 from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
 from support.factories import Factory, Gateway, Tenant
 from support.months import partitions, write_event, write_message

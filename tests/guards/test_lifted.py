@@ -13,7 +13,7 @@ from app.guards.tables import alerts, guard_counters, guard_trips
 from app.guards.watchers import WatchOthers
 from app.kernel.ids import new_id
 from app.providers.twilio.geo import TwilioGeoPermissions
-from app.webhooks.record_attempt import GIVEN_UP
+from app.webhooks.deliveries import GIVEN_UP
 from app.webhooks.tables import webhook_endpoints
 from support.factories import BR_NUMBER, US_NUMBER
 from support.guards import GuardsClient, store_prices

@@ -26,7 +26,7 @@ from app.messages.retention.partitions import month_of
 from app.messages.retention.purge import Erase, Purge
 from app.messages.statistics.aggregate import AggregateMessages
 from app.providers.port import Charge, GeoFacts
-from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.outbox import PurgeWebhooks
 from bench.growth import RARE_NUMBER, Grown, actions, build
 from support.console import signed_in
 from support.factories import ACCOUNT

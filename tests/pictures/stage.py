@@ -17,7 +17,7 @@ from app.prices.store import import_prices
 from app.providers.port import DeliveryReport, GeoPermission
 from app.providers.twilio.codes import status_of
 from app.use_cases.tables import use_cases
-from app.webhooks.attempt import Reply
+from app.webhooks.sender import Reply
 from support.console import make_user
 from support.destinations import PolicyClient
 from support.geo import permissions_at_twilio

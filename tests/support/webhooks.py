@@ -13,11 +13,11 @@ from sqlalchemy import insert
 from app.access.principal import ActorKind
 from app.access.tables import audit_events
 from app.kernel.ids import new_id
-from app.webhooks.attempt import NotDelivered, Reply, Sender
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
 from app.webhooks.deliver import DELIVERY_BATCH, DeliverWebhooks
+from app.webhooks.endpoints import mint_secret, secret_owner
 from app.webhooks.outbox import EventType, add_event
-from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.sender import NotDelivered, Reply, Sender
 from app.webhooks.tables import (
     webhook_attempts,
     webhook_deliveries,

@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 
 from app.db.engine import Database
-from app.webhooks.attempt import Attempt, DeliveryState
 from app.webhooks.claims import DELIVERY_LEASE, DueDelivery, choose_due, claim_chosen
 from app.webhooks.deliver import fan_out
-from app.webhooks.record_attempt import record_attempt
-from app.webhooks.sender import SECONDS, HttpSender
+from app.webhooks.deliveries import record_attempt
+from app.webhooks.sender import SECONDS, Attempt, DeliveryState, HttpSender
 from app.webhooks.tables import webhook_endpoints
 from support.factories import Tenant
 from support.loopback import Loopback, answer

@@ -19,9 +19,9 @@ from app.db.engine import Database
 from app.kernel.clock import rfc3339
 from app.kernel.errors import ServiceUnavailable
 from app.webhooks import deliver
-from app.webhooks.attempt import DeliveryState, Failure, NotDelivered, Reply
+from app.webhooks.endpoints import mint_secret, secret_owner
 from app.webhooks.outbox import EventType
-from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.sender import DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.tables import webhook_endpoints
 from support.factories import US_NUMBER, Factory, Tenant
 from support.time import ManualClock

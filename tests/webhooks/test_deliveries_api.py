@@ -10,8 +10,8 @@ from app.access.principal import Role
 from app.access.tables import audit_events
 from app.db.encryption import Cipher
 from app.kernel.clock import rfc3339
-from app.webhooks.attempt import Failure, NotDelivered, Reply
 from app.webhooks.outbox import EventType
+from app.webhooks.sender import Failure, NotDelivered, Reply
 from app.webhooks.tables import webhook_endpoints
 from support.factories import US_NUMBER, Gateway, Tenant, open_gateway
 from support.webhooks import Hooks

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from app.kernel.ids import new_id
-from app.webhooks.attempt import Attempt, DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.claims import DeliveryLane, round_robin
 from app.webhooks.deliver import DELIVERY_BATCH
-from app.webhooks.record_attempt import GIVEN_UP, GONE, record_attempt
+from app.webhooks.deliveries import GIVEN_UP, GONE, record_attempt
+from app.webhooks.sender import Attempt, DeliveryState, Failure, NotDelivered, Reply
 from app.webhooks.tables import webhook_endpoints
 from support.factories import Tenant
 from support.webhooks import Hooks

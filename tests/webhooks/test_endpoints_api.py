@@ -13,10 +13,9 @@ from app.access.tables import audit_events
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.clock import rfc3339
-from app.webhooks.attempt import DeliveryState, Reply
-from app.webhooks.endpoints import MAX_ENDPOINTS
+from app.webhooks.endpoints import MAX_ENDPOINTS, secret_owner
 from app.webhooks.outbox import EventType
-from app.webhooks.signing import secret_owner
+from app.webhooks.sender import DeliveryState, Reply
 from app.webhooks.tables import webhook_attempts, webhook_endpoints
 from support.factories import Factory, Gateway, Tenant, open_gateway
 from support.time import ManualClock

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from app.db.engine import Database
-from app.webhooks.attempt import DeliveryState
 from app.webhooks.deliver import FAN_OUT_BATCH, fan_out
 from app.webhooks.outbox import EventType
+from app.webhooks.sender import DeliveryState
 from app.webhooks.tables import webhook_endpoints
 from support.factories import Tenant
 from support.threads import together

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from app.kernel.ids import new_id
-from app.webhooks.attempt import Reply
 from app.webhooks.endpoints import load_last_successes
+from app.webhooks.sender import Reply
 from app.webhooks.tables import webhook_attempts
 from support.webhooks import HOOK, Hooks
 

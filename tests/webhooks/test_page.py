@@ -15,13 +15,10 @@ from freezegun import freeze_time
 from standardwebhooks import WebhookVerificationError
 
 from app.webhooks.address import MAX_URL_CHARS
-from app.webhooks.attempt import DeliveryState, Failure
-from app.webhooks.endpoints import MAX_ENDPOINTS
-from app.webhooks.outbox import SMS_FIELDS, EventType
-from app.webhooks.purge import KEPT_DAYS
-from app.webhooks.record_attempt import DELAYS, DISABLED_AFTER
-from app.webhooks.sender import SECONDS
-from app.webhooks.signing import mint_secret, signed_headers
+from app.webhooks.deliveries import DELAYS, DISABLED_AFTER
+from app.webhooks.endpoints import MAX_ENDPOINTS, mint_secret, signed_headers
+from app.webhooks.outbox import KEPT_DAYS, SMS_FIELDS, EventType
+from app.webhooks.sender import SECONDS, DeliveryState, Failure
 from support.loopback import Loopback, answer
 from support.time import ManualClock
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.webhooks.record_attempt import (
+from app.webhooks.deliveries import (
     LONGEST_ASKED,
     MAX_ATTEMPTS,
     asked_delay,

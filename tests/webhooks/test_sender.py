@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from app.http_exchange import Deadline
-from app.webhooks.attempt import Failure, NotDelivered, Reply
-from app.webhooks.sender import HttpSender
+from app.webhooks.sender import Failure, HttpSender, NotDelivered, Reply
 from support.loopback import Loopback, Received, answer, cut_in_the_middle, hang, hang_up
 from support.polling import PATIENCE_SECONDS
 

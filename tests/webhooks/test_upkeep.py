@@ -12,9 +12,8 @@ from app.access.tables import workspaces
 from app.db.encryption import Cipher
 from app.kernel.ids import first_id_at
 from app.tenancy.key_rotation import reencrypt_table
-from app.webhooks.outbox import EventType, event_row
-from app.webhooks.purge import EVENT_BATCH, PurgeWebhooks, erase_events
-from app.webhooks.signing import mint_secret, secret_owner
+from app.webhooks.endpoints import mint_secret, secret_owner
+from app.webhooks.outbox import EVENT_BATCH, EventType, PurgeWebhooks, erase_events, event_row
 from app.webhooks.tables import webhook_attempts, webhook_endpoints, webhook_events
 from support.factories import US_NUMBER, Tenant
 from support.plans import explained

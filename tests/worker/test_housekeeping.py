@@ -16,7 +16,7 @@ from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import CreatePartitions
 from app.messages.retention.purge import Purge
 from app.users.sessions import PurgeSessions
-from app.webhooks.purge import PurgeWebhooks
+from app.webhooks.outbox import PurgeWebhooks
 from app.worker.housekeeping import Heartbeat, HourlyMonths, HourlyPurge
 from support.factories import Tenant
 from support.locks import holding_messages

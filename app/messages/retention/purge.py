@@ -37,7 +37,7 @@ from app.kernel.phone import PhoneNumber
 from app.messages.sending.idempotency import LIFETIME
 from app.messages.tables import HAS_NUMBER, IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.opt_outs import CONSENTS_KEPT, forget_consents, forget_keyword
-from app.webhooks.purge import erase_events
+from app.webhooks.outbox import erase_events
 
 PURGE_BATCH = 500
 # An unsettled submission keeps its number, because the provider is asked by number.
