@@ -1,6 +1,5 @@
 """Installation of the console: pages, assets, cookies."""
 
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -59,8 +58,7 @@ def failure_page(error: e.PublicError) -> Response:
         "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
         "request_id": current_request_id(),
     }
-    current_user = g.get("current_user")
-    page = plain_page if current_user is None else partial(page_answer, current_user)
+    page = plain_page if g.get("current_user") is None else page_answer
     return add_retry_headers(page("ui/failure.html", status, **values), error)
 
 

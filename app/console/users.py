@@ -90,12 +90,12 @@ def users_page(current_user: CurrentUser) -> Response:
     wanted = read_search(PageQuery)
     with reading() as connection:
         found = load_user_page(connection, current_user.organization_id, wanted)
-    return page_answer(current_user, "users/list.html", **listed(PATH, found, wanted.limit))
+    return page_answer("users/list.html", **listed(PATH, found, wanted.limit))
 
 
 @routes.get(_NEW, OWNER)
-def new_user_page(current_user: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
-    return page_answer(current_user, "users/new.html", status, form=form)
+def new_user_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
+    return page_answer("users/new.html", status, form=form)
 
 
 @routes.post(PATH, OWNER)
@@ -109,7 +109,7 @@ def create_user_from_form(current_user: CurrentUser) -> Response:
         user_id = create_user(connection, new, actor_of(asks), now)
         url = create_link(connection, asks, user_id, now) if with_link else None
         person = load_user_details(connection, asks.organization_id, user_id)
-    return _link_page(current_user, person, url, is_new=True)
+    return _link_page(person, url, is_new=True)
 
 
 def create_link(connection: Connection, asks: Principal, user_id: UUID, now: datetime) -> str:
@@ -119,9 +119,7 @@ def create_link(connection: Connection, asks: Principal, user_id: UUID, now: dat
     return f"{get_service(Settings).public_url}{BY_LINK}?token={token}"
 
 
-def _link_page(
-    current_user: CurrentUser, person: UserDetails, url: str | None, *, is_new: bool
-) -> Response:
+def _link_page(person: UserDetails, url: str | None, *, is_new: bool) -> Response:
     """Mail the link where an SMTP server is set; otherwise, or if that fails, show it this once."""
     settings, is_mailed, is_lost = get_service(Settings), False, False
     if url is not None and person.link_expires_at is not None and settings.mail is not None:
@@ -130,7 +128,6 @@ def _link_page(
         )
         is_lost = not is_mailed
     return page_answer(
-        current_user,
         "users/link.html",
         person=person,
         url=None if is_mailed else url,
@@ -149,7 +146,7 @@ def user_page(
 ) -> Response:
     with reading() as connection:
         person = load_user_details(connection, current_user.organization_id, user_id)
-    return page_answer(current_user, "users/one.html", status, person=person, form=form)
+    return page_answer("users/one.html", status, person=person, form=form)
 
 
 @routes.post(_ONE + "/roles", OWNER)
@@ -184,4 +181,4 @@ def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
         if "link" in request.form:
             url = create_link(connection, asks, user_id, now)
         person = load_user_details(connection, asks.organization_id, user_id)
-    return _link_page(current_user, person, url, is_new=False)
+    return _link_page(person, url, is_new=False)

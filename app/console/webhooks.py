@@ -85,7 +85,6 @@ def webhooks_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
         successes = load_last_successes(connection, [row.id for row in found])
     shown = listed(WEBHOOKS, found, wanted.limit)
     return page_answer(
-        current_user,
         "webhooks/list.html",
         status,
         **shown,
@@ -101,7 +100,7 @@ def make_endpoint(current_user: CurrentUser) -> Response:
     """Only this answer shows the secret."""
     wanted = read_form(EndpointBody)
     made = get_service(ManageEndpoints).create(current_user.principal, wanted)
-    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=True)
+    return page_answer("webhooks/secret.html", made=made, is_new=True)
 
 
 WEBHOOK = WEBHOOKS + "/{endpoint_id}"
@@ -131,7 +130,6 @@ def webhook_page(
     shown = listed(f"{WEBHOOKS}/{endpoint_id}", found, wanted.limit)
     shown |= {"form": Form({"url": row.url, "events": row.events}), "switching": NO_FORM} | forms
     return page_answer(
-        current_user,
         "webhooks/one.html",
         status,
         row=row,
@@ -175,7 +173,7 @@ def switch_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
 def rotate_secret(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     """Only this answer shows the new secret."""
     made = get_service(ManageEndpoints).rotate(current_user.principal, endpoint_id)
-    return page_answer(current_user, "webhooks/secret.html", made=made, is_new=False)
+    return page_answer("webhooks/secret.html", made=made, is_new=False)
 
 
 @routes.post(WEBHOOK + "/test", ADMIN)
@@ -211,7 +209,6 @@ def first_steps_page(current_user: CurrentUser) -> Response:
         wanted = EndpointFilter(limit=MAX_ENDPOINTS)
         endpoints = load_endpoints(connection, current_user.principal, wanted)
     return page_answer(
-        current_user,
         "webhooks/first_steps.html",
         use_cases=names,
         endpoints=endpoints,

@@ -67,15 +67,13 @@ def workspaces_page(current_user: CurrentUser) -> Response:
     wanted = read_search(WorkspaceListQuery)
     with reading() as connection:
         found = load_workspaces(connection, require_organization_principal(current_user), wanted)
-    return page_answer(current_user, "workspaces/list.html", **listed(PATH, found, wanted.limit))
+    return page_answer("workspaces/list.html", **listed(PATH, found, wanted.limit))
 
 
 @routes.get(_NEW, OWNER)
-def new_workspace_page(
-    current_user: CurrentUser, status: int = 200, form: Form = NO_FORM
-) -> Response:
+def new_workspace_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
     countries = named_country_options("Select a country")
-    return page_answer(current_user, "workspaces/new.html", status, form=form, countries=countries)
+    return page_answer("workspaces/new.html", status, form=form, countries=countries)
 
 
 @routes.post(PATH, OWNER)
@@ -113,7 +111,6 @@ def workspace_page(
         row = require_workspace(connection, asks, workspace_id)
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
     return page_answer(
-        current_user,
         "workspaces/one.html",
         status,
         workspace=row,

@@ -159,7 +159,6 @@ def audit_page(current_user: CurrentUser) -> Response:
     with reading() as connection:
         rows = [] if wanted is None else find_audit_events(connection, current_user, wanted)
     return page_answer(
-        current_user,
         "access/audit.html",
         200 if wanted else 422,
         form=form,

@@ -48,7 +48,6 @@ def access_keys_page(
     everywhere = current_user.organization_principal
     may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
     return page_answer(
-        current_user,
         "access/keys.html",
         status if wanted else 422,
         form=form,
@@ -82,7 +81,7 @@ def make_access_key(current_user: CurrentUser) -> Response:
         if wanted.limits.use_case_ids:
             names = load_use_case_names(connection, asking)
     limits = describe_limits(made.row, names)
-    return page_answer(current_user, "access/key_made.html", made=made, limits=limits)
+    return page_answer("access/key_made.html", made=made, limits=limits)
 
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)

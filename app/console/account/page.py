@@ -35,7 +35,6 @@ def account_page(current_user: CurrentUser, status: int = 200, **forms: Form) ->
             if user is not None and user.totp_secret is not None:
                 codes_left = count_recovery_codes(connection, user.id)
     return page_answer(
-        current_user,
         "account/page.html",
         status,
         user=user,
@@ -73,7 +72,7 @@ def save_second_factor(current_user: CurrentUser) -> Response:
         if secret is None:
             raise
         return _secret_page(current_user, secret, refilled(problem).errors)
-    return page_answer(current_user, "account/recovery_codes.html", codes=codes, is_new=True)
+    return page_answer("account/recovery_codes.html", codes=codes, is_new=True)
 
 
 @routes.post(_FACTOR + "/remove", VIEWER)
@@ -87,7 +86,7 @@ def drop_second_factor(current_user: CurrentUser) -> Response:
 @emptying(account_page, "recovery_form")
 def make_recovery_codes(current_user: CurrentUser) -> Response:
     codes = get_service(OwnAccount).make_recovery_codes(_proof(current_user))
-    return page_answer(current_user, "account/recovery_codes.html", codes=codes, is_new=False)
+    return page_answer("account/recovery_codes.html", codes=codes, is_new=False)
 
 
 @routes.post(PATH + "/sessions/end", VIEWER)
@@ -127,7 +126,6 @@ def _secret_page(
     picture = segno.make(provisioning_uri(secret, email), error="m")
     code = picture.svg_data_uri(scale=5, border=2, light="#fff")
     return page_answer(
-        current_user,
         "account/second_factor.html",
         422 if errors else 200,
         secret=secret,

@@ -128,7 +128,6 @@ def _rules_page(
         for name, texts in form.errors.items()
     }
     return page_answer(
-        current_user,
         "destinations/rules.html",
         status,
         form=Form(form.values, errors),
@@ -172,7 +171,7 @@ def _inheritance_page(
             proposal = _switch(inherit=not effective.inherits)
         shown = _previewed(connection, view, proposal, status)
     template = "destinations/inheritance.html"
-    return page_answer(current_user, template, status, form=form or NO_FORM, **shown)
+    return page_answer(template, status, form=form or NO_FORM, **shown)
 
 
 HISTORY = f"{DESTINATIONS}/history"
@@ -184,7 +183,6 @@ def history_page(current_user: CurrentUser, query: HistoryFilter) -> Response:
         view = load_destinations_view(connection, current_user)
         rows = load_history(connection, view.effective.workspace_id, query)
     return page_answer(
-        current_user,
         "destinations/history.html",
         view=view,
         rule_changes=rule_changes(rows, view.reader),
@@ -218,7 +216,7 @@ def _revision_page(
         row = load_revision(connection, view.effective.workspace_id, number)
         shown = _previewed(connection, view, _restore(number) if view.may_change else None, status)
     template = "destinations/revision.html"
-    return page_answer(current_user, template, status, row=row, form=form or NO_FORM, **shown)
+    return page_answer(template, status, row=row, form=form or NO_FORM, **shown)
 
 
 def _number(revision: str) -> int:

@@ -197,7 +197,6 @@ def show(
         preview = preview_changes(connection, view, after.pending_changes) if can_save else None
         since = _since(connection, view, base)
     return page_answer(
-        current_user,
         "destinations/page.html",
         422 if not is_part and status == 200 and after.form.errors else status,  # noqa: PLR2004
         view=view,

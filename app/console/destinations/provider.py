@@ -113,7 +113,6 @@ def _page(
         view = load_destinations_view(connection, current_user)
         permissions_view = load_permissions_view(connection, view.effective, facts, view.now)
     return page_answer(
-        current_user,
         "destinations/provider.html",
         status,
         view=view,

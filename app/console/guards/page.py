@@ -218,7 +218,6 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Respon
     if use_case_id is not None:  # a guard that it does not have shows the limits of the workspace
         values = {name: values[name] | {"mode": ""} for name in fields} | own.get(use_case_id, {})
     return page_answer(
-        current_user,
         "guards/page.html",
         status,
         shown=shown,
@@ -249,7 +248,6 @@ def alerts_page(current_user: CurrentUser) -> Response:
     with reading() as connection:
         rows = [] if wanted is None else load_alerts(connection, current_user.principal, wanted)
     return page_answer(
-        current_user,
         "guards/alerts.html",
         200 if wanted else 422,
         form=form,

@@ -188,7 +188,6 @@ def _page(
     today = day_of(current_time())
     values: dict[str, Any] = {"currency": stored.currency or "USD", "valid_from": today}
     return page_answer(
-        current_user,
         "guards/prices.html",
         status,
         form=search or Form(),

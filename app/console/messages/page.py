@@ -200,7 +200,6 @@ def _list_page(
         names = load_use_case_names(connection, current_user.principal)
         found = [] if wanted is None else find(connection, current_user, wanted)
     return page_answer(
-        current_user,
         template,
         200 if wanted else 422,
         **listed(path, found, SHOWN),
@@ -240,7 +239,6 @@ def _message(
         if seen is None:
             names = load_use_case_names(connection, current_user.principal)
     return page_answer(
-        current_user,
         template,
         found=found,
         message=found.message,

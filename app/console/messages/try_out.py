@@ -127,7 +127,6 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Respon
     with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
     return page_answer(
-        current_user,
         "messages/try_out.html",
         status,
         shown=shown,

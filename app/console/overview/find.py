@@ -36,7 +36,7 @@ def find_page(current_user: CurrentUser) -> Response:
     found = find(current_user, text) if text else []
     if len(found) == 1:
         return redirect_with_flash(found[0].path)
-    return page_answer(current_user, "overview/find.html", text=text, found=found[:_MOST])
+    return page_answer("overview/find.html", text=text, found=found[:_MOST])
 
 
 def find(current_user: CurrentUser, text: str) -> list[SearchHit]:

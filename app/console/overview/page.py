@@ -122,7 +122,7 @@ class OverviewQuery(StrictSchema):
 def overview_page(current_user: CurrentUser) -> Response:
     now = current_time()
     if current_user.workspace_access is None:
-        return page_answer(current_user, "overview/without_workspace.html")
+        return page_answer("overview/without_workspace.html")
     wanted = read_search(OverviewQuery)
     period, by = wanted["period"], wanted["by"]
     workspace_id, principal = current_user.workspace_access.workspace_id, current_user.principal
@@ -154,7 +154,6 @@ def overview_page(current_user: CurrentUser) -> Response:
         values["charts"].append(spend_chart(figures, spend.currency))
     beat = signs.heartbeat_at
     return page_answer(
-        current_user,
         "overview/page.html",
         period=period,
         by=by,

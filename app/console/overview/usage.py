@@ -53,7 +53,6 @@ def usage_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(UsageSearch)
     rows = [] if wanted is None else _rows(current_user, wanted)
     return page_answer(
-        current_user,
         "overview/usage.html",
         200 if wanted else 422,
         form=_filled(form, wanted),

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, flash, get_flashed_messages, request
+from flask import Response, flash, g, get_flashed_messages, request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from werkzeug.datastructures import MultiDict
 
@@ -42,7 +41,8 @@ class Item:
     def is_here(self, here: str) -> bool:
         if self.path == "/console":
             return here == self.path
-        return any(_is_below(here, path) for path in (self.path, *self.also))
+        paths = (self.path, *self.also)
+        return any(here == path or here.startswith(path + "/") for path in paths)
 
     def is_shown_to(self, current_user: CurrentUser) -> bool:
         if self.organization_role is not None:
@@ -99,28 +99,8 @@ def menu_lines(current_user: CurrentUser, here: str) -> Iterator[MenuLine]:
         yield MenuLine(item.label, len(trail), item.path, is_here)
 
 
-def _is_below(path: str, parent: str) -> bool:
-    return path == parent or path.startswith(parent + "/")
-
-
 def link(path: str) -> str:
     return request.script_root + path
-
-
-def _country(code: str | None) -> str:
-    return "No country" if not code else country_name(code)
-
-
-def _utc(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _code_meaning(code: int) -> str | None:
-    return get_service(ErrorCodes).meanings.get(code)
-
-
-def _code_page(code: int) -> str:
-    return get_service(ErrorCodes).page_about(code)
 
 
 def grouped(number: int | str) -> str:
@@ -147,10 +127,14 @@ def _environment() -> Environment:
         Role=Role,
         guard_labels=guard_labels,
         refusal_meaning=refusal_meaning,
-        code_meaning=_code_meaning,
-        code_page=_code_page,
+        error_codes=lambda: get_service(ErrorCodes),
     )
-    made.filters.update(country=_country, utc=_utc, rfc3339=rfc3339, grouped=grouped)
+    made.filters.update(
+        country=lambda code: country_name(code) if code else "No country",
+        utc=lambda at: f"{at:%Y-%m-%d %H:%M:%S UTC}",
+        rfc3339=rfc3339,
+        grouped=grouped,
+    )
     return made
 
 
@@ -189,9 +173,9 @@ def plain_page(template: str, status: int = 200, **values: Any) -> Response:
     return answer
 
 
-def page_answer(
-    current_user: CurrentUser, template: str, status: int = 200, **values: Any
-) -> Response:
+def page_answer(template: str, status: int = 200, **values: Any) -> Response:
+    """Render a page with its menu, for the signed-in user."""
+    current_user: CurrentUser = g.current_user
     return plain_page(
         template,
         status,

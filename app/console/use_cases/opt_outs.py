@@ -56,7 +56,6 @@ def opt_outs_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
         use_cases = load_use_cases(connection, current_user.principal, all_of_them)
         found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
     return page_answer(
-        current_user,
         "use_cases/opt_outs.html",
         status if wanted else 422,
         form=form,

@@ -156,9 +156,7 @@ def use_cases_page(current_user: CurrentUser, status: int = 200, form: Form = _N
     with reading() as connection:
         found = load_use_cases(connection, current_user.principal, wanted)
     shown = listed(USE_CASES, found, _SHOWN)
-    return page_answer(
-        current_user, "use_cases/list.html", status, **shown, form=form, obstacles_of=obstacles_of
-    )
+    return page_answer("use_cases/list.html", status, **shown, form=form, obstacles_of=obstacles_of)
 
 
 @routes.post(USE_CASES, ADMIN)
@@ -183,7 +181,6 @@ def use_case_page(
         record = require_use_case(connection, current_user.principal, use_case_id)
     shown = {"form": form_of(record.row), "sender_form": NO_FORM, "registrations": NO_FORM} | forms
     return page_answer(
-        current_user,
         "use_cases/one.html",
         status,
         row=record.row,
