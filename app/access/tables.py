@@ -9,18 +9,16 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     UniqueConstraint,
     Uuid,
     false,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 
-organizations = Table(
+organizations = add_table(
     "organizations",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("denied_destinations", JSON, nullable=False),
@@ -32,9 +30,8 @@ organizations = Table(
 # the signatures of callbacks and are encrypted (see app.db.encryption); `next_auth_token` is set
 # during a rotation. The unique pair lets the database refuse a workspace of another
 # organization.
-provider_accounts = Table(
+provider_accounts = add_table(
     "provider_accounts",
-    metadata,
     Column("sid", String(34), primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("auth_token", Text, nullable=False),
@@ -44,9 +41,8 @@ provider_accounts = Table(
     UniqueConstraint("organization_id", "sid"),
 )
 
-workspaces = Table(
+workspaces = add_table(
     "workspaces",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("name", String(200), nullable=False),
@@ -70,9 +66,8 @@ workspaces = Table(
     Index(None, "account_sid"),
 )
 
-access_keys = Table(
+access_keys = add_table(
     "access_keys",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
@@ -95,9 +90,8 @@ access_keys = Table(
 )
 
 # Written in the transaction of the change.
-audit_events = Table(
+audit_events = add_table(
     "audit_events",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
@@ -113,9 +107,8 @@ audit_events = Table(
 )
 
 # Failed attempts in milliseconds since 1970, oldest first: see app.access.attempts.
-failed_attempts = Table(
+failed_attempts = add_table(
     "failed_attempts",
-    metadata,
     Column("slot", String(24), primary_key=True),
     Column("times", JSON, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, Integer, String, Table, delete, func, select, update
+from sqlalchemy import Column, Connection, Integer, String, delete, func, select, update
 
 from app.db.rows import upsert
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 
-worker_heartbeats = Table(
+worker_heartbeats = add_table(
     "worker_heartbeats",
-    metadata,
     Column("worker", String(100), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     # Seconds by which the clock of its host is ahead of the database's.
@@ -21,9 +20,8 @@ worker_heartbeats = Table(
 )
 
 # Has a row only while the clock of a host differs.
-web_clocks = Table(
+web_clocks = add_table(
     "web_clocks",
-    metadata,
     Column("host", String(100), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     # Seconds by which it is ahead of the database's.

@@ -8,18 +8,17 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Connection, String, Table, Text, column, select, table, update
+from sqlalchemy import Column, Connection, String, Text, column, select, table, update
 
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.rows import insert_on_conflict
-from app.db.types import metadata
+from app.db.types import add_table
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.masking import pseudonym_of
 
-installation = Table(
+installation = add_table(
     "installation",
-    metadata,
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
 )

@@ -5,14 +5,13 @@ The lease of a dead process expires.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Connection, String, Table, update
+from sqlalchemy import Column, Connection, String, update
 
 from app.db.rows import insert_on_conflict
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 
-leases = Table(
+leases = add_table(
     "leases",
-    metadata,
     Column("job", String(40), primary_key=True),
     # The next due time; while the job runs, the end of the lease.
     Column("due_at", UtcDateTime, nullable=False),

@@ -1,8 +1,10 @@
 """The catalogue of tables, and column types that are the same on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Index, MetaData, String, TextClause
+from sqlalchemy import DateTime, Dialect, Index, MetaData, String, Table, TextClause
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = MetaData(
@@ -14,6 +16,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def add_table(name: str, *items: SchemaItem, **options: Any) -> Table:
+    return Table(name, metadata, *items, **options)
 
 
 def partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:

@@ -10,20 +10,18 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     UniqueConstraint,
     Uuid,
 )
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 from app.kernel.ids import NO_ID
 
 # While a workspace inherits, its row (if it ever had its own policy) only counts
 # revisions: the policy is that of the nearest ancestor that does not inherit.
-destination_policies = Table(
+destination_policies = add_table(
     "destination_policies",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("destinations", JSON, nullable=False),
@@ -31,9 +29,8 @@ destination_policies = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
-destination_rules = Table(
+destination_rules = add_table(
     "destination_rules",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("kind", String(16), nullable=False),
@@ -48,9 +45,8 @@ destination_rules = Table(
 )
 
 # One row for each effective change, with the whole policy after it.
-destination_revisions = Table(
+destination_revisions = add_table(
     "destination_revisions",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("revision", Integer, nullable=False),
@@ -70,9 +66,8 @@ destination_revisions = Table(
     Index(None, "workspace_id", "id"),
 )
 
-refusals = Table(
+refusals = add_table(
     "refusals",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("use_case_id", Uuid),
@@ -93,9 +88,8 @@ refusals = Table(
 # Counted with each refusal; `unlisted` are those above the limit per minute, which are not in
 # `refusals`. No country is '', no use case or access key is
 # `NO_ID`.
-refusal_counts = Table(
+refusal_counts = add_table(
     "refusal_counts",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("country", String(2), primary_key=True),
@@ -111,9 +105,8 @@ refusal_counts = Table(
 )
 
 # What a provider account's geo permissions were when last asked, and what a refusal told since.
-provider_permissions = Table(
+provider_permissions = add_table(
     "provider_permissions",
-    metadata,
     Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
     Column("country", String(2), primary_key=True),
     Column("is_open", Boolean, nullable=False),
@@ -122,17 +115,15 @@ provider_permissions = Table(
     Column("noted_by", String(16), nullable=False),
 )
 
-provider_checks = Table(
+provider_checks = add_table(
     "provider_checks",
-    metadata,
     Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
     Column("checked_at", UtcDateTime, nullable=False),
 )
 
 # Why the last check of an account failed; a check that succeeds removes it.
-provider_check_problems = Table(
+provider_check_problems = add_table(
     "provider_check_problems",
-    metadata,
     Column("account_sid", String(34), ForeignKey("provider_accounts.sid"), primary_key=True),
     Column("code", String(40), nullable=False),
     Column("message", Text, nullable=False),

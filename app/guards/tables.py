@@ -10,19 +10,17 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
 
-from app.db.types import UtcDateTime, metadata, partial_index
+from app.db.types import UtcDateTime, add_table, partial_index
 
 # A workspace without a row has the defaults.
-guard_settings = Table(
+guard_settings = add_table(
     "guard_settings",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("guards", JSON, nullable=False),
@@ -30,9 +28,8 @@ guard_settings = Table(
 )
 
 # One row for each effective change, with the whole configuration after it.
-guard_revisions = Table(
+guard_revisions = add_table(
     "guard_revisions",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("revision", Integer, nullable=False),
@@ -52,9 +49,8 @@ guard_revisions = Table(
 # step: see app.guards.watches. Numbers are pseudonyms. By the version, a statement notices that
 # another one has inserted the row since it was read.
 _COUNTS = ARRAY(BigInteger).with_variant(JSON, "sqlite")
-guard_counters = Table(
+guard_counters = add_table(
     "guard_counters",
-    metadata,
     Column("scope_id", Uuid, primary_key=True),
     Column("guard", String(16), primary_key=True),
     Column("value", String(16), primary_key=True),
@@ -69,9 +65,8 @@ guard_counters = Table(
 
 # The clock hours (for `workspace` minutes) in which a guard tripped for a value: "auto" and
 # suggestions ignore them. Numbers are pseudonyms.
-guard_trips = Table(
+guard_trips = add_table(
     "guard_trips",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("guard", String(16), primary_key=True),
     Column("value", String(16), primary_key=True),
@@ -83,9 +78,8 @@ _IS_OPEN = text("cleared_at IS NULL")
 
 # `subject` identifies an alert within its
 # kind; for a guard it consists of guard, window, scope and value.
-alerts = Table(
+alerts = add_table(
     "alerts",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("kind", String(24), nullable=False),
@@ -118,18 +112,16 @@ alerts = Table(
 
 # The values of "auto" on a day (UTC), for the workspace and for its use cases with their own
 # guard; the worker writes them each day.
-guard_autos = Table(
+guard_autos = add_table(
     "guard_autos",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("day", Date, nullable=False),
     Column("limits", JSON, nullable=False),
 )
 
 # The ranges and countries with a collapsed delivery rate, as last found by the worker.
-guard_collapses = Table(
+guard_collapses = add_table(
     "guard_collapses",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("value", String(16), primary_key=True),
     Column("share", Integer, nullable=False),

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Column, Connection, String, Table, bindparam, select, update
+from sqlalchemy import Column, Connection, String, bindparam, select, update
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
 from app.db.leases import acquire_lease, release_lease
 from app.db.rows import upsert
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
 from app.messages.reconciliation.reconcile import AccountPace
@@ -34,9 +34,8 @@ _AT_ONCE = timedelta(hours=6)
 _FIRST = timedelta(days=1)
 
 # Until when the charges of an account were read, by `ChargeReading`.
-charge_checks = Table(
+charge_checks = add_table(
     "charge_checks",
-    metadata,
     Column("account_sid", String(34), primary_key=True),
     Column("look", String(8), primary_key=True),
     Column("checked_until", UtcDateTime, nullable=False),

@@ -14,14 +14,13 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     Uuid,
     false,
     text,
 )
 
-from app.db.types import UtcDateTime, metadata, partial_index
+from app.db.types import UtcDateTime, add_table, partial_index
 from app.kernel.ids import NO_ID
 
 # Unsettled submissions have a separate index, so that overdue repairs never delay them.
@@ -39,9 +38,8 @@ _IS_LISTED = text("listed_status IS NOT NULL")
 OPEN = "open"
 _BY_TIME = "RANGE (id)"
 
-messages = Table(
+messages = add_table(
     "messages",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("use_case_id", Uuid, ForeignKey("use_cases.id"), nullable=False),
@@ -126,9 +124,8 @@ messages = Table(
     postgresql_partition_by=_BY_TIME,
 )
 
-message_events = Table(
+message_events = add_table(
     "message_events",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("message_id", Uuid, nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -144,9 +141,8 @@ message_events = Table(
     postgresql_partition_by=_BY_TIME,
 )
 
-idempotency_keys = Table(
+idempotency_keys = add_table(
     "idempotency_keys",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("key_hash", String(64), primary_key=True),
     Column("request_hash", String(64), nullable=False),
@@ -160,9 +156,8 @@ idempotency_keys = Table(
 # Unfinished messages are `sends` minus the finished ones. No country is '', a send
 # without an access key is `NO_ID`. `cost` is in millionths of the currency, which is ''
 # without prices: the provider's charge, or the estimate until it is known.
-message_counts = Table(
+message_counts = add_table(
     "message_counts",
-    metadata,
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("hour", Integer, primary_key=True),
@@ -181,18 +176,16 @@ message_counts = Table(
 )
 
 # Until when messages are counted, and the lease of the counting worker.
-message_counting = Table(
+message_counting = add_table(
     "message_counting",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("counted_until", UtcDateTime, nullable=False),
     Column("leased_until", UtcDateTime),
 )
 
 # Provider accounts that refuse our credentials or do not answer.
-refusing_accounts = Table(
+refusing_accounts = add_table(
     "refusing_accounts",
-    metadata,
     Column("account_sid", String(34), primary_key=True),
     # A hash of the refused, encrypted auth token; a new token is tried immediately.
     Column("token_hash", String(64), nullable=False),

@@ -1,14 +1,13 @@
 """Tables of prices: one list of one currency, and its rows."""
 
-from sqlalchemy import Column, Date, Integer, String, Table
+from sqlalchemy import Column, Date, Integer, String
 
-from app.db.types import UtcDateTime, metadata
+from app.db.types import UtcDateTime, add_table
 
 # One row once prices were stored. Its revision grows with each change, so that a process can check
 # whether the prices that it holds are the stored ones.
-price_lists = Table(
+price_lists = add_table(
     "price_lists",
-    metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revision", Integer, nullable=False),
     Column("currency", String(3), nullable=False),
@@ -16,9 +15,8 @@ price_lists = Table(
 )
 
 # `mccmnc` is '' for the whole country; `price` is the decimal of one segment as it was given.
-prices = Table(
+prices = add_table(
     "prices",
-    metadata,
     Column("country", String(2), primary_key=True),
     Column("mccmnc", String(6), primary_key=True),
     Column("valid_from", Date, primary_key=True),

@@ -9,13 +9,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
-    Table,
     UniqueConstraint,
     Uuid,
     text,
 )
 
-from app.db.types import UtcDateTime, metadata, partial_index
+from app.db.types import UtcDateTime, add_table, partial_index
 from app.use_cases.rules import OnUnconfirmed
 
 # Partial indexes of tables in which a row without a use case applies to the whole workspace.
@@ -31,9 +30,8 @@ def _once_in_each_scope(table: str) -> Iterator[Index]:
     yield partial_index(f"uq_{table}_workspace", *key, where=WHOLE, unique=True)
 
 
-use_cases = Table(
+use_cases = add_table(
     "use_cases",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("name", String(200), nullable=False),
@@ -54,9 +52,8 @@ use_cases = Table(
     Index(None, "messaging_service_sid"),
 )
 
-senders = Table(
+senders = add_table(
     "senders",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("use_case_id", Uuid, ForeignKey("use_cases.id"), nullable=False),
     Column("number", String(16), nullable=False),
@@ -68,9 +65,8 @@ senders = Table(
 
 # The newest keyword of a recipient, or removal by an owner: an older refusal or keyword changes no
 # list.
-recipient_consents = Table(
+recipient_consents = add_table(
     "recipient_consents",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("use_case_id", Uuid, ForeignKey("use_cases.id")),
@@ -82,9 +78,8 @@ recipient_consents = Table(
 )
 
 # The counted keyword messages, so that a replay has no effect.
-keyword_messages = Table(
+keyword_messages = add_table(
     "keyword_messages",
-    metadata,
     Column("account_sid", String(34), primary_key=True),
     Column("message_sid", String(64), primary_key=True),
     # A hash of the keyword and the recipient, which a replay cannot change.
@@ -92,9 +87,8 @@ keyword_messages = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
-opt_outs = Table(
+opt_outs = add_table(
     "opt_outs",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("use_case_id", Uuid, ForeignKey("use_cases.id")),

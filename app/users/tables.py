@@ -7,21 +7,19 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
 
-from app.db.types import UtcDateTime, metadata, partial_index
+from app.db.types import UtcDateTime, add_table, partial_index
 
 _SCOPED = text("workspace_id IS NOT NULL")
 _WHOLE = text("workspace_id IS NULL")
 
-users = Table(
+users = add_table(
     "users",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("organization_id", Uuid, ForeignKey("organizations.id"), nullable=False),
     Column("email", String(254), nullable=False),
@@ -51,9 +49,8 @@ users = Table(
 )
 
 # Each replaces a code of the second factor once.
-recovery_codes = Table(
+recovery_codes = add_table(
     "recovery_codes",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("code_hash", String(64), nullable=False),
@@ -63,9 +60,8 @@ recovery_codes = Table(
 )
 
 # A person's only link to choose a password; its row goes when the link is used.
-sign_in_links = Table(
+sign_in_links = add_table(
     "sign_in_links",
-    metadata,
     Column("user_id", Uuid, ForeignKey("users.id"), primary_key=True),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
@@ -73,9 +69,8 @@ sign_in_links = Table(
 )
 
 # Null: every workspace of the organization.
-memberships = Table(
+memberships = add_table(
     "memberships",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id")),
@@ -87,9 +82,8 @@ memberships = Table(
 )
 
 # Of a user, or of an access key with its role.
-sessions = Table(
+sessions = add_table(
     "sessions",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("user_id", Uuid, ForeignKey("users.id")),

@@ -12,20 +12,18 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    Table,
     Text,
     Uuid,
     text,
 )
 
-from app.db.types import UtcDateTime, metadata, partial_index
+from app.db.types import UtcDateTime, add_table, partial_index
 
 _WAITS = text("fanned_out_at IS NULL")
 _DUE = text("due_at IS NOT NULL")
 
-webhook_endpoints = Table(
+webhook_endpoints = add_table(
     "webhook_endpoints",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("url", String(2000), nullable=False),
@@ -46,9 +44,8 @@ webhook_endpoints = Table(
     Index(None, "workspace_id", "id"),
 )
 
-webhook_events = Table(
+webhook_events = add_table(
     "webhook_events",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("type", String(40), nullable=False),
@@ -62,9 +59,8 @@ webhook_events = Table(
     partial_index("ix_webhook_events_waiting", "id", where=_WAITS),
 )
 
-webhook_deliveries = Table(
+webhook_deliveries = add_table(
     "webhook_deliveries",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column("event_id", Uuid, ForeignKey("webhook_events.id", ondelete="CASCADE"), nullable=False),
     Column(
@@ -81,9 +77,8 @@ webhook_deliveries = Table(
     partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", where=_DUE),
 )
 
-webhook_attempts = Table(
+webhook_attempts = add_table(
     "webhook_attempts",
-    metadata,
     Column("id", Uuid, primary_key=True),
     Column(
         "delivery_id", Uuid, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), nullable=False
