@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.access.audit import AuditFilter, load_audit_events
 from app.access.principal import ActorKind, Role
-from app.console.ui.forms import DaysSearch, listed, searched
+from app.console.ui.forms import DaysSearch, searched_list
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import page_answer
 from app.db.rows import AnyRow
@@ -155,14 +155,12 @@ def find_audit_events(
 
 @routes.get(PATH, ADMIN)
 def audit_page(current_user: CurrentUser) -> Response:
-    form, wanted = searched(AuditSearch)
     with reading() as connection:
-        rows = [] if wanted is None else find_audit_events(connection, current_user, wanted)
+        find = partial(find_audit_events, connection, current_user)
+        found = searched_list(PATH, AuditSearch, find)
     return page_answer(
         "access/audit.html",
-        200 if wanted else 422,
-        form=form,
-        **listed(PATH, rows, _SHOWN),
+        **found,
         sees_everywhere=current_user.principal_for(Role.ADMIN).workspace_id is None,
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],
         doors=[("", "Any"), *((kind, kind.replace("_", " ")) for kind in ActorKind)],

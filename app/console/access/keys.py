@@ -1,6 +1,7 @@
 """Pages of access keys."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from flask import Response, request
@@ -15,7 +16,7 @@ from app.access.keys import (
     revoke_access_key,
 )
 from app.access.principal import Principal, Role
-from app.console.ui.forms import listed, parse_time, read_form, refilling, searched
+from app.console.ui.forms import parse_time, read_form, refilling, searched_list
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
@@ -35,24 +36,22 @@ _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKE
 def access_keys_page(
     current_user: CurrentUser, status: int = 200, form: Form = NO_FORM
 ) -> Response:
-    search, wanted = searched(AccessKeyListQuery)
-    now, visible, own = (
+    now, own, visible = (
         current_time(),
-        current_user.principal_for(Role.ADMIN),
         current_user.principal,
+        current_user.principal_for(Role.ADMIN),
     )
     with reading() as connection:
-        rows = [] if wanted is None else load_access_keys(connection, visible, wanted, now)
+        find = partial(load_access_keys, connection, visible, now=now)
+        found = searched_list(PATH, AccessKeyListQuery, find, status)
         use_cases = load_named_use_cases(connection, visible)
     use_case_names = {one.id: one.name for one in use_cases}
     everywhere = current_user.organization_principal
     may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
     return page_answer(
         "access/keys.html",
-        status if wanted else 422,
+        **found,
         form=form,
-        search=search,
-        **listed(PATH, rows, wanted.limit if wanted else 0),
         state_of=lambda row: state_of(row.revoked_at, row.expires_at, now).value,
         limits_of=lambda row: describe_limits(row, use_case_names),
         use_cases=_offered(current_user, use_cases, may_choose_workspace=may_make_wide),

@@ -12,7 +12,7 @@ from flask import Response, request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import ListSearch, listed, read_reason, searched
+from app.console.ui.forms import ListSearch, read_reason, searched_list
 from app.console.ui.guard_labels import KINDS, MODES
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash, wanted_page
@@ -244,14 +244,12 @@ class AlertSearch(ListSearch):
 
 @routes.get(ALERTS, VIEWER)
 def alerts_page(current_user: CurrentUser) -> Response:
-    form, wanted = searched(AlertSearch)
     with reading() as connection:
-        rows = [] if wanted is None else load_alerts(connection, current_user.principal, wanted)
+        find = partial(load_alerts, connection, current_user.principal)
+        found = searched_list(ALERTS, AlertSearch, find)
     return page_answer(
         "guards/alerts.html",
-        200 if wanted else 422,
-        form=form,
-        **listed(ALERTS, rows, _MOST_ALERTS),
+        **found,
         kinds=[("", "Any kind"), *KINDS.items()],
         states=[("", "Any status"), *_STATES.items()],
     )

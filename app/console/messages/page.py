@@ -1,7 +1,7 @@
-"""Pages of messages and refusals, with their searches."""
+"""Pages of messages and refusals, with their searches and the labels of verdicts."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,24 +11,24 @@ from flask import Response, request
 from marshmallow import post_load
 from sqlalchemy import Connection
 
-from app.console.messages.verdict_labels import refusal_label
 from app.console.ui.forms import (
     DaysSearch,
     E164Input,
     PhoneNumberInput,
-    listed,
     named_country_options,
     options_of,
-    searched,
+    searched_list,
     use_case_options,
 )
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
 from app.db.rows import AnyRow, PageFilter
+from app.destinations.policy.evaluate import Rule, RuleKind, Scope
 from app.destinations.refusals import RefusalFilter, load_refusals
+from app.kernel.countries import country_name
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason
-from app.messages.meanings import LISTED_CODES
+from app.messages.meanings import LISTED_CODES, refusal_meaning
 from app.messages.queries.details import (
     MessageDetails,
     load_message_details,
@@ -41,6 +41,61 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import Choice, Country, Id, StrictSchema, Text
 from app.web.registry import current_time, reading
+
+_KINDS = {
+    "not_a_real_number": "No such number can exist: its length or prefix is not in any "
+    "country's numbering plan.",
+    "not_canonical": "This is not the canonical form of the number: use {canonical}.",
+    "cannot_receive_sms": "This type of number cannot receive SMS.",
+}
+# Labels by rule; a rule for a country has the label of its layer.
+_OF_RULE: dict[str, str] = {
+    RuleKind.NO_COUNTRY: "The number belongs to no country. Such numbers are always blocked.",
+    RuleKind.NUMBER: "A rule for this number blocks it.",
+    RuleKind.PREFIX: "A prefix rule blocks it.",
+}
+_OF_SCOPE: dict[str, str] = {
+    Scope.PROVIDER: "Twilio's geo permissions block this country: {place}.",
+    Scope.ORGANIZATION: "The organization blocks this country for every workspace: {place}.",
+    Scope.USE_CASE: "The use case does not allow this country: {place}.",
+}
+_NOT_NAMED = "{place} is not an allowed destination of this workspace."
+
+
+def country_label(code: str | None) -> str:
+    return "no country" if code is None else country_name(code)
+
+
+def refusal_label(row: AnyRow) -> str:
+    if row.code == "DestinationBlocked":
+        return blocked_label(row.rule, row.scope, row.country)
+    return refusal_meaning(row.code) or ""
+
+
+def blocked_label(rule: str | None, scope: str | None, country: str | None) -> str:
+    words = _OF_RULE.get(rule or "") or _OF_SCOPE.get(scope or "") or _NOT_NAMED
+    return words.format(place=country_label(country))
+
+
+def allowed_label(rule: str | None, country: str | None) -> str:
+    if rule == RuleKind.NUMBER:
+        return "A rule for this number allows it."
+    if rule == RuleKind.PREFIX:
+        return "A prefix rule allows it."
+    return f"{country_label(country)} is an allowed destination of this workspace."
+
+
+def rule_label(rule: Rule) -> str:
+    until = f", until {rule.expires_at:%Y-%m-%d %H:%M} UTC" if rule.expires_at else ""
+    return f"{rule.kind} {rule.value} is {rule.action}{until}"
+
+
+def invalid_label(details: dict[str, Any]) -> str:
+    kind = details.get("kind")
+    words = _KINDS.get(details.get("reason", ""), "Twilio does not accept the number.")
+    words = words.format(canonical=details.get("canonical"))
+    return words if kind is None else f"{words[:-1]}: {str(kind).replace('_', ' ')}."
+
 
 # How long an open page updates itself.
 _WATCHED = timedelta(minutes=20)
@@ -166,49 +221,28 @@ def find_refusals(
 
 @routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Response:
-    return _list_page(
-        current_user,
-        "messages/page.html",
-        MESSAGES,
-        (MessageSearch, find_messages),
-        statuses=options_of("Any status", Status),
-    )
+    found = _found(current_user, MESSAGES, MessageSearch, find_messages)
+    statuses = options_of("Any status", Status)
+    return page_answer("messages/page.html", **found, statuses=statuses)
 
 
 @routes.get(REFUSALS, VIEWER)
 def refusals_page(current_user: CurrentUser) -> Response:
-    return _list_page(
-        current_user,
-        "messages/refusals.html",
-        REFUSALS,
-        (RefusalSearch, find_refusals),
-        codes=options_of("Any reason", LISTED_CODES),
-        refusal_label=refusal_label,
-    )
+    found = _found(current_user, REFUSALS, RefusalSearch, find_refusals)
+    codes = options_of("Any reason", LISTED_CODES)
+    return page_answer("messages/refusals.html", **found, codes=codes, refusal_label=refusal_label)
 
 
-def _list_page(
-    current_user: CurrentUser,
-    template: str,
-    path: str,
-    search: tuple[type[DaysSearch], Callable[[Connection, CurrentUser, Any], Sequence[Any]]],
-    **values: Any,
-) -> Response:
-    schema, find = search
-    form, wanted = searched(schema)
+def _found(
+    current_user: CurrentUser, path: str, schema: type[DaysSearch], find: Callable[..., Any]
+) -> dict[str, Any]:
     with reading() as connection:
         names = load_use_case_names(connection, current_user.principal)
-        found = [] if wanted is None else find(connection, current_user, wanted)
-    return page_answer(
-        template,
-        200 if wanted else 422,
-        **listed(path, found, SHOWN),
-        form=form,
-        use_cases=names,
-        use_case_options=use_case_options("Any use case", names),
-        countries=named_country_options("Any country"),
-        **values,
-    )
+        return searched_list(path, schema, partial(find, connection, current_user)) | {
+            "use_cases": names,
+            "use_case_options": use_case_options("Any use case", names),
+            "countries": named_country_options("Any country"),
+        }
 
 
 @routes.get(MESSAGES + "/{message_id}", VIEWER)

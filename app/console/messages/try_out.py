@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from flask import Response, flash, request
 
-from app.console.messages.page import MESSAGES, NumberSearch
-from app.console.messages.verdict_labels import (
+from app.console.messages.page import (
+    MESSAGES,
+    NumberSearch,
     allowed_label,
     blocked_label,
     invalid_label,

@@ -234,6 +234,16 @@ def searched(schema: type[Schema]) -> tuple[Form, Any | None]:
     return Form(request.args.to_dict()), wanted
 
 
+def searched_list(
+    path: str, schema: type[Schema], find: Callable[[Any], Sequence[Any]], status: int = 200
+) -> dict[str, Any]:
+    """Return a list as `listed` does, with its search and the page's status."""
+    search, wanted = searched(schema)
+    if wanted is None:
+        return {"status": 422, "search": search, **listed(path, (), 0)}
+    return {"status": status, "search": search, **listed(path, find(wanted), wanted.limit)}
+
+
 def listed(path: str, rows: Sequence[Any], limit: int) -> dict[str, Any]:
     """Return a list with the URLs of its pager; ``rows`` has one more if a page follows."""
     found = keyset_page(rows, limit, lambda row: row)

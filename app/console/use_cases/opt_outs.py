@@ -8,9 +8,8 @@ from flask import Response, request
 from app.console.ui.forms import (
     ListSearch,
     PhoneNumberInput,
-    listed,
     refilling,
-    searched,
+    searched_list,
     without_separators,
 )
 from app.console.ui.guards import ADMIN, VIEWER, Pages
@@ -50,19 +49,17 @@ class OptOutSearch(ListSearch):
 
 @routes.get(OPT_OUTS, VIEWER)
 def opt_outs_page(current_user: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Response:
-    search, wanted = searched(OptOutSearch)
     all_of_them = UseCaseFilter(limit=_MOST_USE_CASES)
     with reading() as connection:
         use_cases = load_use_cases(connection, current_user.principal, all_of_them)
-        found = [] if wanted is None else load_opt_outs(connection, current_user.principal, wanted)
+        find = partial(load_opt_outs, connection, current_user.principal)
+        found = searched_list(OPT_OUTS, OptOutSearch, find, status)
     return page_answer(
         "use_cases/opt_outs.html",
-        status if wanted else 422,
+        **found,
         form=form,
-        search=search,
         names={one.row.id: one.row.name for one in use_cases},
         source_label=partial(source_label, opted_out=get_service(ErrorCodes).opted_out),
-        **listed(OPT_OUTS, found, _SHOWN),
     )
 
 
