@@ -4,7 +4,6 @@ import hmac
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from flask import Response, request
@@ -137,8 +136,8 @@ def healthz(_: None) -> Answer:
 )
 def readyz(_: None) -> Answer:
     """Report whether database, migrations and secrets of this host are ready."""
-    wanted = latest_revision()
-    beat = skew = differing = None
+    database, wanted = "unreachable", latest_revision()
+    found = beat = skew = differing = None
     try:
         skew = get_service(Database).measure_clock()
         found = current_revision(get_service(Database))
@@ -147,19 +146,9 @@ def readyz(_: None) -> Answer:
             with get_service(Database).reading() as connection:
                 beat = last_beat(connection)
                 differing = get_service(InstallationSecrets).find_differing(connection)
+        database = "ok" if found == wanted else "migrations missing"
     except e.ServiceUnavailable:
-        return _readiness("unreachable", (None, wanted), beat, skew, None)
-    database = "ok" if found == wanted else "migrations missing"
-    return _readiness(database, (found, wanted), beat, skew, differing)
-
-
-def _readiness(
-    database: str,
-    schema: tuple[str | None, str],
-    beat: datetime | None,
-    skew: timedelta | None,
-    differing: list[str] | None,
-) -> Answer:
+        found = differing = None
     ready = database == "ok" and differing == []
     secrets = "unknown" if differing is None else "ok"
     if differing:
@@ -169,7 +158,7 @@ def _readiness(
             "status": "ready" if ready else "not ready",
             "database": database,
             "secrets": secrets,
-            "schema": dict(zip(("found", "wanted"), schema, strict=True)),
+            "schema": {"found": found, "wanted": wanted},
             "worker": {"heartbeat_at": None if beat is None else rfc3339(beat)},
             "clock": {"skew_seconds": None if skew is None else round(skew.total_seconds(), 3)},
         },

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from prometheus_client import (
@@ -17,6 +18,8 @@ from prometheus_client import (
 from sqlalchemy import Connection
 
 MOST_COUNTED = 10_000
+# Of several processes, the one that measured last is shown.
+_gauge = partial(Gauge, multiprocess_mode="livemostrecent")
 REQUEST_SECONDS = Histogram(
     "borderpost_request_seconds", "Time to answer a request.", ["method", "route", "status"]
 )
@@ -28,38 +31,25 @@ CALLBACKS = Counter("borderpost_callbacks", "Status callbacks by what became of 
 GUARD_TRIPS = Counter(
     "borderpost_guard_trips", "Sends that met the limit of a guard.", ["guard", "mode"]
 )
-CLOCK_SKEW = Gauge(
+CLOCK_SKEW = _gauge(
     "borderpost_clock_skew_seconds",
     "How far this host's clock is ahead of the database's, as last measured.",
-    multiprocess_mode="livemostrecent",
 )
 # Read from the database at each scrape, so that every host shows the same.
-DATABASE_UP = Gauge(
-    "borderpost_database_up",
-    "1 if the database answered at this scrape, else 0.",
-    multiprocess_mode="livemostrecent",
-)
-HEARTBEAT_AGE = Gauge(
+DATABASE_UP = _gauge("borderpost_database_up", "1 if the database answered at this scrape, else 0.")
+HEARTBEAT_AGE = _gauge(
     "borderpost_worker_heartbeat_age_seconds",
     "Time since the last heartbeat of any worker; infinite if there was none.",
-    multiprocess_mode="livemostrecent",
 )
-UNCONFIRMED = Gauge(
+UNCONFIRMED = _gauge(
     "borderpost_unconfirmed_messages",
     f"Messages that Twilio has not confirmed yet, counted up to {MOST_COUNTED}.",
-    multiprocess_mode="livemostrecent",
 )
-DELIVERIES_DUE = Gauge(
+DELIVERIES_DUE = _gauge(
     "borderpost_webhook_deliveries_due",
     f"Webhook deliveries whose time has come, counted up to {MOST_COUNTED}.",
-    multiprocess_mode="livemostrecent",
 )
-BUILD = Gauge(
-    "borderpost_build_info",
-    "1, labelled with the version.",
-    ["version"],
-    multiprocess_mode="livemostrecent",
-)
+BUILD = _gauge("borderpost_build_info", "1, labelled with the version.", ["version"])
 
 
 @dataclass(frozen=True, slots=True)

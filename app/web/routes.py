@@ -82,25 +82,18 @@ class Endpoint:
     words: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
 class Routes:
     """The routes of one feature; console pages are not described.
 
     ``words`` are parts of a path with a single value; another value is a bad request.
     """
 
-    def __init__(
-        self,
-        tag: str,
-        *,
-        described: bool = True,
-        answer_headers: Mapping[str, str] | None = None,
-        words: Mapping[str, str] | None = None,
-    ) -> None:
-        self.tag = tag
-        self.words = words or {}
-        self.described = described
-        self.answer_headers = answer_headers or {}
-        self.endpoints: list[Endpoint] = []
+    tag: str
+    described: bool = True
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    endpoints: list[Endpoint] = field(default_factory=list, init=False)
 
     def add(
         self,
@@ -144,7 +137,7 @@ class Routes:
                 words=self.words,
             )
             self.endpoints.append(endpoint)
-            self.endpoints += [replace(endpoint, path=old, alias_of=path) for old in aliases]
+            self.endpoints.extend(replace(endpoint, path=old, alias_of=path) for old in aliases)
             return view
 
         return declare
