@@ -28,8 +28,7 @@ from app.kernel.errors import ServiceUnavailable
 from app.kernel.rates import RateBuckets
 from app.messages.charges import CollectCharges
 from app.messages.delivery.track import ReceiveReport, TrackDelivery
-from app.messages.guard_history import GuardHistory
-from app.messages.queries.traffic import MessageTraffic
+from app.messages.history import GuardHistory, MessageTraffic
 from app.messages.reconciliation.reconcile import Reconcile
 from app.messages.reconciliation.resend import Resend
 from app.messages.retention.expire import ExpireMessages

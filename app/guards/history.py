@@ -1,4 +1,4 @@
-"""The port for past messages; `app.messages.guard_history` implements it."""
+"""The port for past messages; `app.messages.history` implements it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

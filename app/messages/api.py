@@ -1,34 +1,138 @@
-"""Routes that send and read messages, with their price and feedback."""
+"""Routes and schemas that send and read messages, with their price and feedback."""
 
 from uuid import UUID
 
 from flask import request
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from app.access.guard import SENDER, VIEWER, RequiresLater, count_request
 from app.access.principal import Principal, Role
 from app.db.rows import PageFilter
 from app.kernel import errors as e
+from app.messages.lifecycle import Reason
 from app.messages.queries.details import load_price, store_feedback
 from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages
 from app.messages.record import render_for
-from app.messages.schemas import (
-    EventList,
-    EventView,
-    MessageListQuery,
-    MessagePage,
-    MessageView,
-    SendBody,
-)
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
+from app.providers.port import Status
 from app.web.bodies import read_json
 from app.web.errors import REPLAYED
-from app.web.fields import StrictSchema, Time, TrueOrFalse, View, about
-from app.web.pages import PageQuery, page
+from app.web.fields import (
+    Country,
+    E164Text,
+    Id,
+    PhoneNumberField,
+    StrictSchema,
+    Time,
+    Timestamp,
+    TrueOrFalse,
+    View,
+    VisibleText,
+    about,
+    one_of,
+)
+from app.web.pages import PageQuery, page, page_of
 from app.web.registry import current_time, get_service, reading, writing
 from app.web.routes import Answer, Json, Routes, json_text_answer
 from app.web.waiting import may_wait, run_again_when
+
+MAX_CHARACTERS = 1600
+
+
+class SendBody(StrictSchema):
+    makes = SendRequest
+    use_case_id = Id(required=True, metadata=about("ID of the SMS use case to send through"))
+    to_phone_number = E164Text(
+        required=True, metadata=about("Destination in canonical E.164 form", example="+12025550123")
+    )
+    message = VisibleText(
+        required=True,
+        validate=validate.Length(min=1, max=MAX_CHARACTERS),
+        metadata=about("Message body, 1 to 1600 characters", example="Your code is 4711"),
+    )
+
+
+class MessageListQuery(PageQuery):
+    makes = MessageFilter
+    status = fields.String(validate=one_of(Status), metadata=about("Only messages of this status"))
+    country = Country(metadata=about("Only destinations in this country"))
+    use_case_id = Id(metadata=about("Only messages of this use case"))
+    workspace_id = Id(
+        metadata=about("Only messages of this workspace; for keys of the organization")
+    )
+    to_number = PhoneNumberField(metadata=about("Only messages to this number"))
+    created_after = Timestamp(metadata=about("Only messages made after this time"))
+    created_before = Timestamp(metadata=about("Only messages made before this time"))
+
+
+class MessageView(View):
+    """One outbound message."""
+
+    id = fields.UUID(metadata=about("Ours; it is also in the callback's address"))
+    use_case_id = fields.UUID(metadata=about("The use case that it was sent through"))
+    message_sid = fields.String(
+        allow_none=True,
+        metadata=about("The provider's id; null while it has not confirmed the message"),
+    )
+    from_number = fields.String(
+        allow_none=True,
+        metadata=about("The sender; null until the provider has chosen one from the pool"),
+    )
+    to_number = fields.String(metadata=about("The destination, in E.164 form"))
+    body = fields.String(
+        allow_none=True,
+        metadata=about("The text as sent; null once it is erased", example="Your code is 4711"),
+    )
+    num_segments = fields.Integer(
+        allow_none=True,
+        metadata=about("Segments that the text takes; null until the carrier has it"),
+    )
+    status = fields.String(
+        validate=one_of(Status),
+        metadata=about("How far it got; delivered, undelivered and failed are ends"),
+    )
+    handed_off_at = Time(allow_none=True, metadata=about("When the carrier took it"))
+    delivered_at = Time(
+        allow_none=True,
+        metadata=about("When the carrier confirmed it; stays null without receipts"),
+    )
+    errored_at = Time(allow_none=True, metadata=about("When it ended as failed or undelivered"))
+    error_code = fields.Integer(allow_none=True, metadata=about("The provider's code for that end"))
+    created_at = Time(metadata=about("When it was accepted here"))
+    updated_at = Time(metadata=about("When it last changed"))
+
+
+MessagePage = page_of(MessageView, "A page of messages, newest first.")
+
+
+class EventView(View):
+    """One report about a message, whether or not it changed anything."""
+
+    at = Time(metadata=about("When the report came in"))
+    status = fields.String(
+        validate=one_of(Status), metadata=about("The status that the report means")
+    )
+    provider_status = fields.String(allow_none=True, metadata=about("The provider's own word"))
+    error_code = fields.Integer(
+        allow_none=True, metadata=about("The provider's code, if the report had one")
+    )
+    applied = fields.Boolean(metadata=about("Whether the message changed by it"))
+    reason = fields.String(
+        allow_none=True,
+        validate=one_of(Reason),
+        metadata=about(
+            "Why nothing changed (it came twice, too late, or after another end), "
+            "or what the worker concluded: no trace, or an ambiguous one"
+        ),
+    )
+    repeats = fields.Integer(
+        metadata=about("How many more such reports came that are only counted")
+    )
+
+
+EventList = page_of(EventView, "A page of the reports about a message, oldest first.", "EventList")
+
 
 routes = Routes("SMS")
 PATH = "/v1/sms"

@@ -25,7 +25,7 @@ from app.guards.store import load_guards
 from app.kernel.errors import Problems
 from app.kernel.ids import new_id, parse_id
 from app.kernel.masking import mask_numbers_in
-from app.messages.guard_history import GuardHistory
+from app.messages.history import GuardHistory
 from app.prices.store import has_prices
 from app.provisioning.file import Entry, FileProblems
 from app.provisioning.plan_workspaces import MatchedWorkspace

@@ -27,7 +27,7 @@ from app.guards.manage import change_guards
 from app.kernel.clock import utc_now
 from app.kernel.errors import Problems
 from app.kernel.ids import new_id
-from app.messages.guard_history import GuardHistory
+from app.messages.history import GuardHistory
 from app.messages.tables import messages
 from app.prices.price_file import PriceFile, PriceRow
 from app.prices.store import import_prices

@@ -11,7 +11,7 @@ from app.guards.alerts import AlertKind
 from app.guards.delivery import WatchDelivery
 from app.guards.shares import Share
 from app.guards.tables import guard_collapses
-from app.messages.guard_history import GuardHistory
+from app.messages.history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
 from support.factories import US_NUMBER

@@ -20,7 +20,7 @@ from app.guards.limits import AUTO_DAYS, Guards
 from app.guards.suggest import p95
 from app.guards.tables import guard_autos, guard_trips
 from app.kernel.ids import new_id
-from app.messages.guard_history import GuardHistory
+from app.messages.history import GuardHistory
 from app.prices.price_table import PriceTable
 from support.console import signed_in
 from support.each import each
@@ -124,7 +124,7 @@ def test_auto_reads_the_messages_once_a_day(timed: GuardsClient) -> None:
 
 
 def test_auto_is_computed_of_few_rows(timed: GuardsClient) -> None:
-    """Break: in `app/messages/guard_history.py`, `hours`, sum up by minute; or order by minute."""
+    """Break: in `app/messages/history.py`, `hours`, sum up by minute; or order by minute."""
     history, workspace_id = GuardHistory(), timed.tenant.workspace_id
     for minute in range(25):
         sent(timed, MA, YESTERDAY + minute * MINUTE, segments=1 + minute % 9)

@@ -20,7 +20,7 @@ from app.guards.purge import PurgeGuards
 from app.guards.watchers import WatchOthers
 from app.kernel.clock import Clock, utc_now
 from app.messages.charges import CollectCharges, store_charges
-from app.messages.guard_history import GuardHistory
+from app.messages.history import GuardHistory
 from app.messages.retention.expire import ExpireMessages
 from app.messages.retention.partitions import month_of
 from app.messages.retention.purge import Erase, Purge

@@ -18,7 +18,7 @@ from app.destinations.policy.evaluate import Access, Rule, RuleKind
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable, ValidationFailed
 from app.kernel.ids import new_id
-from app.messages.queries.traffic import MessageTraffic
+from app.messages.history import MessageTraffic
 from app.provisioning.apply import plan
 from support.geo import store
 from support.provisioning import Apply, File, Rows

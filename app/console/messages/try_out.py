@@ -26,8 +26,7 @@ from app.console.ui.guards import SENDER, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash
 from app.kernel import errors as e
 from app.kernel.ids import parse_id
-from app.messages.api import send_or_wait
-from app.messages.schemas import SendBody
+from app.messages.api import SendBody, send_or_wait
 from app.messages.sending.idempotency import identify
 from app.messages.sending.preflight import Preflight, run_preflight
 from app.messages.sending.send import SendCall, SendRequest

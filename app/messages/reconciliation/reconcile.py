@@ -40,7 +40,6 @@ from app.messages.reconciliation.claims import (
     record_billing,
     schedule,
 )
-from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
 from app.messages.reconciliation.matching import CLOCKS_DIFFER
 from app.messages.reconciliation.reconcile_with_list import (
     ListMatch,
@@ -53,7 +52,7 @@ from app.messages.reconciliation.refusing_accounts import (
     load_refusing,
     record_refusing,
 )
-from app.messages.reconciliation.resend import Resend
+from app.messages.reconciliation.resend import Resend, expire_unconfirmed
 from app.messages.submission import UNSETTLED, SidSource
 from app.providers.port import (
     AccountRefused,

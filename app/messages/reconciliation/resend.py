@@ -1,8 +1,8 @@
-"""Resends unconfirmed messages, for use cases with at-least-once delivery.
+"""Resends unconfirmed messages, for use cases with at-least-once delivery, or ends them.
 
-Only without a trace at the provider, with the same id in the callback URL and after every check of
-a send. The resend is counted before the call, so two workers never make the same one. No connection
-is held during the call.
+A message is sent again only without a trace at the provider, with the same id in the callback URL
+and after every check of a send. The resend is counted before the call, so two workers never make
+the same one. No connection is held during the call.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,16 @@ from app.kernel.clock import Clock
 from app.kernel.errors import PublicError, UseCaseNotFound
 from app.kernel.phone import PhoneNumber, resolve
 from app.messages.check_times import next_unsettled_check
+from app.messages.delivery.apply_report import enqueue_event
 from app.messages.delivery.guessed_sids import take_back
+from app.messages.events import add_event_of_message
+from app.messages.lifecycle import Reason
 from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_held, schedule
-from app.messages.reconciliation.expire_unconfirmed import expire_unconfirmed
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.admission import check_admission, load_send_context
 from app.messages.sending.record_outcome import accept_message
 from app.messages.sending.send import Pace, submit
-from app.messages.submission import UNSETTLED, Submission
+from app.messages.submission import UNSETTLED, SidSource, Submission
 from app.messages.tables import messages
 from app.providers.port import (
     Accepted,
@@ -32,6 +34,7 @@ from app.providers.port import (
     Outcome,
     Refused,
     SmsProvider,
+    Status,
     Unconfirmed,
 )
 from app.use_cases.rules import OnUnconfirmed
@@ -190,3 +193,38 @@ class Resend:
             sid = accepted.message_sid
             if take_back(connection, due.message_id, due.account.sid, sid, now) is not None:
                 accept_message(connection, due.message_id, accepted, now)
+
+
+def expire_unconfirmed(
+    connection: Connection, due: DueMessage, now: datetime, refused: Refused | None = None
+) -> bool:
+    """End a submission without a trace, or one that was refused when it was sent again.
+
+    It stays a message, because its owner has seen it. False if it was settled before.
+    """
+    code, sid = (None, None) if refused is None else (refused.provider_code, refused.message_sid)
+    ended = connection.execute(
+        update(messages)
+        .where(claim_held(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
+        .values(
+            submission=Submission.NOT_CONFIRMED,
+            provider_code=code,
+            message_sid=sid,
+            sid_source=None if sid is None else SidSource.ANSWER,
+            status=Status.FAILED,
+            error_code=code,
+            sent_number=None,
+            errored_at=now,
+            updated_at=now,
+            check_at=None,
+        )
+        .returning(messages)
+    ).one_or_none()
+    if ended is None:
+        return False
+    reason = Reason.NOT_CONFIRMED if refused is None else None
+    add_event_of_message(
+        connection, due.message_id, Status.FAILED, now, applied=True, reason=reason, error_code=code
+    )
+    enqueue_event(connection, ended, now)
+    return True
