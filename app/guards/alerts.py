@@ -1,9 +1,10 @@
 """SQL of alerts: opened once for each subject, with webhook events in the same transaction."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select, update
@@ -87,12 +88,10 @@ def record_hit(connection: Connection, hit: Hit, now: datetime) -> None:
     lock_policy(connection, hit.workspace_id)
     if _count(connection, hit, hit.value, now):
         return
-    is_one_of_many = bool(hit.value) and (
-        _values_within_an_hour(connection, hit, now) >= VALUES_OF_ONE_GUARD
-    )
-    if is_one_of_many and _count(connection, hit, _MANY, now):
-        return
-    _open_for(connection, hit, now, is_one_of_many=is_one_of_many)
+    within_an_hour = _values_within_an_hour(connection, hit, now) if hit.value else 0
+    is_one_of_many = within_an_hour >= VALUES_OF_ONE_GUARD
+    if not (is_one_of_many and _count(connection, hit, _MANY, now)):
+        _open_for(connection, hit, now, is_one_of_many=is_one_of_many)
 
 
 def _subject(hit: Hit, value: str) -> str:
@@ -136,8 +135,7 @@ def _values_within_an_hour(connection: Connection, hit: Hit, now: datetime) -> i
 
 def _open_for(connection: Connection, hit: Hit, now: datetime, *, is_one_of_many: bool) -> None:
     watch = hit.trip.watch
-    is_number = watch.guard is GuardName.NUMBER
-    shown = mask_number(watch.value) if is_number else watch.value
+    shown = mask_number(watch.value) if watch.guard is GuardName.NUMBER else watch.value
     open_alert(
         connection,
         hit.workspace_id,
@@ -202,9 +200,8 @@ def clear_what_is_over(connection: Connection, now: datetime) -> int:
         {window.value: literal(now - length, UtcDateTime()) for window, length in LENGTHS.items()},
         value=columns.guard_window,
     )
-    return clear_alerts(
-        connection, (columns.kind == AlertKind.GUARD_TRIPPED) & (columns.last_at <= is_over), now
-    )
+    which = (columns.kind == AlertKind.GUARD_TRIPPED) & (columns.last_at <= is_over)
+    return clear_alerts(connection, which, now)
 
 
 def load_open(connection: Connection, workspace_id: UUID, kind: AlertKind) -> list[AnyRow]:
@@ -252,7 +249,51 @@ class ClearAlerts:
     clock: Clock
 
     def run_once(self) -> int:
-        now = self.clock.now()
         with self.database.writing() as connection:
-            clear_what_is_over(connection, now)
+            clear_what_is_over(connection, self.clock.now())
         return 0
+
+
+# The workspace and the subject of an alert, and its details.
+Found: TypeAlias = Mapping[tuple[UUID, str], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanges:
+    kind: AlertKind
+    new: Found
+    changed: Mapping[UUID, dict[str, Any]]
+    over: Collection[UUID]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.new and not self.changed and not self.over
+
+
+def find_changes(
+    connection: Connection, kind: AlertKind, found: Found, still: Collection[tuple[UUID, str]] = ()
+) -> AlertChanges:
+    """Compare ``found`` to the open alerts; those in ``still`` stay open, too."""
+    columns = alerts.c
+    query = select(alerts).where(columns.kind == kind, columns.cleared_at.is_(None))
+    rows = {(row.workspace_id, row.subject): row for row in connection.execute(query)}
+    return AlertChanges(
+        kind,
+        new={key: details for key, details in found.items() if key not in rows},
+        changed={
+            row.id: found[key]
+            for key, row in rows.items()
+            if key in found and row.details != found[key]
+        },
+        over=[row.id for key, row in rows.items() if key not in found and key not in still],
+    )
+
+
+def apply_changes(connection: Connection, changes: AlertChanges, now: datetime) -> None:
+    columns = alerts.c
+    clear_alerts(connection, columns.id.in_(list(changes.over)), now)
+    for alert_id, details in changes.changed.items():
+        values = {"details": details, "last_at": now}
+        connection.execute(update(alerts).where(columns.id == alert_id).values(**values))
+    for (workspace_id, subject), details in changes.new.items():
+        open_alert(connection, workspace_id, changes.kind, subject, now, details=details)

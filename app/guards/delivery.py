@@ -19,9 +19,9 @@ from app.guards.alerts import AlertKind, Hit, clear_alerts, load_open, record_hi
 from app.guards.facts import Collapse, delivery_trip
 from app.guards.history import FEEDBACK_WITHIN, EndedMessages, MessageHistory
 from app.guards.limits import DeliveryGuard, DeliverySign
-from app.guards.shares import BASELINE, WINDOW, Share, values_of
 from app.guards.store import load_guards
 from app.guards.tables import alerts, guard_collapses
+from app.guards.watches import SHARE_WINDOW, Share, baseline_period, values_of
 from app.kernel.clock import Clock
 
 # The baseline changes slowly, and reading it scans the messages of 15 days.
@@ -41,7 +41,7 @@ class WatchDelivery:
         now = self.clock.now()
         shares: dict[UUID, dict[_Key, Share]] = defaultdict(dict)
         with self.database.reading() as connection:
-            for one in self.history.ended(connection, now - WINDOW, now - FEEDBACK_WITHIN):
+            for one in self.history.ended(connection, now - SHARE_WINDOW, now - FEEDBACK_WITHIN):
                 _add(shares[one.workspace_id], one)
             collapsed = _load_collapsed(connection)
         for key, (until, _) in list(self._baselines.items()):
@@ -83,9 +83,8 @@ class WatchDelivery:
         key = workspace_id, (guard.counts, value)
         if key not in self._baselines:
             now = self.clock.now()
-            period = now - WINDOW - BASELINE, now - WINDOW
             found = self.history.ended_between(
-                connection, workspace_id, value, period, guard.counts
+                connection, workspace_id, value, baseline_period(now), guard.counts
             )
             self._baselines[key] = now + _BASELINE_KEPT, found
         return self._baselines[key][1].is_baseline(guard.baseline)

@@ -20,8 +20,7 @@ from app.guards.limits import (
     UseCaseGuards,
     Window,
 )
-from app.guards.shares import delivery_watch
-from app.guards.watches import GuardedSend, Trip, Watch, range_of, watches_of
+from app.guards.watches import GuardedSend, Trip, Watch, delivery_watch, range_of, watches_of
 
 # A collapse that the worker has not confirmed for this long is ignored.
 COLLAPSE_LASTS = timedelta(hours=1)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.guards.limits import DeliverySign
-from app.guards.shares import Share
+from app.guards.watches import Share
 
 # A message without feedback counts as not converted so long after its end.
 FEEDBACK_WITHIN = timedelta(minutes=10)

@@ -15,8 +15,7 @@ from app.db.clock import LARGEST_SKEW
 from app.db.engine import Database
 from app.db.heartbeats import web_clocks, worker_heartbeats
 from app.db.rows import AnyRow
-from app.guards.alert_changes import AlertChanges, apply_changes, find_changes
-from app.guards.alerts import AlertKind
+from app.guards.alerts import AlertChanges, AlertKind, apply_changes, find_changes
 from app.kernel.clock import Clock, rfc3339
 
 # A heartbeat comes every 10 seconds. One that is older than the second time is of a worker that

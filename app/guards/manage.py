@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from app.db.engine import Database
+from app.db.rows import AnyRow
 from app.destinations.manage import ChangeRequest
 from app.destinations.storage.policies import lock_policy
+from app.guards.alerts import AlertKind, clear_alerts, load_open
 from app.guards.autos import (
     counted_autos,
     covers,
@@ -18,16 +20,26 @@ from app.guards.autos import (
     load_tripped,
     write_autos,
 )
-from app.guards.clearing import clear_lifted
+from app.guards.counters import held_now
+from app.guards.delivery import recover
 from app.guards.edits import GuardEdit, check_spend
 from app.guards.history import MessageHistory, PastMessage
-from app.guards.limits import AutoLimits, Autos, DeliverySign, GuardConfiguration
+from app.guards.limits import (
+    AutoLimits,
+    Autos,
+    DeliverySign,
+    GuardConfiguration,
+    GuardMode,
+    GuardName,
+    Window,
+)
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.replay import Replay, Replayed
-from app.guards.shares import BASELINE, WINDOW, Share
 from app.guards.store import StoredGuards, find_use_cases, load_guards, write_guards
 from app.guards.suggest import DAYS as SUGGESTED_DAYS
 from app.guards.suggest import Suggestion, suggest
+from app.guards.tables import alerts, guard_collapses
+from app.guards.watches import Share, baseline_period, is_low, resolve_limits
 from app.kernel.clock import Clock
 from app.kernel.errors import Problems, RevisionMismatch
 from app.prices.price_table import DayPrices, PriceTable, day_of
@@ -106,10 +118,9 @@ class ManageGuards:
         def baseline(value: str, at: datetime) -> Share:
             key = value, day_of(at)
             if key not in known:
-                period = at - WINDOW - BASELINE, at - WINDOW
                 with self.database.reading() as connection:
                     known[key] = self.history.ended_between(
-                        connection, workspace_id, value, period, counts
+                        connection, workspace_id, value, baseline_period(at), counts
                     )
             return known[key]
 
@@ -184,3 +195,55 @@ class _CostOfMessage:
             self._of_day = self.table.on(day)
         found = self._of_day.estimate(message.country, message.segments)
         return None if found is None else found.millionths
+
+
+def clear_lifted(
+    connection: Connection,
+    before: StoredGuards,
+    stored: StoredGuards,
+    autos: Autos,
+    now: datetime,
+) -> None:
+    """Clear the alerts of guards that are off, or whose limit is no longer met."""
+    for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):
+        if _is_lifted(connection, row, stored, autos, now):
+            clear_alerts(connection, alerts.c.id == row.id, now)
+    _end_collapses(connection, before, stored, now)
+
+
+def _end_collapses(
+    connection: Connection, before: StoredGuards, stored: StoredGuards, now: datetime
+) -> None:
+    guard = stored.configuration.guards.delivery
+    # A collapse is of the sign that the worker counted by.
+    is_same_sign = guard.counts is before.configuration.guards.delivery.counts
+    rows = connection.execute(
+        select(guard_collapses).where(guard_collapses.c.workspace_id == stored.workspace_id)
+    ).all()
+    still = {row.value for row in rows if is_same_sign and is_low(guard, row.ended, row.share)}
+    recover(connection, stored.workspace_id, {row.value for row in rows} - still, still, now)
+
+
+def _is_lifted(
+    connection: Connection, row: AnyRow, stored: StoredGuards, autos: Autos, now: datetime
+) -> bool:
+    name, window = GuardName(row.guard), Window(row.guard_window)
+    by_name, auto = stored.configuration.guards.by_name, autos.workspace
+    if row.use_case_id is not None:
+        by_name = stored.configuration.use_cases.get(row.use_case_id, {})
+        auto = autos.use_cases.get(row.use_case_id, AutoLimits())
+    guard = by_name.get(name)
+    if guard is None or guard.mode is GuardMode.OFF:
+        return True
+    # An alert about many values has none: use the general limit.
+    value = row.counter_value or ""
+    is_home = name is GuardName.COUNTRY and value == stored.home_country
+    if is_home and value not in guard.countries:
+        return True
+    limit = resolve_limits(name, guard, value, auto).get(window)
+    if limit is None:
+        return True
+    if row.counter_value is None:
+        return limit > int(row.guard_limit)
+    key = row.use_case_id or row.workspace_id, name.value, row.counter_value
+    return limit > held_now(connection, key, window, now)

@@ -23,8 +23,17 @@ from app.guards.limits import (
     GuardScope,
     Window,
 )
-from app.guards.shares import WINDOW, Share, delivery_watch, values_of
-from app.guards.watches import GuardedSend, Watch, live_steps, step_at, watches_of
+from app.guards.watches import (
+    SHARE_WINDOW,
+    GuardedSend,
+    Share,
+    Watch,
+    delivery_watch,
+    live_steps,
+    step_at,
+    values_of,
+    watches_of,
+)
 
 DAYS = 30
 _SWEEP_EVERY = 20_000
@@ -198,7 +207,7 @@ class _Shares:
         ended = self._ended.get(value)
         if ended is None:
             return Share(0, 0)
-        while ended and ended[0][0] <= at - WINDOW:
+        while ended and ended[0][0] <= at - SHARE_WINDOW:
             self._delivered[value] -= ended.popleft()[1]
         share = Share(len(ended), self._delivered[value])
         if not ended:

@@ -16,8 +16,7 @@ from app.db.engine import Database
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
 from app.destinations.tables import refusal_counts, refusals
-from app.guards.alert_changes import Found, apply_changes, find_changes
-from app.guards.alerts import AlertKind
+from app.guards.alerts import AlertKind, Found, apply_changes, find_changes
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.errors import GuardTripped
 from app.kernel.ids import first_id_at

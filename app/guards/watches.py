@@ -5,7 +5,7 @@ twentieth of a window, and a message counts in 22: for 1.05 to 1.1 windows, whic
 between the clocks of hosts. ``spend`` has calendar days and months: one step each.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from app.guards.limits import (
     WINDOWS,
     Auto,
     AutoLimits,
+    DeliveryGuard,
     GuardMode,
     GuardName,
     Guards,
@@ -93,12 +94,7 @@ def watches_of(
 
     ``own`` replace the workspace's, with the values ``own_auto``.
     """
-    return tuple(_watches(send, guards, own, auto, own_auto))
-
-
-def _watches(
-    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
-) -> Iterator[Watch]:
+    found = []
     for name in WINDOWS:
         is_own = name in own
         guard = own[name] if is_own else guards.by_name[name]
@@ -110,35 +106,26 @@ def _watches(
             continue
         limits = resolve_limits(name, guard, value, own_auto if is_own else auto)
         if limits:
-            yield Watch(
-                guard=name,
-                scope=GuardScope.USE_CASE if is_own else GuardScope.WORKSPACE,
-                scope_id=send.use_case_id if is_own else send.workspace_id,
-                value=value,
-                mode=guard.mode,
-                amount=amount,
-                limits=limits,
-            )
+            scope = GuardScope.USE_CASE if is_own else GuardScope.WORKSPACE
+            scope_id = send.use_case_id if is_own else send.workspace_id
+            found.append(Watch(name, scope, scope_id, value, guard.mode, amount, limits))
+    return tuple(found)
 
 
 def resolve_limits(
     name: GuardName, guard: WindowGuard, value: str, auto: AutoLimits
 ) -> dict[Window, int]:
+    of_country = auto.countries.get(value, auto.country)
+    of_auto = auto.workspace if name is GuardName.WORKSPACE else of_country
     found: dict[Window, int] = {}
     for window, limit in guard.countries.get(value, guard.limits).items():
         if isinstance(limit, Auto):
-            found[window] = _auto(name, value, auto)[window]
+            found[window] = of_auto[window]
         elif isinstance(limit, Decimal):
             found[window] = to_millionths(limit)
         elif limit is not None:
             found[window] = limit
     return found
-
-
-def _auto(name: GuardName, value: str, auto: AutoLimits) -> Mapping[Window, int]:
-    if name is GuardName.WORKSPACE:
-        return auto.workspace
-    return auto.countries.get(value, auto.country)
 
 
 def _value(name: GuardName, guard: WindowGuard, send: GuardedSend) -> str | None:
@@ -258,3 +245,54 @@ def fits_again_at(
         if left <= most:
             return _begin(guard, window, current.step - place + live)
     return None
+
+
+SHARE_WINDOW = timedelta(hours=1)
+_BASELINE_LASTS = timedelta(days=15)
+_ALL = 100
+
+
+def baseline_period(at: datetime) -> tuple[datetime, datetime]:
+    """Return the days before the hour that ends at a time."""
+    return at - SHARE_WINDOW - _BASELINE_LASTS, at - SHARE_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    ended: int
+    delivered: int
+
+    @property
+    def percent(self) -> int:
+        """The delivered share, rounded down; 0 without ended messages."""
+        return self.delivered * _ALL // self.ended if self.ended else 0
+
+    def is_below(self, percent: int) -> bool:
+        return self.delivered * _ALL < percent * self.ended
+
+    def is_baseline(self, percent: int) -> bool:
+        """0 is no condition."""
+        return percent == 0 or (self.ended > 0 and not self.is_below(percent))
+
+    def is_low(self, guard: DeliveryGuard) -> bool:
+        return is_low(guard, self.ended, self.percent)
+
+
+def is_low(guard: DeliveryGuard, ended: int, percent: int) -> bool:
+    """Say whether a guard trips for the share of an hour, if the baseline was high enough."""
+    if guard.mode is GuardMode.OFF or guard.below is None:
+        return False
+    # Rounded down, a share is below a whole percentage exactly when it is below it unrounded.
+    return ended >= guard.minimum and percent < guard.below
+
+
+def values_of(number: str, country: str | None) -> list[str]:
+    """List the country and the range that a message counts for; a pseudonym has no range."""
+    values = [country] if country else []
+    return [*values, range_of(number)] if number.startswith("+") else values
+
+
+def delivery_watch(guard: DeliveryGuard, workspace_id: UUID, value: str) -> Watch:
+    """Return the guard `delivery` as it refuses sends to a collapsed range or country."""
+    scope = GuardScope.WORKSPACE
+    return Watch(GuardName.DELIVERY, scope, workspace_id, value, guard.mode, amount=0, limits={})

@@ -26,7 +26,7 @@ from app.db.types import UtcDateTime
 from app.destinations.impact import SentTraffic, Wanted
 from app.guards.history import EndedMessages, HourTraffic, MinuteTraffic, PastMessage, Period
 from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
-from app.guards.shares import Share
+from app.guards.watches import Share
 from app.kernel.ids import first_id_at
 from app.kernel.number_prefixes import next_prefix
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER

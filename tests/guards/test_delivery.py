@@ -9,8 +9,8 @@ from sqlalchemy import insert, update
 from app.destinations.tables import refusals
 from app.guards.alerts import AlertKind
 from app.guards.delivery import WatchDelivery
-from app.guards.shares import Share
 from app.guards.tables import guard_collapses
+from app.guards.watches import Share
 from app.messages.history import GuardHistory
 from app.messages.tables import message_events, messages
 from support.each import each
