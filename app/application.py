@@ -19,7 +19,7 @@ from app.bootstrap import PROVIDER_ROUTES, Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
 from app.destinations.api.configuration import routes as destination_routes
 from app.destinations.api.policy import routes as policy_routes
-from app.guards.api import alert_routes
+from app.guards.alerts_api import routes as alert_routes
 from app.guards.api import routes as guard_routes
 from app.guards.limits import GuardMode, GuardName
 from app.kernel.errors import ProviderMisconfigured

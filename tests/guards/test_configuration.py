@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.guards.api import GuardsBody, GuardsOfWorkspace, UseCaseGuardsBody
 from app.guards.configuration import guards_json, parse_guards, use_case_json
 from app.guards.limits import (
     DEFAULT_GUARDS,
@@ -14,7 +15,6 @@ from app.guards.limits import (
     GuardName,
     Guards,
 )
-from app.guards.schemas import GuardsBody, GuardsOfWorkspace, UseCaseGuardsBody
 from app.kernel.errors import Problems, ValidationFailed
 from support.each import each
 from support.guards import DEFAULTS

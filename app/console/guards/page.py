@@ -18,11 +18,11 @@ from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash, wanted_page
 from app.destinations.manage import ChangeRequest
 from app.guards.alerts import AlertKind
+from app.guards.alerts_api import AlertFilter, AlertState, acknowledge, load_alerts
 from app.guards.configuration import guards_json, parse_guards, parse_use_case_guards, use_case_json
 from app.guards.edits import GuardEdit
 from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, ManageGuards
-from app.guards.manage_alerts import AlertFilter, AlertState, acknowledge, load_alerts
 from app.guards.store import find_use_cases
 from app.kernel.errors import NotFound, Problems, RevisionMismatch, ValidationFailed
 from app.kernel.ids import parse_id

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from app.access.principal import Role, sees_recipients, shown_number, shown_reason
 from app.console.ui import guard_labels
 from app.console.ui.guards import form_token
-from app.guards.manage_alerts import AlertFilter, AlertState, load_alerts
+from app.guards.alerts_api import AlertFilter, AlertState, load_alerts
 from app.kernel.clock import rfc3339
 from app.kernel.countries import country_name
 from app.messages.meanings import refusal_meaning
