@@ -52,8 +52,7 @@ from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock, utc_now
 from app.kernel.whole_numbers import LARGEST_PORT, LARGEST_STORED
 from app.prices.price_table import day_of
-from app.prices.refresh import fetch_prices
-from app.prices.store import import_prices, load_price_table
+from app.prices.store import fetch_prices, import_prices, load_price_table
 from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
 
 _DEFAULT_PORT = 8010

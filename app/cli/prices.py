@@ -17,8 +17,7 @@ from app.destinations.storage.policies import load_effective
 from app.kernel.clock import utc_now
 from app.prices.price_file import PriceFile, WrongPrices, read_prices
 from app.prices.price_table import day_of
-from app.prices.refresh import fetch_prices
-from app.prices.store import import_prices, load_prices
+from app.prices.store import fetch_prices, import_prices, load_prices
 from app.providers.port import ProviderAccount
 
 

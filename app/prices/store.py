@@ -1,7 +1,7 @@
-"""SQL of prices, and the table that a process holds."""
+"""SQL of prices, those read from the provider, and those that a process holds."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from app.db.rows import insert_on_conflict
 from app.prices.price_file import PriceFile, PriceRow, Problem, WrongPrices, other_currencies
 from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
 from app.prices.tables import price_lists, prices
+from app.providers.port import PriceSource, ProviderAccount, ProviderUnknown
 
 _ONLY = 1
 NO_PRICE_LEFT = "there must be a price: without any, spend limits would count nothing"
@@ -146,3 +147,36 @@ class PriceBook:
         if held[2].day != day:
             held = self._held = (held[0], held[1], held[1].on(day))
         return held[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    file: PriceFile
+    without_price: Sequence[str]
+
+
+def fetch_prices(
+    source: PriceSource, wanted: Mapping[str, ProviderAccount], day: date
+) -> Refreshed:
+    """Raises `ProviderUnknown`."""
+    rows: list[PriceRow] = []
+    without = []
+    for country, account in sorted(wanted.items()):
+        try:
+            found = source.fetch(account, country)
+        except ProviderUnknown as unknown:
+            raise ProviderUnknown(f"{country}: {unknown}") from unknown
+        if found is None or not found.networks:
+            without.append(country)
+            continue
+        highest: dict[str, Decimal] = {}
+        for one in found.networks:
+            highest[one.mccmnc] = max(one.price, highest.get(one.mccmnc, one.price))
+        if "" in highest:
+            # A price without network applies to the whole country: it is the highest of all.
+            highest[""] = max(highest.values())
+        rows += [
+            PriceRow(country, mccmnc, f"{price:f}", found.currency, day)
+            for mccmnc, price in sorted(highest.items())
+        ]
+    return Refreshed(PriceFile(tuple(enumerate(rows, start=1)), ()), without)
