@@ -8,10 +8,10 @@ otherwise one workspace could stop another's callbacks.
 
 import hmac
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from uuid import UUID
 
 import structlog
@@ -94,13 +94,13 @@ def plan_account(
             problems.add(f"{PATH}.account_sid", FOREIGN)
     known = {} if stored is None else _tokens(cipher, stored)
     changed = {n: t for n, t in _given(wanted).items() if not _same(known.get(n), t)}
-    reach = AccountAccess.NOTHING
+    is_reached = is_beyond = False
     if stored is not None:
-        reach = _account_access(connection, principal, wanted.account_sid)
-    is_known = stored is not None and principal.workspace_id is None
-    if reach is AccountAccess.NOTHING and not is_known and wanted.auth_token is None:
+        is_reached, is_beyond = _uses(connection, principal, wanted.account_sid)
+    is_known = is_reached or (stored is not None and principal.workspace_id is None)
+    if not is_known and wanted.auth_token is None:
         problems.add(f"{PATH}.auth_token", NEEDED)
-    may_change = stored is None or reach is AccountAccess.EVERYTHING
+    may_change = stored is None or (is_reached and not is_beyond)
     # An unproven token is checked at the provider, not here.
     if not may_change and (wanted.is_proven or "auth_token" not in changed):
         for name in changed:
@@ -163,21 +163,12 @@ def delete_account(connection: Connection, sid: str) -> None:
     connection.execute(delete(provider_accounts).where(provider_accounts.c.sid == sid))
 
 
-class AccountAccess(Enum):
-    """How many of the workspaces of an account a principal can access."""
-
-    NOTHING = auto()
-    SOMETHING = auto()
-    EVERYTHING = auto()
-
-
-def _account_access(connection: Connection, principal: Principal, sid: str) -> AccountAccess:
+def _uses(connection: Connection, principal: Principal, sid: str) -> Sequence[bool]:
+    """Whether workspaces of an account are visible to a principal, and whether others are not."""
     users = workspaces.c.account_sid == sid
-    reached = visible_to(principal, workspaces.c.id)
-    if not connection.execute(select(exists().where(users, reached))).scalar_one():
-        return AccountAccess.NOTHING
-    beyond = connection.execute(select(exists().where(users, ~reached))).scalar_one()
-    return AccountAccess.SOMETHING if beyond else AccountAccess.EVERYTHING
+    is_reached = visible_to(principal, workspaces.c.id)
+    query = select(exists().where(users, is_reached), exists().where(users, ~is_reached))
+    return connection.execute(query).one()
 
 
 def _given(wanted: WantedAccount) -> dict[str, str | None]:

@@ -14,13 +14,7 @@ from marshmallow import Schema
 from marshmallow import ValidationError as SchemaError
 from werkzeug.sansio.utils import get_content_length
 
-from app.kernel.errors import (
-    BadRequest,
-    PayloadTooLarge,
-    Problems,
-    UnsupportedMediaType,
-    ValidationFailed,
-)
+from app.kernel import errors as e
 from app.kernel.texts import UNSTORABLE, is_storable
 
 MAX_BODY_BYTES = 64 * 1024
@@ -40,7 +34,7 @@ def read_body(schema: type[Schema]) -> Any:
 def read_query(schema: type[Schema]) -> Any:
     """Load the query of the current request; raises `ValidationFailed`."""
     given = request.args.to_dict(flat=False)
-    problems = Problems()
+    problems = e.Problems()
     for name, values in given.items():
         if len(values) > 1:
             problems.add(f"{_ROOT}.{name}", "Given more than once.")
@@ -59,18 +53,18 @@ def read_json() -> Any:
 
 def _parse_json() -> Any:
     if media_type() != "application/json":
-        raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+        raise e.UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
     raw = read_bytes()
     try:
         return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as problem:
-        raise BadRequest("The body is not valid UTF-8.") from problem
+        raise e.BadRequest("The body is not valid UTF-8.") from problem
     except RecursionError as problem:
-        raise BadRequest("The body is nested too deeply.") from problem
+        raise e.BadRequest("The body is nested too deeply.") from problem
     except ValueError as problem:
         if isinstance(problem, _Refused):
-            raise BadRequest(str(problem)) from problem
-        raise BadRequest("The body is not valid JSON.") from problem
+            raise e.BadRequest(str(problem)) from problem
+        raise e.BadRequest("The body is not valid JSON.") from problem
 
 
 def media_type() -> str:
@@ -90,7 +84,7 @@ def read_bytes() -> bytes:
         wanted = min(wanted, get_content_length(environ.get("CONTENT_LENGTH")) or 0)
     raw: bytes = environ["wsgi.input"].read(wanted)
     if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLarge
+        raise e.PayloadTooLarge
     return raw
 
 
@@ -123,9 +117,9 @@ def load(schema: Schema, value: Any) -> Any:
     try:
         found = schema.load(value)
     except SchemaError as problem:
-        raise ValidationFailed(unstorable | flatten(problem.messages)) from problem
+        raise e.ValidationFailed(unstorable | flatten(problem.messages)) from problem
     if unstorable:
-        raise ValidationFailed(unstorable)
+        raise e.ValidationFailed(unstorable)
     return found
 
 

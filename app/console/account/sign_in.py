@@ -20,7 +20,6 @@ from app.console.ui.guards import (
     Pages,
     keep,
     presented,
-    presented_token,
 )
 from app.console.ui.pages import NO_FORM, Form, plain_page, redirect_with_flash, wanted_page
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
@@ -53,7 +52,7 @@ def current_caller() -> Caller:
         group=address_group(address),
         request_id=current_request_id(),
         browser=get_service(KnownBrowserCookie).read(presented(_BROWSER)),
-        session_token=presented_token(),
+        session_token=presented(SESSION),
         device=device_of(request.headers.get("User-Agent", "")),
     )
 
@@ -187,7 +186,7 @@ def set_password(_: None) -> Response:
 
 @routes.post("/console/sign-out", ANYONE)
 def sign_out(_: None) -> Response:
-    token = presented_token()
+    token = presented(SESSION)
     if token is not None:
         with writing() as (connection, now):
             sign_out_of(connection, hash_session_token(token), now)

@@ -91,32 +91,11 @@ _ASK = "Twilio rates this country high-risk. Confirm below to allow it."
 
 
 @routes.get(RULES, VIEWER)
-def rules_page(current_user: CurrentUser) -> Response:
-    return _rules_page(current_user, None, 200, None)
-
-
-@routes.post(RULES, ADMIN)
-def propose_rule(current_user: CurrentUser) -> Response:
-    try:
-        wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
-    except ValidationFailed as problem:
-        return _rules_page(current_user, None, 422, refilled(problem))
-    change = AddRule(wanted.rule(current_time()), wanted.acknowledge_high_risk)
-    text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
-    proposal, notice = _Proposal(change, text), "Rule added. In effect for the next send."
-    page = partial(_rules_page, current_user, proposal)
-    return _confirm(current_user, proposal, page, path=RULES, notice=notice)
-
-
-@routes.post(f"{RULES}/{{rule_id}}/remove", ADMIN)
-def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Response:
-    proposal = _Proposal(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
-    page = partial(_rules_page, current_user, proposal)
-    return _confirm(current_user, proposal, page, path=RULES, notice="Rule removed.")
-
-
-def _rules_page(
-    current_user: CurrentUser, proposal: _Proposal | None, status: int, problem: Form | None
+def rules_page(
+    current_user: CurrentUser,
+    status: int = 200,
+    problem: Form | None = None,
+    proposal: _Proposal | None = None,
 ) -> Response:
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
@@ -138,30 +117,31 @@ def _rules_page(
     )
 
 
+@routes.post(RULES, ADMIN)
+def propose_rule(current_user: CurrentUser) -> Response:
+    try:
+        wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
+    except ValidationFailed as problem:
+        return rules_page(current_user, 422, refilled(problem))
+    change = AddRule(wanted.rule(current_time()), wanted.acknowledge_high_risk)
+    text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
+    proposal, notice = _Proposal(change, text), "Rule added. In effect for the next send."
+    page = partial(rules_page, current_user, proposal=proposal)
+    return _confirm(current_user, proposal, page, path=RULES, notice=notice)
+
+
+@routes.post(f"{RULES}/{{rule_id}}/remove", ADMIN)
+def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Response:
+    proposal = _Proposal(RemoveRule(rule_id), f"remove {rule_id}", rule_id)
+    page = partial(rules_page, current_user, proposal=proposal)
+    return _confirm(current_user, proposal, page, path=RULES, notice="Rule removed.")
+
+
 INHERITANCE = f"{DESTINATIONS}/inheritance"
 
 
 @routes.get(INHERITANCE, VIEWER)
-def inheritance_page(current_user: CurrentUser) -> Response:
-    return _inheritance_page(current_user)
-
-
-@routes.post(INHERITANCE, ADMIN)
-def switch_inheritance(current_user: CurrentUser) -> Response:
-    notice = "No longer inheriting. This workspace has its own policy."
-    inherit = request.form.get("inherit") == "true"
-    if inherit:
-        notice = "Now inheriting from the parent."
-    proposal, page = _switch(inherit=inherit), partial(_inheritance_page, current_user)
-    unseen = "Review the effect, then confirm."
-    return _confirm(current_user, proposal, page, path=INHERITANCE, notice=notice, unseen=unseen)
-
-
-def _switch(*, inherit: bool) -> _Proposal:
-    return _Proposal(SetInheritance(inherit), f"inherit {inherit}")
-
-
-def _inheritance_page(
+def inheritance_page(
     current_user: CurrentUser, status: int = 200, form: Form | None = None
 ) -> Response:
     with reading() as connection:
@@ -172,6 +152,21 @@ def _inheritance_page(
         shown = _previewed(connection, view, proposal, status)
     template = "destinations/inheritance.html"
     return page_answer(template, status, form=form or NO_FORM, **shown)
+
+
+@routes.post(INHERITANCE, ADMIN)
+def switch_inheritance(current_user: CurrentUser) -> Response:
+    notice = "No longer inheriting. This workspace has its own policy."
+    inherit = request.form.get("inherit") == "true"
+    if inherit:
+        notice = "Now inheriting from the parent."
+    proposal, page = _switch(inherit=inherit), partial(inheritance_page, current_user)
+    unseen = "Review the effect, then confirm."
+    return _confirm(current_user, proposal, page, path=INHERITANCE, notice=notice, unseen=unseen)
+
+
+def _switch(*, inherit: bool) -> _Proposal:
+    return _Proposal(SetInheritance(inherit), f"inherit {inherit}")
 
 
 HISTORY = f"{DESTINATIONS}/history"
@@ -191,32 +186,29 @@ def history_page(current_user: CurrentUser, query: HistoryFilter) -> Response:
 
 
 @routes.get(f"{HISTORY}/{{revision}}", VIEWER)
-def revision_page(current_user: CurrentUser, revision: str) -> Response:
-    return _revision_page(current_user, _number(revision))
-
-
-@routes.post(f"{HISTORY}/{{revision}}/restore", ADMIN)
-def restore_from_page(current_user: CurrentUser, revision: str) -> Response:
-    number = _number(revision)
-    notice = f"Revision {number} is restored as revision {{revision}}."
-    proposal, page = _restore(number), partial(_revision_page, current_user, number)
-    unseen = "Review the effect, then restore."
-    return _confirm(current_user, proposal, page, path=HISTORY, notice=notice, unseen=unseen)
-
-
-def _restore(number: int) -> _Proposal:
-    return _Proposal(RestoreRevision(number), f"restore {number}")
-
-
-def _revision_page(
-    current_user: CurrentUser, number: int, status: int = 200, form: Form | None = None
+def revision_page(
+    current_user: CurrentUser, revision: str, status: int = 200, form: Form | None = None
 ) -> Response:
+    number = _number(revision)
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
         row = load_revision(connection, view.effective.workspace_id, number)
         shown = _previewed(connection, view, _restore(number) if view.may_change else None, status)
     template = "destinations/revision.html"
     return page_answer(template, status, row=row, form=form or NO_FORM, **shown)
+
+
+@routes.post(f"{HISTORY}/{{revision}}/restore", ADMIN)
+def restore_from_page(current_user: CurrentUser, revision: str) -> Response:
+    number = _number(revision)
+    notice = f"Revision {number} is restored as revision {{revision}}."
+    proposal, page = _restore(number), partial(revision_page, current_user, revision)
+    unseen = "Review the effect, then restore."
+    return _confirm(current_user, proposal, page, path=HISTORY, notice=notice, unseen=unseen)
+
+
+def _restore(number: int) -> _Proposal:
+    return _Proposal(RestoreRevision(number), f"restore {number}")
 
 
 def _number(revision: str) -> int:

@@ -25,23 +25,55 @@ PATH = "/console/provider"
 _NO_ACCOUNT = "This workspace has no Twilio account."
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownPlan:
+    pushed: Pushed
+
+    @property
+    def text(self) -> str:
+        """Identifies the changes and the account."""
+        changes = (f"{one.country}={one.is_open}" for one in self.pushed.plan.changes)
+        return f"{self.pushed.account_sid};{','.join(changes)}"
+
+    def countries(self, *, is_open: bool) -> list[str]:
+        changes = self.pushed.plan.changes
+        return by_name({one.country for one in changes if one.is_open is is_open})
+
+
 @routes.get(PATH, VIEWER)
-def provider_page(current_user: CurrentUser) -> Response:
-    return _page(current_user)
+def provider_page(
+    current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
+) -> Response:
+    facts = get_service(GeoFacts)
+    with reading() as connection:
+        view = load_destinations_view(connection, current_user)
+        permissions_view = load_permissions_view(connection, view.effective, facts, view.now)
+    return page_answer(
+        "destinations/provider.html",
+        status,
+        view=view,
+        permissions_view=permissions_view,
+        geo_facts=facts,
+        found=_disagreements(permissions_view),
+        problem=problem,
+        plan=plan,
+    )
 
 
 @routes.post(PATH, ADMIN)
 def ask_again(current_user: CurrentUser) -> Response:
     checked = get_service(CheckProvider)(shown_workspace(current_user))
     if not checked:
-        return _page(current_user, 422, _NO_ACCOUNT)
+        return provider_page(current_user, 422, _NO_ACCOUNT)
     problem = checked[0].problem
     if problem is None:
         return redirect_with_flash(PATH, "Refreshed.")
     if problem.is_misconfigured:
         text = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
-        return _page(current_user, 502, text)
-    return _page(current_user, 503, f"Twilio could not be reached: {problem}. Try again later.")
+        return provider_page(current_user, 502, text)
+    return provider_page(
+        current_user, 503, f"Twilio could not be reached: {problem}. Try again later."
+    )
 
 
 @routes.post(PATH + "/align", ADMIN)
@@ -51,10 +83,10 @@ def align_permissions(current_user: CurrentUser) -> Response:
     planned = push(workspace_id)
     obstacle = _obstacle(current_user, planned)
     if obstacle is not None:
-        return _page(current_user, *obstacle)
+        return provider_page(current_user, *obstacle)
     plan = _ShownPlan(planned[0])
     if request.form.get("shown") != plan.text or not request.form.get("acknowledge"):
-        return _page(current_user, plan=plan)
+        return provider_page(current_user, plan=plan)
     (pushed,) = push(workspace_id, apply=True)
     reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
     audit_event = AuditEvent(current_user.organization_id, workspace_id, "geo.pushed", None, reason)
@@ -62,7 +94,7 @@ def align_permissions(current_user: CurrentUser) -> Response:
         record_audit_event(connection, current_user.actor, audit_event, now)
     failure = _failure(pushed)
     if failure is not None:
-        return _page(current_user, *failure)
+        return provider_page(current_user, *failure)
     return redirect_with_flash(PATH, f"Changed at Twilio: {len(pushed.plan.changes)} permissions.")
 
 
@@ -88,40 +120,6 @@ def _failure(pushed: Pushed) -> tuple[int, str] | None:
         return None
     named = ", ".join(f"{one.wanted.country} ({one.problem})" for one in refused)
     return 422, f"Twilio did not change: {named}."
-
-
-@dataclass(frozen=True, slots=True)
-class _ShownPlan:
-    pushed: Pushed
-
-    @property
-    def text(self) -> str:
-        """Identifies the changes and the account."""
-        changes = (f"{one.country}={one.is_open}" for one in self.pushed.plan.changes)
-        return f"{self.pushed.account_sid};{','.join(changes)}"
-
-    def countries(self, *, is_open: bool) -> list[str]:
-        changes = self.pushed.plan.changes
-        return by_name({one.country for one in changes if one.is_open is is_open})
-
-
-def _page(
-    current_user: CurrentUser, status: int = 200, problem: str = "", plan: _ShownPlan | None = None
-) -> Response:
-    facts = get_service(GeoFacts)
-    with reading() as connection:
-        view = load_destinations_view(connection, current_user)
-        permissions_view = load_permissions_view(connection, view.effective, facts, view.now)
-    return page_answer(
-        "destinations/provider.html",
-        status,
-        view=view,
-        permissions_view=permissions_view,
-        geo_facts=facts,
-        found=_disagreements(permissions_view),
-        problem=problem,
-        plan=plan,
-    )
 
 
 def _disagreements(permissions_view: PermissionsView) -> dict[str, Collection[str]]:

@@ -246,20 +246,11 @@ def _found(
 
 
 @routes.get(MESSAGES + "/{message_id}", VIEWER)
-def message_page(current_user: CurrentUser, message_id: UUID) -> Response:
-    return _message(current_user, message_id, "messages/message.html")
-
-
-@routes.get(MESSAGES + "/{message_id}/life", VIEWER)
-def message_life(current_user: CurrentUser, message_id: UUID) -> Response:
-    """204 if it has not changed."""
-    return _message(
-        current_user, message_id, "messages/message_life.html", request.args.get("seen")
-    )
-
-
-def _message(
-    current_user: CurrentUser, message_id: UUID, template: str, seen: str | None = None
+def message_page(
+    current_user: CurrentUser,
+    message_id: UUID,
+    template: str = "messages/message.html",
+    seen: str | None = None,
 ) -> Response:
     now = current_time()
     with reading() as connection:
@@ -283,4 +274,12 @@ def _message(
         use_case=names.get(found.message.use_case_id),
         submission_label=submission_label,
         effect_label=effect_label,
+    )
+
+
+@routes.get(MESSAGES + "/{message_id}/life", VIEWER)
+def message_life(current_user: CurrentUser, message_id: UUID) -> Response:
+    """204 if it has not changed."""
+    return message_page(
+        current_user, message_id, "messages/message_life.html", request.args.get("seen")
     )

@@ -54,13 +54,10 @@ class Sums:
     refusals: int = 0
     cost: int = 0
 
-    def add(self, count: SlotCount) -> None:
-        self.sends += count.sends
-        self.delivered += count.delivered
-        self.undelivered += count.undelivered
-        self.failed += count.failed
-        self.segments += count.segments
-        self.cost += count.cost
+    def add(self, more: "SlotCount | Sums") -> None:
+        """The statistics have no refusals."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(more, name, 0))
 
     @property
     def ended(self) -> int:
@@ -176,6 +173,6 @@ def _sum(named: Sequence[tuple[str, Sums]]) -> Sums | None:
     if not named:
         return None
     total = Sums()
-    for name in Sums.__slots__:
-        setattr(total, name, sum(getattr(sums, name) for _, sums in named))
+    for _, sums in named:
+        total.add(sums)
     return total

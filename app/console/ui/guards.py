@@ -73,10 +73,6 @@ def keep(answer: Response, name: str, value: str, seconds: float) -> None:
     )
 
 
-def presented_token() -> str | None:
-    return presented(SESSION)
-
-
 _FIELD = "csrf_token"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OUR_SITE = frozenset({"same-origin", "none"})
@@ -108,7 +104,9 @@ def check_form() -> None:
 def _key() -> str:
     """The signing key differs between sessions."""
     secret = str(current_app.secret_key).encode()
-    return hmac.new(secret, f"forms:{presented_token() or ''}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        secret, f"forms:{presented(SESSION) or ''}".encode(), hashlib.sha256
+    ).hexdigest()
 
 
 def _is_ours(origin: str) -> bool:
@@ -204,7 +202,7 @@ class Pages(Routes):
 
 
 def signed_in_visitor() -> CurrentUser | None:
-    token = presented_token()
+    token = presented(SESSION)
     now = current_time()
     current_user = None
     if token is not None:

@@ -17,14 +17,7 @@ from app.console.ui.forms import ListSearch, listed, read_search, refilling, wit
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
-from app.kernel.errors import (
-    BrandSuspended,
-    CampaignNotVerified,
-    NoSenderNumber,
-    PublicError,
-    UseCaseInactive,
-    ValidationFailed,
-)
+from app.kernel import errors as e
 from app.use_cases.api import SenderBody, UseCaseBody, UseCaseChange
 from app.use_cases.manage import (
     NewSender,
@@ -49,16 +42,16 @@ class Obstacle:
     advice: str
 
 
-OBSTACLES: dict[type[PublicError], Obstacle] = {
-    UseCaseInactive: Obstacle("off", "The use case is off. Turn it on under Settings."),
-    BrandSuspended: Obstacle(
+OBSTACLES: dict[type[e.PublicError], Obstacle] = {
+    e.UseCaseInactive: Obstacle("off", "The use case is off. Turn it on under Settings."),
+    e.BrandSuspended: Obstacle(
         "brand suspended",
         "Twilio has suspended the brand. Resolve this with Twilio, then refresh the brand.",
     ),
-    NoSenderNumber: Obstacle(
+    e.NoSenderNumber: Obstacle(
         "no sender", "There is no sender. Add one that is also in the Messaging Service at Twilio."
     ),
-    CampaignNotVerified: Obstacle(
+    e.CampaignNotVerified: Obstacle(
         "campaign not verified",
         "A US long code needs an A2P campaign that Twilio has verified. Set the campaign under "
         "Settings, or refresh it once Twilio has verified it.",
@@ -116,7 +109,7 @@ def read_use_case(schema: type[Schema]) -> Any:
     return load(schema(), body)
 
 
-def naming_codes(problem: ValidationFailed) -> ValidationFailed:
+def naming_codes(problem: e.ValidationFailed) -> e.ValidationFailed:
     """Problems of single countries name the entered country."""
     codes = _codes(request.form)
     problems: dict[str, list[str]] = {}
@@ -127,7 +120,7 @@ def naming_codes(problem: ValidationFailed) -> ValidationFailed:
             continue
         named = [f"{codes[int(found.group(1))]}: {text}" for text in texts]
         problems.setdefault(f"$.{_DESTINATIONS}", []).extend(named)
-    return ValidationFailed(problems)
+    return e.ValidationFailed(problems)
 
 
 def _codes(given: Mapping[str, str]) -> list[str]:
