@@ -81,7 +81,6 @@ def record_command_in(connection: Connection, action: str, reason: str) -> None:
 
 @contextmanager
 def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """Yield a callback that advances the progress bar."""
     is_seen = sys.stderr.isatty()
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not is_seen) as bar:
         yield bar.update

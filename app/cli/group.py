@@ -69,7 +69,6 @@ class Group(Command, click.Group):
 
 
 def options_of(*options: Callable[[Any], Any]) -> Callable[[FC], FC]:
-    """Add several options, shown in this order."""
     return lambda command: reduce(lambda found, option: option(found), reversed(options), command)
 
 
@@ -113,7 +112,6 @@ def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, without control characters."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 

@@ -36,8 +36,6 @@ _SEGMENTS = count_segments(_TEXT)
 
 
 class TraceClock:
-    """The time of the trace, set by the replay."""
-
     def __init__(self, at: datetime) -> None:
         self.at = at
 

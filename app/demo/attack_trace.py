@@ -86,8 +86,6 @@ def _ranges(rng: random.Random, country: str) -> list[str]:
 
 
 class _Subscribers:
-    """The few hundred recipients of normal traffic."""
-
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         us = [f"+1{code}555{line:04d}" for code in _AREA_CODES for line in range(100, 125)]

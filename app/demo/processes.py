@@ -25,7 +25,6 @@ class DemoFailed(Exception):
 
 
 def require_free_port(port: int) -> None:
-    """Raise `DemoFailed` if a loopback port is in use."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -160,7 +160,6 @@ def load_refusals(
 def load_counts(
     connection: Connection, workspace_id: UUID, now: datetime, days: int = COUNTED_DAYS
 ) -> list[dict[str, Any]]:
-    """Sum up by day, country and code."""
     columns = refusal_counts.c
     keys = (columns.day, columns.country, columns.code)
     query = (

@@ -76,7 +76,6 @@ class Account:
     campaign_status: str | None = "VERIFIED"
 
     def can_reach(self, region: str | None) -> bool:
-        """Whether the geo permissions allow messages to this region (null: no region)."""
         closed = self.closed_regions | UNSUPPORTED
         return region is not None and region not in closed
 

@@ -135,7 +135,6 @@ class _InboundBody(_Body):
 
 
 def _problems_by_path(messages: Any, path: str = "$") -> dict[str, list[str]]:
-    """Turns marshmallow's tree of messages into ``{JSON path: [messages]}``."""
     if not isinstance(messages, Mapping):
         return {path: list(messages)}
     found: dict[str, list[str]] = {}

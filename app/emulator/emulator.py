@@ -34,7 +34,6 @@ class Emulator:
         )
 
     def hold(self, seconds: float) -> None:
-        """Sleeps; `close` wakes it."""
         self._closed.wait(seconds)
 
     def wait_until_quiet(self, timeout_seconds: float = 10) -> bool:

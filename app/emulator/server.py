@@ -86,8 +86,6 @@ class _Server(ThreadedWSGIServer):
 
 
 class EmulatorServer:
-    """A running emulator as a context manager."""
-
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, config: EmulatorConfig = DEFAULT_CONFIG
     ) -> None:

@@ -244,8 +244,6 @@ T = TypeVar("T")
 
 
 class Problems:
-    """Collects all problems of a request."""
-
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
 

@@ -68,7 +68,6 @@ class FileProblems:
 
 
 def step(place: str, key: object) -> str:
-    """Return the place of an index or a field."""
     if isinstance(key, int):
         return f"{place}[{key}]"
     return f"{place}.{key}" if place else str(key)

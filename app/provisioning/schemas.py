@@ -20,8 +20,6 @@ _ACCESS = f"Must be one of: {', '.join(Access)}."
 
 
 class Table(Schema):
-    """A table of a file."""
-
     error_messages = {"type": _TABLE}  # noqa: RUF012
 
 
@@ -78,8 +76,6 @@ class Restriction(Items):
 
 
 class Destinations(fields.Field[dict[str, str]]):
-    """A map from country codes to access."""
-
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
             raise ValidationError("Must be a table of country codes.")

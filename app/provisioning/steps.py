@@ -69,8 +69,6 @@ def _text_of(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The transaction, organization and time of a plan."""
-
     connection: Connection = field(repr=False)
     organization_id: UUID
     now: datetime

@@ -216,7 +216,6 @@ def echo_outcome(
 
 
 def change_policy(change: PolicyChange, options: ChangeOptions) -> None:
-    """Make a change and print its result."""
     with opened_workspace(options.workspace) as opened:
         outcome = make(opened, change, options)
     echo_outcome(opened, outcome)

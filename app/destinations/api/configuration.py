@@ -108,7 +108,6 @@ def make_change(
 
 
 def policy_view(effective: EffectivePolicy) -> dict[str, Any]:
-    """Write a configuration in the form of Bird's API."""
     return {
         "organizationId": str(effective.organization_id),
         "workspaceId": str(effective.workspace_id),

@@ -42,12 +42,10 @@ class GeoPermissions:
     facts: GeoFacts = field(default_factory=GeoFacts)
 
     def entry_of(self, country: str) -> str | None:
-        """Return the code whose entry covers a country, or None."""
         candidates = (country, *self.facts.covered_by.get(country, ()))
         return next((code for code in candidates if code in self.entries), None)
 
     def is_unsupported(self, country: str) -> bool:
-        """Return whether the provider refuses a country whatever is permitted."""
         return country in self.facts.unsupported
 
     def is_closed(self, country: str | None) -> bool | None:
@@ -144,8 +142,6 @@ def _evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Four lists of country codes, each sorted."""
-
     allowed_here_closed_there: tuple[str, ...] = ()
     closed_here_open_there: tuple[str, ...] = ()
     high_risk: tuple[str, ...] = ()

@@ -100,7 +100,6 @@ def _planned(sharing: list[Checked]) -> Pushed:
 
 
 def _verified(pushed: Pushed, now_there: list[Checked]) -> Pushed:
-    """Compare the results with the provider's list afterwards."""
     if pushed.outcomes is None or not now_there or now_there[0].problem is not None:
         return pushed
     entries = now_there[0].view.geo_permissions.entries

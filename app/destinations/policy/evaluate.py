@@ -160,7 +160,6 @@ def _decide_in_workspace(
 
 
 def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:
-    """Return the most specific live rule for a number, or None."""
     speaking = [r for r in policy.rules if r.is_live(now) and r.covers(destination)]
     return max(speaking, key=_precedence) if speaking else None
 

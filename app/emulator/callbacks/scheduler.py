@@ -42,14 +42,12 @@ class Scheduler:
             self._changed.notify_all()
 
     def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Returns false on a timeout."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._entries and not self._running, timeout_seconds
             )
 
     def clear(self) -> None:
-        """Drops the jobs that have not started."""
         with self._changed:
             self._entries.clear()
             self._changed.notify_all()

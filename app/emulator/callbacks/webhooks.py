@@ -45,7 +45,6 @@ class Answer:
 
     @property
     def failure(self) -> str | None:
-        """Why there was no answer; null when there was one."""
         if self.http_status is not None:
             return None
         return {
@@ -141,8 +140,6 @@ _MOST_READ: Final = 65_536
 
 
 class WebhookPoster:
-    """Posts signed forms."""
-
     def __init__(self, allowed_hosts: Collection[str], retry_pause_seconds: float) -> None:
         self._allowed_hosts = allowed_hosts
         self._retry_pause_seconds = retry_pause_seconds

@@ -34,7 +34,6 @@ def derived_sid(prefix: str, origin: str) -> str:
 
 
 def page_meta(key: str, url: str) -> dict[str, object]:
-    """The envelope of a list with a single page."""
     first = f"{url}?PageSize=50&Page=0"
     return {
         "page": 0,

@@ -154,7 +154,6 @@ def message_json(message: Message) -> dict[str, object]:
 
 
 def _price(message: Message) -> str | None:
-    """The negative price of a finished message, or null."""
     if message.status not in _PRICED:
         return None
     return str(-message.num_segments * price_of_segment(region_of(message.to) or ""))

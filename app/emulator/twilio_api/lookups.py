@@ -60,7 +60,6 @@ def look_up(number: str) -> Response:
 
 
 def _parsed(number: str, country: str | None) -> tuple[PhoneNumber | None, list[str]]:
-    """Returns the number if it is valid, and otherwise the problems."""
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException as error:

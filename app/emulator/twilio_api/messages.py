@@ -82,7 +82,6 @@ def _was_sent_between(sent_at: datetime | None, query: Mapping[str, str]) -> boo
 
 
 def _bound(text: str) -> date:
-    """A date, or a datetime in UTC."""
     try:
         if "T" not in text:
             return date.fromisoformat(text)
@@ -202,7 +201,6 @@ class _NoAnswer(Iterator[bytes]):
 
 
 def _hang_up() -> Response:
-    """Closes the connection instead of answering."""
     connection = request.environ.get("werkzeug.socket")
     if isinstance(connection, socket.socket):
         with suppress(OSError):  # the client was faster
