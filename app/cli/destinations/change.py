@@ -24,7 +24,7 @@ from app.cli.group import (
     printable,
 )
 from app.db.rows import AnyRow
-from app.destinations.api.configuration import policy_view
+from app.destinations.api.configuration import effect_json
 from app.destinations.api.document import RulesDifference, rules_difference
 from app.destinations.manage import Changed, ChangeRequest, PolicyChange
 from app.destinations.policy.evaluate import Rule
@@ -169,17 +169,9 @@ class ChangeOutcome:
         return rules_difference(self.before.state, self.changed.effective.state)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the API's answer to a dry run, with the rules added."""
-        effective = self.changed.effective
-        return {
-            "dry_run": self.dry_run,
-            "revision": effective.revision,
-            "inherit": effective.inherits,
-            "configuration": policy_view(effective),
-            "changes": [change.as_json() for change in self.changed.changes],
-            "rules": self.rules.as_json(),
-            "impact": self.changed.impact,
-        }
+        """Return the API's answer to a dry run, with inheritance and rules added."""
+        more = {"inherit": self.changed.effective.inherits, "rules": self.rules.as_json()}
+        return {"dry_run": self.dry_run} | effect_json(self.changed) | more
 
 
 def make(opened: OpenedWorkspace, change: PolicyChange, options: ChangeOptions) -> ChangeOutcome:

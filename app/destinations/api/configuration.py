@@ -24,7 +24,6 @@ from app.destinations.api.schemas import (
 from app.destinations.manage import Changed, ChangeRequest, ManageDestinations, PolicyChange
 from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel import errors as e
-from app.kernel.clock import rfc3339
 from app.web.bodies import CHANGE_HEADERS, change_reason, required_revisions
 from app.web.fields import View, about
 from app.web.registry import get_service, reading
@@ -108,13 +107,16 @@ def make_change(
 
 
 def policy_view(effective: EffectivePolicy) -> dict[str, Any]:
+    of_it = {"capabilityName": CAPABILITY, "destinations": effective.state.destinations}
+    return DestinationManagement.write(effective, **of_it)
+
+
+def effect_json(changed: Changed) -> dict[str, Any]:
     return {
-        "organizationId": str(effective.organization_id),
-        "workspaceId": str(effective.workspace_id),
-        "capabilityName": CAPABILITY,
-        "destinations": dict(effective.state.destinations),
-        "createdAt": rfc3339(effective.created_at),
-        "updatedAt": rfc3339(effective.updated_at),
+        "revision": changed.effective.revision,
+        "configuration": policy_view(changed.effective),
+        "changes": [change.as_json() for change in changed.changes],
+        "impact": changed.impact,
     }
 
 
@@ -128,14 +130,7 @@ def changed_answer(changed: Changed, body: Any = None, status: int = 200) -> Ans
     effective = changed.effective
     if changed.impact is None:
         return policy_answer(effective, body or policy_view(effective), status)
-    would_be = {
-        "dry_run": True,
-        "revision": effective.revision,
-        "configuration": policy_view(effective),
-        "changes": [change.as_json() for change in changed.changes],
-        "impact": changed.impact,
-    }
-    return policy_answer(effective, would_be)
+    return policy_answer(effective, {"dry_run": True} | effect_json(changed))
 
 
 @routes.add("GET", PATH, VIEWER, {200: DestinationManagement}, errors=(e.NotFound,))

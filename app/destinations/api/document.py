@@ -16,7 +16,13 @@ from sqlalchemy import Connection, select
 
 from app.access.principal import Role, shown_number, shown_reason
 from app.db.rows import AnyRow, load_page
-from app.destinations.api.schemas import HistoryFilter, MapBody, RuleBody, WantedRule
+from app.destinations.api.schemas import (
+    HistoryFilter,
+    MapBody,
+    RevisionView,
+    RuleBody,
+    WantedRule,
+)
 from app.destinations.policy.evaluate import Rule, RuleKind
 from app.destinations.policy.state import PolicyState
 from app.destinations.storage.policies import rule_json, state_of_revision
@@ -170,25 +176,13 @@ def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, Rule
 
 
 def render_revision(row: AnyRow, rules_changed: RulesDifference, reader: PolicyReader) -> Any:
-    rules = reader.rules(state_of_revision(row).rules, row.workspace_id)
-    return {
-        "revision": row.revision,
-        "from_revision": row.from_revision,
-        "restored_revision": row.restored_revision,
-        "at": rfc3339(row.at),
-        "actor": {
-            "kind": row.actor_kind,
-            "id": None if row.actor_id is None else str(row.actor_id),
-            "name": row.actor_name,
-        },
-        "action": row.action,
-        "reason": reader.reason(row.reason),
-        "changes": row.changes,
-        "rule_changes": rules_changed.as_json(),
-        "inherit": row.inherits,
-        "destinations": row.destinations,
-        "rules": [rule_json(rule) for rule in rules],
-    }
+    return RevisionView.write(
+        row,
+        actor={"kind": row.actor_kind, "id": row.actor_id, "name": row.actor_name},
+        reason=reader.reason(row.reason),
+        rule_changes=rules_changed,
+        rules=reader.rules(state_of_revision(row).rules, row.workspace_id),
+    )
 
 
 def write_csv(rows: Sequence[AnyRow], limit: int, reader: PolicyReader) -> str:

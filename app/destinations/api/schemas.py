@@ -173,12 +173,12 @@ class HistoryQuery(PageQuery):
 class DestinationManagement(View):
     """The destination configuration of a workspace and capability."""
 
-    organizationId = fields.UUID()  # noqa: N815
-    workspaceId = fields.UUID()  # noqa: N815
+    organizationId = fields.UUID(attribute="organization_id")  # noqa: N815
+    workspaceId = fields.UUID(attribute="workspace_id")  # noqa: N815
     capabilityName = fields.String()  # noqa: N815
     destinations = fields.Dict(keys=fields.String(), values=fields.String(), metadata=_MAP)
-    createdAt = Time()  # noqa: N815
-    updatedAt = Time()  # noqa: N815
+    createdAt = Time(attribute="created_at")  # noqa: N815
+    updatedAt = Time(attribute="updated_at")  # noqa: N815
 
 
 class DestinationManagementBlockResponse(View):
@@ -191,7 +191,7 @@ class DestinationManagementBlockResponse(View):
 class RuleView(View):
     """A rule for a country, a prefix or a number."""
 
-    id = fields.UUID()
+    id = fields.UUID(attribute="rule_id")
     kind = fields.String(validate=one_of(RULE_KINDS), metadata=_KIND)
     value = fields.String(metadata=_VALUE)
     action = fields.String(validate=one_of(Access), metadata=_ACTION)
@@ -221,8 +221,12 @@ class CountryChangeView(View):
     """The change of one country; null if the policy does not name it."""
 
     country = fields.String()
-    before = fields.String(data_key="from", allow_none=True, metadata={"example": "blocked"})
-    after = fields.String(data_key="to", allow_none=True, metadata={"example": "allowed"})
+    before = fields.String(
+        attribute="from", data_key="from", allow_none=True, metadata={"example": "blocked"}
+    )
+    after = fields.String(
+        attribute="to", data_key="to", allow_none=True, metadata={"example": "allowed"}
+    )
 
 
 class RuleChangesView(View):
@@ -246,7 +250,7 @@ class RevisionView(View):
     reason = fields.String(allow_none=True)
     changes = fields.List(fields.Nested(CountryChangeView))
     rule_changes = fields.Nested(RuleChangesView)
-    inherit = fields.Boolean()
+    inherit = fields.Boolean(attribute="inherits")
     destinations = fields.Dict(keys=fields.String(), values=fields.String(), metadata=_MAP)
     rules = fields.List(fields.Nested(RuleView))
 

@@ -1,9 +1,9 @@
 """Edits of a policy, and the problems of a requested change by JSON path. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from app.destinations.policy.evaluate import NOT_A_COUNTRY, RULE_KINDS, Access, Rule, RuleKind
 from app.kernel.countries import is_country
@@ -120,48 +120,49 @@ _ROOT = "$.destinations"
 _STATUSES = f"Must be one of: {', '.join(Access)}."
 
 FieldProblems = dict[str, list[str]]
+K = TypeVar("K")
 
 
 def problems_of_map(
     wanted: Mapping[str, str], denied_by_organization: frozenset[str]
 ) -> FieldProblems:
     """Check a country map; the path contains the country."""
-    found: FieldProblems = {}
-    for code, access in wanted.items():
-        messages = _problems_of_code(code, access, denied_by_organization)
-        if access not in set(Access):
-            messages.append(_STATUSES)
-        if messages:
-            found[f"{_ROOT}.{code}"] = messages
-    return found | _too_many(len(wanted))
+    entries = ((code, code, access) for code, access in wanted.items())
+    found = _wrong(entries, denied_by_organization)
+    return {f"{_ROOT}.{code}": texts for code, texts in found.items()} | _too_many(len(wanted))
 
 
 def problems_of_list(
-    codes: Iterable[str], access: Access, denied_by_organization: frozenset[str]
+    codes: Sequence[str], access: Access, denied_by_organization: frozenset[str]
 ) -> FieldProblems:
     """Check a list of countries; the path contains the index."""
-    given = list(codes)
-    found: FieldProblems = {}
-    for place, code in enumerate(given):
-        messages = _problems_of_code(code, access, denied_by_organization)
-        if messages:
-            found[f"{_ROOT}[{place}]"] = messages
-    return found | _too_many(len(given))
+    entries = ((place, code, access) for place, code in enumerate(codes))
+    found = _wrong(entries, denied_by_organization)
+    return {f"{_ROOT}[{place}]": texts for place, texts in found.items()} | _too_many(len(codes))
 
 
-def wrong_entries(given: object) -> dict[str | int, list[str]]:
+def wrong_entries(given: object) -> Mapping[Any, list[str]]:
     """Check raw entries; the key is the country code in a map, the index in a list."""
-    found: dict[str | int, list[str]] = {}
     if isinstance(given, Mapping):
-        for code, access in given.items():
-            found[code] = _problems_of_code(code, access, frozenset())
-            if isinstance(access, str) and access not in set(Access):
-                found[code].append(_STATUSES)
-    elif isinstance(given, list):
-        for place, code in enumerate(given):
-            if isinstance(code, str):
-                found[place] = _problems_of_code(code, "", frozenset())
-    return {key: messages for key, messages in found.items() if messages}
+        return _wrong(((code, code, access) for code, access in given.items()), frozenset())
+    codes = enumerate(given) if isinstance(given, list) else ()
+    blocked = Access.BLOCKED
+    return _wrong(((at, code, blocked) for at, code in codes if isinstance(code, str)), frozenset())
+
+
+def _wrong(
+    entries: Iterable[tuple[K, str, object]], denied_by_organization: frozenset[str]
+) -> dict[K, list[str]]:
+    found: dict[K, list[str]] = {}
+    for key, code, access in entries:
+        texts = [] if is_country(code) else [NOT_A_COUNTRY]
+        if access == Access.ALLOWED and code in denied_by_organization:
+            texts.append(DENIED)
+        if isinstance(access, str) and access not in set(Access):
+            texts.append(_STATUSES)
+        if texts:
+            found[key] = texts
+    return found
 
 
 def problems_of_rule(
@@ -180,12 +181,6 @@ def problems_of_rule(
     if not rule.is_live(now):
         found["$.expires_at"] = ["Has already passed."]
     return found
-
-
-def _problems_of_code(code: str, access: str, denied_by_organization: frozenset[str]) -> list[str]:
-    if not is_country(code):
-        return [NOT_A_COUNTRY]
-    return [DENIED] if access == Access.ALLOWED and code in denied_by_organization else []
 
 
 def _too_many(entries: int) -> FieldProblems:
