@@ -24,7 +24,7 @@ from app.guards.api import routes as guard_routes
 from app.guards.limits import GuardMode, GuardName
 from app.kernel.errors import ProviderMisconfigured
 from app.messages.api import routes as messages_routes
-from app.messages.statistics.queries import count_unsettled
+from app.messages.usage import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted

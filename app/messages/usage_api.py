@@ -15,13 +15,13 @@ from app.access.guard import VIEWER
 from app.access.principal import Principal
 from app.kernel.clock import rfc3339
 from app.kernel.errors import ValidationFailed
-from app.messages.statistics.queries import load_worker_signs
 from app.messages.usage import (
     DEFAULT_DIMENSIONS,
     Dimension,
     UsageFilter,
     UsageReport,
     load_usage,
+    load_worker_signs,
     position_of,
 )
 from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, about, one_of

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from app.messages.statistics.queries import SlotCount
+from app.messages.usage import SlotCount
 
 _MOST_COUNTRIES = 20
 # A fall of the delivery rate is shown when this many messages ended in the last two days, as many

@@ -32,8 +32,7 @@ from app.guards.states import load_guard_states
 from app.kernel.countries import country_name
 from app.messages.queries.details import load_message_details_page, load_stuck, load_without_receipt
 from app.messages.queries.read import MessageFilter
-from app.messages.statistics.queries import SlotCount, load_slot_counts, load_worker_signs
-from app.messages.usage import load_spend
+from app.messages.usage import SlotCount, load_slot_counts, load_spend, load_worker_signs
 from app.prices.price_table import MILLION, amount_text
 from app.settings import Settings
 from app.use_cases.read import load_use_case_names

@@ -108,16 +108,6 @@ def _details(row: AnyRow) -> MessageDetails:
     return from_row(MessageDetails, row, message=record_from(row), submission=submission)
 
 
-_PRICE = (
-    messages.c.counted_segments,
-    messages.c.num_segments,
-    messages.c.estimated_price,
-    messages.c.estimate_currency,
-    messages.c.price,
-    messages.c.price_unit,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class MessagePrice:
     """The estimated and actual price as decimals; None if unknown."""
@@ -132,7 +122,7 @@ def load_price(
     connection: Connection, principal: Principal, message_id: UUID, now: datetime
 ) -> MessagePrice:
     """There is no estimate in another currency than the actual price's. Raises `NotFound`."""
-    row = require_message(connection, _PRICE, principal, message_id, now)
+    row = require_message(connection, _COLUMNS, principal, message_id, now)
     actual = actual_price(row.price)
     unit = row.estimate_currency if actual is None else row.price_unit or row.estimate_currency
     estimated = row.estimated_price if unit == row.estimate_currency else None

@@ -7,7 +7,7 @@ import pytest
 from app.console.overview.figures import Fall, Period, Sums, falls_of, figures_of, series_of
 from app.console.overview.page import by_group, by_status, delivery_rate
 from app.console.ui.forms import without_separators
-from app.messages.statistics.queries import SlotCount
+from app.messages.usage import SlotCount
 
 NOW = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 TODAY = NOW.date()

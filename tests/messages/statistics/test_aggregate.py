@@ -17,8 +17,8 @@ from app.messages.statistics.aggregate import (
     acquire_count_lease,
     load_hour,
 )
-from app.messages.statistics.queries import load_slot_counts, load_worker_signs
 from app.messages.tables import message_counting, message_counts, messages
+from app.messages.usage import load_slot_counts, load_worker_signs
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Tenant
 from support.months import write_event, write_message
 from support.threads import together
