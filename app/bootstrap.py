@@ -17,11 +17,10 @@ from app.destinations.manage import ManageDestinations
 from app.guards.alerts import ClearAlerts
 from app.guards.autos import AutosOfSends, RefreshAutos
 from app.guards.delivery import WatchDelivery
-from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
 from app.guards.manage import ManageGuards
 from app.guards.purge import PurgeGuards
-from app.guards.watchers import WatchOthers
+from app.guards.watchers import WatchInstallation, WatchOthers
 from app.instance import create_instance
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable

@@ -12,7 +12,6 @@ from app.guards.configuration import read_autos, read_guards, read_own
 from app.guards.limits import (
     AUTO_FLOORS,
     Auto,
-    AutoLimits,
     Autos,
     DeliveryGuard,
     GuardMode,
@@ -26,7 +25,6 @@ from app.guards.watches import GuardedSend, Trip, Watch, delivery_watch, range_o
 COLLAPSE_LASTS = timedelta(hours=1)
 # The worker writes the limits of a new day within this time.
 _LATEST_AFTER_MIDNIGHT = timedelta(minutes=5)
-_FLOORS = AutoLimits()
 # Columns of a statement with the tables ``w`` (workspace) and ``u`` (use case).
 GUARD_COLUMNS = """w.home_country, guarding.guards::text AS guards, u.guards::text AS own_guards,
   autos.limits::text AS auto_limits,
@@ -73,9 +71,7 @@ class GuardFacts:
         return _autos(self.auto_limits).day
 
     def watches(self, send: GuardedSend) -> tuple[Watch, ...]:
-        limits = _autos(self.auto_limits)
-        own_auto = limits.use_cases.get(send.use_case_id, _FLOORS)
-        return watches_of(send, self.guards, self.own, limits.workspace, own_auto)
+        return watches_of(send, self.guards, self.own, _autos(self.auto_limits))
 
 
 def delivery_trip(guard: DeliveryGuard, workspace_id: UUID, collapse: Collapse) -> Trip:

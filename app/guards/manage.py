@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -42,7 +43,7 @@ from app.guards.tables import alerts, guard_collapses
 from app.guards.watches import Share, baseline_period, is_low, resolve_limits
 from app.kernel.clock import Clock
 from app.kernel.errors import Problems, RevisionMismatch
-from app.prices.price_table import DayPrices, PriceTable, day_of
+from app.prices.price_table import PriceTable, day_of
 from app.prices.store import has_prices, load_price_table
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
@@ -76,12 +77,10 @@ class ManageGuards:
 
     def change(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> GuardsView:
         """Raises `RevisionMismatch` and `ValidationFailed`."""
-        now = self.clock.now()
         with self.database.reading() as connection:
             # Past messages are read here, as the transaction that writes locks the policy.
-            before = load_guards(connection, workspace_id)
-            after = replace(before, configuration=_wanted(connection, before, edit, asked))
-            autos = load_autos(connection, self.history, after, now)
+            _, autos = self._plan(connection, workspace_id, edit, asked)
+        now = self.clock.now()
         with self.database.writing() as connection:
             return change_guards(
                 connection, workspace_id, edit, asked, history=self.history, autos=autos, now=now
@@ -89,25 +88,22 @@ class ManageGuards:
 
     def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> DryRun:
         """Replay the messages of the last 30 days; raises as `change`."""
-        now = self.clock.now()
         with self.database.reading() as connection:
-            before = load_guards(connection, workspace_id)
-            wanted = _wanted(connection, before, edit, asked)
-            after = replace(before, configuration=wanted)
-            autos = load_autos(connection, self.history, after, now)
-            prices = load_price_table(connection)
-        replay = Replay(
-            workspace_id=workspace_id,
-            home_country=before.home_country,
-            configuration=wanted,
-            auto=autos.workspace,
-            own_autos=dict(autos.use_cases),
-            cost=_CostOfMessage(prices),
-            baseline=self._baselines(workspace_id, wanted.guards.delivery.counts),
-        )
-        since = now - timedelta(days=REPLAYED_DAYS)
+            wanted, autos = self._plan(connection, workspace_id, edit, asked)
+            cost = _cost_of_message(load_price_table(connection))
+        counts = wanted.configuration.guards.delivery.counts
+        replay = Replay(wanted, autos, cost, self._baselines(workspace_id, counts))
+        since = self.clock.now() - timedelta(days=REPLAYED_DAYS)
         replayed = replay(self.history.in_order(self.database, workspace_id, since))
-        return DryRun(before.revision, wanted, replayed)
+        return DryRun(wanted.revision, wanted.configuration, replayed)
+
+    def _plan(
+        self, connection: Connection, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest
+    ) -> tuple[StoredGuards, Autos]:
+        """Return the guards as wanted, and their values of "auto"."""
+        before = load_guards(connection, workspace_id)
+        after = replace(before, configuration=_wanted(connection, before, edit, asked))
+        return after, load_autos(connection, self.history, after, self.clock.now())
 
     def _baselines(
         self, workspace_id: UUID, counts: DeliverySign
@@ -131,13 +127,8 @@ class ManageGuards:
         with self.database.reading() as connection:
             stored = load_guards(connection, workspace_id)
             tripped = load_tripped(connection, workspace_id, since)
-        return suggest(
-            stored.configuration,
-            stored.home_country,
-            self.history.by_number(self.database, workspace_id, since),
-            tripped,
-            self.pseudonym,
-        )
+        by_number = self.history.by_number(self.database, workspace_id, since)
+        return suggest(stored, by_number, tripped, self.pseudonym)
 
 
 def change_guards(
@@ -182,19 +173,15 @@ def _wanted(
     return wanted
 
 
-@dataclass
-class _CostOfMessage:
-    """Estimates prices of messages in order of time; reads the price table once a day of them."""
+def _cost_of_message(table: PriceTable) -> Callable[[PastMessage], int | None]:
+    """The messages are in order of time, so the prices of one day are kept."""
+    prices_on = lru_cache(maxsize=1)(table.on)
 
-    table: PriceTable
-    _of_day: DayPrices | None = None
-
-    def __call__(self, message: PastMessage) -> int | None:
-        day = day_of(message.at)
-        if self._of_day is None or self._of_day.day != day:
-            self._of_day = self.table.on(day)
-        found = self._of_day.estimate(message.country, message.segments)
+    def cost(message: PastMessage) -> int | None:
+        found = prices_on(day_of(message.at)).estimate(message.country, message.segments)
         return None if found is None else found.millionths
+
+    return cost
 
 
 def clear_lifted(

@@ -14,15 +14,15 @@ from uuid import UUID
 from app.guards.history import FEEDBACK_WITHIN, PastMessage
 from app.guards.limits import (
     WINDOWS,
-    AutoLimits,
+    Autos,
     DeliveryGuard,
     DeliverySign,
-    GuardConfiguration,
     GuardMode,
     GuardName,
     GuardScope,
     Window,
 )
+from app.guards.store import StoredGuards
 from app.guards.watches import (
     SHARE_WINDOW,
     GuardedSend,
@@ -85,18 +85,15 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    workspace_id: UUID
-    home_country: str
-    configuration: GuardConfiguration
-    auto: AutoLimits
-    own_autos: dict[UUID, AutoLimits]
+    stored: StoredGuards
+    autos: Autos
     cost: Callable[[PastMessage], int | None]
     # The share of a range or country in the days before a time.
     baseline: Callable[[str, datetime], Share]
 
     def __call__(self, messages: Iterable[PastMessage]) -> Replayed:
         counts: _Counts = {}
-        delivery = self.configuration.guards.delivery
+        delivery = self.stored.configuration.guards.delivery
         shares = _Shares(delivery, self.baseline)
         tripped: Counter[_Limit] = Counter()
         values: dict[_Limit, set[int]] = {}
@@ -113,7 +110,7 @@ class Replay:
             ]
             collapsed = shares.find_collapsed(message)
             if collapsed is not None:
-                watch = delivery_watch(delivery, self.workspace_id, collapsed)
+                watch = delivery_watch(delivery, self.stored.workspace_id, collapsed)
                 trips.append((watch, Window.HOUR))
             refusal = next((trip for trip in trips if trip[0].is_enforced), None)
             for watch, window in trips if refusal is None else [refusal]:
@@ -136,17 +133,17 @@ class Replay:
 
     def _watches(self, message: PastMessage) -> tuple[Watch, ...]:
         send = GuardedSend(
-            workspace_id=self.workspace_id,
+            workspace_id=self.stored.workspace_id,
             use_case_id=message.use_case_id,
-            home_country=self.home_country,
+            home_country=self.stored.home_country,
             number=message.number,
             country=message.country or None,
             segments=message.segments,
             cost_millionths=self.cost(message),
         )
-        own = self.configuration.use_cases.get(message.use_case_id, {})
-        own_auto = self.own_autos.get(message.use_case_id, AutoLimits())
-        found = watches_of(send, self.configuration.guards, own, self.auto, own_auto)
+        configuration = self.stored.configuration
+        own = configuration.use_cases.get(message.use_case_id, {})
+        found = watches_of(send, configuration.guards, own, self.autos)
         if message.number.startswith("+"):
             return found
         # The range of a pseudonym is unknown.

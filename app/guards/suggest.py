@@ -10,6 +10,7 @@ from typing import Any
 from app.guards.autos import Tripped
 from app.guards.history import PastMessage
 from app.guards.limits import AUTO_FLOORS, GuardConfiguration, GuardMode, GuardName, Limits, Window
+from app.guards.store import StoredGuards
 from app.guards.watches import range_of
 
 DAYS = 15
@@ -61,17 +62,14 @@ class Suggestion:
 
 
 def suggest(
-    current: GuardConfiguration,
-    home_country: str,
-    by_number: Iterable[PastMessage],
-    tripped: Tripped,
-    pseudonym: Any,
+    stored: StoredGuards, by_number: Iterable[PastMessage], tripped: Tripped, pseudonym: Any
 ) -> Suggestion:
     """The messages are sorted by number, to hold one number at a time."""
     counting = _Counting(tripped, pseudonym)
     for message in by_number:
         counting.add(message)
     counting.close()
+    current, home_country = stored.configuration, stored.home_country
     guards = dict(current.guards.by_name)
     for name in (GuardName.NUMBER, GuardName.PREFIX):
         guards[name] = replace(

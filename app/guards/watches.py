@@ -16,6 +16,7 @@ from app.guards.limits import (
     WINDOWS,
     Auto,
     AutoLimits,
+    Autos,
     DeliveryGuard,
     GuardMode,
     GuardName,
@@ -41,6 +42,7 @@ _STEP_SECONDS = {
     for window in (Window.MINUTE, Window.HOUR, Window.DAY)
 }
 _MONTHS = 12
+_FLOORS = AutoLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,10 @@ class Trip:
 
 
 def watches_of(
-    send: GuardedSend, guards: Guards, own: UseCaseGuards, auto: AutoLimits, own_auto: AutoLimits
+    send: GuardedSend, guards: Guards, own: UseCaseGuards, autos: Autos
 ) -> tuple[Watch, ...]:
-    """List the guards that count a send, in order.
-
-    ``own`` replace the workspace's, with the values ``own_auto``.
-    """
+    """List the guards that count a send, in order; ``own`` replace the workspace's."""
+    own_auto = autos.use_cases.get(send.use_case_id, _FLOORS)
     found = []
     for name in WINDOWS:
         is_own = name in own
@@ -104,7 +104,7 @@ def watches_of(
         amount = _amount(name, send)
         if value is None or amount is None:
             continue
-        limits = resolve_limits(name, guard, value, own_auto if is_own else auto)
+        limits = resolve_limits(name, guard, value, own_auto if is_own else autos.workspace)
         if limits:
             scope = GuardScope.USE_CASE if is_own else GuardScope.WORKSPACE
             scope_id = send.use_case_id if is_own else send.workspace_id

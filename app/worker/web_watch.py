@@ -13,8 +13,8 @@ from flask import Flask
 from app.db.engine import Database
 from app.db.heartbeats import has_web_clock, record_web_clock
 from app.guards.autos import RefreshAutos
-from app.guards.installation import WatchInstallation
 from app.guards.mail import MailAlerts
+from app.guards.watchers import WatchInstallation
 from app.kernel.clock import Clock
 from app.web.registry import get_service
 from app.worker.housekeeping import logged_skew

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import delete
 
 from app.db.heartbeats import beat, record_stop, record_web_clock, web_clocks, worker_heartbeats
-from app.guards import installation
-from app.guards.installation import WatchInstallation
+from app.guards import watchers
 from app.guards.tables import alerts
+from app.guards.watchers import WatchInstallation
 from app.webhooks.tables import webhook_events
 from support.guards import GuardsClient
 from support.served import Served
@@ -162,17 +162,17 @@ def test_a_worker_that_reports_meanwhile_opens_no_alert(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Break: apply the changes that were found before the lock."""
-    find = installation._find_changes
+    find = watchers._find_changes
 
     def find_then_report(*given: Any) -> Any:
         found = find(*given)
         if any(one.new for one in found):
-            monkeypatch.setattr(installation, "_find_changes", find)
+            monkeypatch.setattr(watchers, "_find_changes", find)
             desk.workers(a={})
         return found
 
     desk.workers(a=GONE)
-    monkeypatch.setattr(installation, "_find_changes", find_then_report)
+    monkeypatch.setattr(watchers, "_find_changes", find_then_report)
     desk.watch().run_once()
-    assert installation._find_changes is find
+    assert watchers._find_changes is find
     assert _open(desk.guards) == []
