@@ -19,7 +19,7 @@ _LIST = re.compile(r"= ANY\(:([a-z_]+)\)")
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SQLITE_WRITES = (
     (re.compile(r"(:\w+)::jsonb -> ([\w.]+)"), r"json_extract(\1, '$.' || \2)"),
-    (re.compile(r"(\w+) ->> ('\w+')"), r"json_extract(\1, '$.' || \2)"),
+    (re.compile(r"([\w.]+) ->> (:\w+|'\w+')"), r"json_extract(\1, '$.' || \2)"),
     (re.compile(r"(?<=[\w)])::[a-z]+"), ""),
     (re.compile(r"= ANY\((:\w+)\)"), r"IN (SELECT value FROM json_each(\1))"),
     (re.compile(r"\bstring_agg\("), "group_concat("),

@@ -70,10 +70,10 @@ class SendContext:
     price_revision: int | None = None
 
 
-# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``. Only
-# rules with one of the values ``:rule_values`` are read (see `rule_values`).
+# The columns of `policy_from`, from the tables ``o`` (organization), ``policy`` and ``owner``, with
+# the parameters `policy_values`: what a policy says about one number is read, not all of it.
 POLICY_COLUMNS = """o.denied_destinations::text AS denied_by_organization,
-  policy.revision, policy.destinations::text AS destinations,
+  policy.revision, policy.destinations ->> :country::text AS country_access,
   (SELECT string_agg(r.id || '|' || r.kind || '|' || r.value || '|' || r.action || '|'
       || coalesce(r.expires_at::text, ''), ';')
     FROM destination_rules AS r
@@ -149,9 +149,9 @@ def load_send_context(
             "visited_id": visited_id,
             "use_case_id": use_case_id,
             "to_number": to.canonical or to.number,
-            "rule_values": rule_values(to),
             "key_hash": idempotent.key_hash if idempotent else None,
             "keys_live_since": now - LIFETIME,
+            **policy_values(to),
             **guard_values(to.number, to.country, now),
         },
     )
@@ -159,17 +159,21 @@ def load_send_context(
         key=key_from(row),
         prior=_prior(row),
         use_case=_use_case(row),
-        policy=policy_from(row, row.use_case_countries),
+        policy=policy_from(row, to, row.use_case_countries),
         has_opted_out=bool(row.has_opted_out),
         price_revision=row.price_revision,
     )
 
 
-def policy_from(row: AnyRow, use_case_countries: str | None = None) -> Policy:
+def policy_values(to: Destination) -> dict[str, Any]:
+    return {"country": to.country, "rule_values": rule_values(to)}
+
+
+def policy_from(row: AnyRow, to: Destination, use_case_countries: str | None = None) -> Policy:
     countries = _parsed(use_case_countries)
     return Policy(
         revision=row.revision or 0,
-        destinations=_parsed(row.destinations) or {},
+        destinations={to.country or "": row.country_access} if row.country_access else {},
         denied_by_organization=frozenset(_parsed(row.denied_by_organization) or ()),
         rules=tuple(map(_rule, row.rules.split(";"))) if row.rules else (),
         use_case_countries=None if countries is None else frozenset(countries),

@@ -15,7 +15,6 @@ from app.destinations.policy.evaluate import (
     Rule,
     check_destination,
     decisive_rule,
-    rule_values,
 )
 from app.destinations.storage.policies import inheritance_chain
 from app.kernel.errors import NotFound, PublicError
@@ -28,6 +27,7 @@ from app.messages.sending.admission import (
     check_admission,
     load_send_context,
     policy_from,
+    policy_values,
     reachable_use_case,
 )
 from app.providers.port import GeoFacts
@@ -103,11 +103,10 @@ WHERE w.id = :workspace_id""")
 
 def _load_policy(connection: Connection, workspace_id: UUID, to: Destination) -> Policy:
     """Load the policy for one number, without a use case's limits; raises `NotFound`."""
-    values = {"workspace_id": workspace_id, "rule_values": rule_values(to)}
-    row = _POLICY.first(connection, values)
+    row = _POLICY.first(connection, {"workspace_id": workspace_id, **policy_values(to)})
     if row is None:
         raise NotFound
-    return policy_from(row)
+    return policy_from(row, to)
 
 
 def _sender_check(
