@@ -129,8 +129,13 @@ def id_of_organization(connection: Connection, name_or_id: str | None) -> UUID |
     return None if name_or_id is None else find_organization(connection, name_or_id).id
 
 
-def id_of_workspace(connection: Connection, name_or_id: str | None) -> UUID | None:
-    return None if name_or_id is None else find_workspace(connection, name_or_id).id
+def id_of_workspace(
+    connection: Connection, name_or_id: str | None, organization_id: UUID | None = None
+) -> UUID | None:
+    if name_or_id is None:
+        return None
+    found: UUID = find_workspace(connection, name_or_id, organization_id).id
+    return found
 
 
 def linked_workspace_id(connection: Connection, name_or_id: str | None) -> UUID | None:

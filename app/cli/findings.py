@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import select
 
@@ -29,21 +30,14 @@ class Level(StrEnum):
 class Finding:
     """The result of one check, with the remedy of a problem."""
 
-    name: str
     level: Level
+    name: str
     text: str
 
 
-def ok(name: str, text: str) -> Finding:
-    return Finding(name, Level.OK, text)
-
-
-def warning(name: str, text: str) -> Finding:
-    return Finding(name, Level.WARNING, text)
-
-
-def bad(name: str, text: str) -> Finding:
-    return Finding(name, Level.BAD, text)
+ok = partial(Finding, Level.OK)
+warning = partial(Finding, Level.WARNING)
+bad = partial(Finding, Level.BAD)
 
 
 def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:

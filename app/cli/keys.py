@@ -16,7 +16,6 @@ from app.access.store import load_keys
 from app.cli.context import (
     command_line_actor,
     find_scope,
-    find_workspace,
     id_of_organization,
     id_of_workspace,
     only_one,
@@ -54,7 +53,7 @@ def key_line(key: AnyRow, now: datetime) -> str:
     if key.workspace_id is not None:
         scope += f" / {key.workspace_name}"
     state = state_of(key.revoked_at, key.expires_at, now)
-    ends = f", until {_time(key.expires_at)}" if key.expires_at is not None else ""
+    ends = f", until {rfc3339(key.expires_at)}" if key.expires_at is not None else ""
     line = f"{key.id}  {key.role:<6}  {state:<7}  {key.name} ({scope}{ends})"
     return "; ".join([line, *_details(key)])
 
@@ -63,11 +62,7 @@ def _details(key: AnyRow) -> Iterator[str]:
     for label, text in describe_limits(key):
         yield f"{label}: {text}"
     if key.last_used_at is not None:
-        yield f"last used {_time(key.last_used_at)} from {key.last_used_address}"
-
-
-def _time(at: datetime | None) -> str | None:
-    return None if at is None else rfc3339(at)
+        yield f"last used {rfc3339(key.last_used_at)} from {key.last_used_address}"
 
 
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
@@ -118,9 +113,8 @@ def create_command(
     wrong = mistake_in_name(name)
     if wrong is not None:
         raise click.BadParameter(wrong, param_hint="--name")
-    expiry(
-        utc_now(), expires_at, expires_in
-    )  # wrong usage is reported before the database is opened
+    # Wrong usage is reported before the database is opened.
+    expiry(utc_now(), expires_at, expires_in)
     with ready_database() as database, database.writing() as connection:
         now = utc_now()
         ends_at = expiry(now, expires_at, expires_in)
@@ -150,9 +144,7 @@ def list_command(workspace: str | None, organization: str | None) -> None:
     with ready_database() as database, database.reading() as connection:
         now = utc_now()
         organization_id = id_of_organization(connection, organization)
-        workspace_id = None
-        if workspace is not None:
-            workspace_id = find_workspace(connection, workspace, organization_id).id
+        workspace_id = id_of_workspace(connection, workspace, organization_id)
         rows = load_keys(connection, organization_id, workspace_id)
     shown = {"access_keys": [key_as_json(row, now) for row in rows]}
     echo_result(shown, (key_line(row, now) for row in rows))

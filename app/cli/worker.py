@@ -25,9 +25,7 @@ from app.messages.reconciliation.claims import make_due_now
 from app.messages.reconciliation.refusing_accounts import ask_all_now
 from app.messages.retention.purge import Erase
 from app.web.logs import configure_logs
-from app.worker.housekeeping import (
-    Heartbeat,
-)
+from app.worker.housekeeping import Heartbeat
 from app.worker.loop import Progress, Task, run_tasks
 
 _POLL_SECONDS = 1.0

@@ -64,13 +64,8 @@ class Heartbeat:
     def run_once(self) -> int:
         skew_seconds, now = logged_skew(self.database), self.clock.now()
         with self.database.writing() as connection:
-            beat(
-                connection,
-                self.worker,
-                now,
-                skew_seconds=skew_seconds,
-                stuck_task=self.stuck_task(),
-            )
+            stuck_task = self.stuck_task()
+            beat(connection, self.worker, now, skew_seconds=skew_seconds, stuck_task=stuck_task)
             if skew_seconds is None:
                 forget(connection, now - _FORGOTTEN_AFTER)
         return 0

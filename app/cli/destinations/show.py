@@ -56,7 +56,8 @@ from app.kernel.clock import rfc3339
 from app.kernel.countries import has_numbers
 from app.kernel.errors import InvalidDestination, NotFound
 
-_MAX_LISTED = 100_000
+_MAX_REVISIONS = 100_000
+_MAX_REFUSALS = 10_000
 
 
 @click.command("list", cls=Command)
@@ -139,7 +140,7 @@ def _why(code: str, access: str, effective: EffectivePolicy) -> str:
     "--limit",
     default=100,
     show_default=True,
-    type=WholeNumberParam(1, _MAX_LISTED),
+    type=WholeNumberParam(1, _MAX_REVISIONS),
     help="How many revisions, newest first.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line per changed country.")
@@ -156,32 +157,26 @@ def history_command(*, limit: int, as_csv: bool, workspace: str | None) -> None:
         click.echo(write_csv(rows, limit, OPERATOR), nl=False)
     else:
         shown = [render_revision(row, rules[row.revision], OPERATOR) for row in rows[:limit]]
-        echo_result({"items": shown}, _history_lines(rows[:limit], rules))
+        echo_result({"items": shown}, _history_lines(shown, rules))
     if len(rows) > limit:
         click.echo(f"older revisions are not shown (--limit {limit})", err=True)
 
 
-def _revision_lines(revision: dict[str, Any]) -> Iterator[str]:
-    actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
-    reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
-    action = revision["action"]
-    if revision["restored_revision"] is not None:
-        action = f"{action} revision {revision['restored_revision']}"
-    yield f"{revision['revision']}  {revision['at']}  {action} by {actor}{reason}"
-    changes = [CountryChange(c["country"], c["from"], c["to"]) for c in revision["changes"]]
-    yield from (f"    {line}" for line in change_lines(changes))
-
-
-def _history_lines(rows: list[AnyRow], rules: dict[int, RulesDifference]) -> Iterator[str]:
-    for row in rows:
-        changed = rules[row.revision]
-        yield from _revision_lines(render_revision(row, changed, OPERATOR))
-        yield from (f"    {line}" for line in rule_lines(changed))
-    if not rows:
+def _history_lines(
+    revisions: list[dict[str, Any]], rules: dict[int, RulesDifference]
+) -> Iterator[str]:
+    for revision in revisions:
+        actor = f"{printable(revision['actor']['name'])} ({revision['actor']['kind']})"
+        reason = "" if revision["reason"] is None else f": {printable(revision['reason'])}"
+        action = revision["action"]
+        if revision["restored_revision"] is not None:
+            action = f"{action} revision {revision['restored_revision']}"
+        yield f"{revision['revision']}  {revision['at']}  {action} by {actor}{reason}"
+        changes = [CountryChange(c["country"], c["from"], c["to"]) for c in revision["changes"]]
+        yield from (f"    {line}" for line in change_lines(changes))
+        yield from (f"    {line}" for line in rule_lines(rules[revision["revision"]]))
+    if not revisions:
         yield "no changes yet"
-
-
-_MAX_LISTED = 10_000
 
 
 @click.command("check", cls=Command)
@@ -250,7 +245,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     "--limit",
     default=20,
     show_default=True,
-    type=WholeNumberParam(1, _MAX_LISTED),
+    type=WholeNumberParam(1, _MAX_REFUSALS),
     help="How many to list, newest first.",
 )
 @workspace_option

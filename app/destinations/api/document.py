@@ -16,13 +16,7 @@ from sqlalchemy import Connection, select
 
 from app.access.principal import Role, shown_number, shown_reason
 from app.db.rows import AnyRow, load_page
-from app.destinations.api.schemas import (
-    HistoryFilter,
-    MapBody,
-    RevisionView,
-    RuleBody,
-    WantedRule,
-)
+from app.destinations.api.schemas import HistoryFilter, MapBody, RevisionView, RuleBody, WantedRule
 from app.destinations.policy.evaluate import Rule, RuleKind
 from app.destinations.policy.state import PolicyState
 from app.destinations.storage.policies import rule_json, state_of_revision

@@ -111,11 +111,9 @@ class BlockBody(CountriesBody):
     destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
 
 
-class AllowBody(CountriesBody):
+class AllowBody(BlockBody):
     """``until`` makes it a temporary allowance."""
 
-    makes = WantedCountries
-    destinations = fields.List(Text(metadata=_COUNTRY), required=True, metadata=_COUNTRIES)
     until = Timestamp(load_default=None, allow_none=True)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
