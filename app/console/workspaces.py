@@ -8,11 +8,17 @@ from flask import Response, request
 from app.access.accounts import has_next_token
 from app.access.principal import Principal
 from app.access.store import require_workspace
-from app.console.ui.forms import listed, named_country_options, read_form, read_search, refilling
+from app.console.ui.forms import (
+    listed,
+    named_country_options,
+    number_in,
+    read_form,
+    read_search,
+    refilling,
+)
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
-from app.kernel.errors import Forbidden, ValidationFailed
-from app.kernel.whole_numbers import read_whole_number
+from app.kernel.errors import Forbidden
 from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.workspaces import NewWorkspace, load_workspaces
@@ -20,7 +26,6 @@ from app.users.current_user import CurrentUser
 from app.web.registry import get_service, reading
 
 _DAYS = ("body_retention_days", "number_retention_days")
-_ACCOUNT = "$.twilio."
 
 
 def given_fields() -> dict[str, object]:
@@ -30,9 +35,7 @@ def given_fields() -> dict[str, object]:
             given[name] = request.form[name]
     for name in _DAYS:
         if name in request.form:
-            text = request.form[name].strip()
-            number = read_whole_number(text)
-            given[name] = text if number is None else number
+            given[name] = number_in(request.form[name].strip())
     return given
 
 
@@ -46,14 +49,9 @@ def given_account() -> dict[str, object]:
     return {"twilio": account} if account else {}
 
 
-def with_field_paths(problem: ValidationFailed) -> ValidationFailed:
-    details = problem.details or {}
-    return ValidationFailed(
-        {
-            f"$.{path.removeprefix(_ACCOUNT)}" if path.startswith(_ACCOUNT) else path: texts
-            for path, texts in details.items()
-        }
-    )
+def in_one_form(path: str, text: str) -> tuple[str, str]:
+    """The fields of the account stand next to the others."""
+    return path.replace("$.twilio.", "$."), text
 
 
 routes = Pages()
@@ -77,7 +75,7 @@ def new_workspace_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) 
 
 
 @routes.post(PATH, OWNER)
-@refilling(new_workspace_page, renamed=with_field_paths)
+@refilling(new_workspace_page, renaming=in_one_form)
 def make_workspace(current_user: CurrentUser) -> Response:
     asks, given = require_organization_principal(current_user), given_fields() | given_account()
     if request.form.get("destinations") == _OWN_POLICY:
@@ -129,7 +127,7 @@ def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Response:
 
 
 @routes.post(_ONE + "/account", OWNER)
-@refilling(workspace_page, "account_form", with_field_paths)
+@refilling(workspace_page, "account_form", in_one_form)
 def save_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
     wanted = read_form(WorkspaceChange, **(given_account() or {"twilio": {}}))
     return _change(current_user, workspace_id, wanted, "Twilio account saved.")

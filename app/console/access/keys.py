@@ -16,11 +16,10 @@ from app.access.keys import (
     revoke_access_key,
 )
 from app.access.principal import Principal, Role
-from app.console.ui.forms import parse_time, read_form, refilling, searched_list
+from app.console.ui.forms import number_in, parse_time, read_form, refilling, searched_list
 from app.console.ui.guards import ADMIN, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
-from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_named_use_cases, load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import current_time, reading, writing
@@ -94,10 +93,7 @@ def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Response:
 
 def _typed_rate() -> dict[str, object]:
     text = request.form.get("rate", "").strip()
-    if not text:
-        return {}
-    number = read_whole_number(text)
-    return {"rate": {"per_second": text if number is None else number}}
+    return {"rate": {"per_second": number_in(text)}} if text else {}
 
 
 def _typed_limits() -> dict[str, object]:

@@ -45,6 +45,14 @@ class _Proposal:
     removed_id: UUID | None = None
 
 
+_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
+
+
+def _asking(path: str, text: str) -> tuple[str, str]:
+    """The API's acknowledgement field is a check box."""
+    return path, _ASK if text == HIGH_RISK else text
+
+
 # Renders the page of a change: with its status, and with the problems of its form.
 _Page: TypeAlias = Callable[[int, Form | None], Response]
 
@@ -81,13 +89,12 @@ def _confirm(
     except DestinationsInherited as inherited:
         return page(409, Form(errors={"": [inherited.text]}))
     except ValidationFailed as problem:
-        return page(422, refilled(problem))
+        return page(422, refilled(problem, _asking))
     return redirect_with_flash(path, notice.format(revision=made.effective.revision))
 
 
 routes = Pages()
 RULES = f"{DESTINATIONS}/rules"
-_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
 
 
 @routes.get(RULES, VIEWER)
@@ -101,18 +108,13 @@ def rules_page(
         view = load_destinations_view(connection, current_user)
         shown = _previewed(connection, view, None if problem else proposal, status)
     form = problem or Form(request.form.to_dict() if proposal and not proposal.removed_id else {})
-    # The API's acknowledgement field becomes a check box.
-    errors = {
-        name: [_ASK if text == HIGH_RISK else text for text in texts]
-        for name, texts in form.errors.items()
-    }
     return page_answer(
         "destinations/rules.html",
         status,
-        form=Form(form.values, errors),
+        form=form,
         no_form=NO_FORM,
         kinds=[(kind, traits.label) for kind, traits in RULE_KINDS.items()],
-        asks_risk=_ASK in errors.get("value", ()) or bool(form.value("acknowledge_high_risk")),
+        asks_risk=_ASK in form.errors_of("value") or bool(form.value("acknowledge_high_risk")),
         **shown,
     )
 
@@ -122,7 +124,7 @@ def propose_rule(current_user: CurrentUser) -> Response:
     try:
         wanted: WantedRule = read_form(RuleBody, **parse_time("expires_at"))
     except ValidationFailed as problem:
-        return rules_page(current_user, 422, refilled(problem))
+        return rules_page(current_user, 422, refilled(problem, _asking))
     change = AddRule(wanted.rule(current_time()), wanted.acknowledge_high_risk)
     text = repr([*map(str, rule_content(wanted)), *wanted.acknowledge_high_risk])
     proposal, notice = _Proposal(change, text), "Rule added. In effect for the next send."

@@ -23,6 +23,7 @@ from app.web.registry import get_service, reading, writing
 routes = Pages()
 PATH = "/console/provider"
 _NO_ACCOUNT = "This workspace has no Twilio account."
+_UNREACHABLE = "Twilio could not be reached: {}. Try again later."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,7 @@ def ask_again(current_user: CurrentUser) -> Response:
     if problem.is_misconfigured:
         text = f"Twilio rejects this workspace's account: {problem}. Ask an owner to check it."
         return provider_page(current_user, 502, text)
-    return provider_page(
-        current_user, 503, f"Twilio could not be reached: {problem}. Try again later."
-    )
+    return provider_page(current_user, 503, _UNREACHABLE.format(problem))
 
 
 @routes.post(PATH + "/align", ADMIN)
@@ -103,7 +102,7 @@ def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, st
         return 422, _NO_ACCOUNT
     first = planned[0]
     if first.problem is not None:
-        return 503, f"Twilio could not be reached: {first.problem}. Try again later."
+        return 503, _UNREACHABLE.format(first.problem)
     role = current_user.organization_role
     is_admin_everywhere = role is not None and role.permits(Role.ADMIN)
     if len(first.workspaces) > 1 and not is_admin_everywhere:

@@ -12,7 +12,7 @@ from flask import Response, request
 
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
-from app.console.ui.forms import ListSearch, read_reason, searched_list
+from app.console.ui.forms import ListSearch, number_in, read_reason, refilled, searched_list
 from app.console.ui.guard_labels import KINDS, MODES
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import Form, page_answer, redirect_with_flash, wanted_page
@@ -84,18 +84,13 @@ def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) ->
     return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
 
 
-def refilled(form: Mapping[str, str], problem: ValidationFailed) -> Form:
-    errors: dict[str, list[str]] = {}
-    for path, texts in (problem.details or {}).items():
-        found = _PLACE.match(path)
-        if found is None:
-            errors.setdefault("", []).extend(texts)
-            continue
-        name, key = found[1], found[2] or FIELDS[found[1]][0]
-        place = path[found.end() :].strip(".")
-        named = [f"{place}: {text}" if place else text for text in texts]
-        errors.setdefault(f"{name}.{key}", []).extend(named)
-    return Form(dict(form), errors)
+def _field_of(path: str, text: str) -> tuple[str, str]:
+    found = _PLACE.match(path)
+    if found is None:
+        return "", text
+    place = path[found.end() :].strip(".")
+    field = f"{found[1]}.{found[2] or FIELDS[found[1]][0]}"
+    return field, f"{place}: {text}" if place else text
 
 
 def _written(limit: object) -> str:
@@ -106,8 +101,7 @@ def _value(name: str, text: str) -> object:
     text = text.strip()
     if not text:
         return None
-    number = None if name == GuardName.SPEND else read_whole_number(text)
-    return text if number is None else number
+    return text if name == GuardName.SPEND else number_in(text)
 
 
 def _countries(text: str) -> dict[str, dict[str, object]]:
@@ -175,7 +169,8 @@ def change_guards(current_user: CurrentUser) -> Response:
     except RevisionMismatch:
         return _page(current_user, _Shown(use_case_id, Form(given), is_stale=True), 412)
     except ValidationFailed as problem:
-        return _page(current_user, _Shown(use_case_id, refilled(given, problem), revision), 422)
+        form = refilled(problem, _field_of)
+        return _page(current_user, _Shown(use_case_id, form, revision), 422)
     return _page(current_user, _Shown(use_case_id, Form(given), revision, preview, text))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from app.kernel.clock import rfc3339, shifted
 from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import ValidationFailed
 from app.kernel.texts import UNSTORABLE, is_storable
+from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.fields import E164Text, PhoneNumberField, StrictSchema
@@ -63,23 +64,29 @@ def read_search(schema: type[Schema]) -> Any:
     return load(schema(), given)
 
 
-def refilled(problem: ValidationFailed) -> Form:
+def number_in(text: str) -> int | str:
+    """Leave a text that is no number to the validation."""
+    number = read_whole_number(text)
+    return text if number is None else number
+
+
+# Converts a JSON path and a problem to the path or field of the form, and the text there.
+Renaming: TypeAlias = Callable[[str, str], tuple[str, str]]
+
+
+def refilled(problem: ValidationFailed, renaming: Renaming = lambda *pair: pair) -> Form:
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
-        found = _STEP.match(path)
-        errors.setdefault(found.group(1) if found else "", []).extend(texts)
+        for place, text in (renaming(path, text) for text in texts):
+            found = _STEP.match(place)
+            errors.setdefault(found.group(1) if found else place, []).append(text)
     return Form(request.args if request.method == "GET" else request.form, errors)
 
 
 def refilling(
-    page: Callable[..., Response],
-    form: str = "form",
-    renamed: Callable[[ValidationFailed], ValidationFailed] = lambda problem: problem,
+    page: Callable[..., Response], form: str = "form", renaming: Renaming = lambda *pair: pair
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Show the page again, with the problems at its form, if a view raises `ValidationFailed`.
-
-    ``renamed`` converts paths to the names of fields.
-    """
+    """Show the page again, with the problems at its form, if a view raises `ValidationFailed`."""
 
     def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
@@ -87,7 +94,7 @@ def refilling(
             try:
                 return view(current_user, **path)
             except ValidationFailed as problem:
-                filled = {form: refilled(renamed(problem))}
+                filled = {form: refilled(problem, renaming)}
                 return page(current_user, **path, status=422, **filled)
 
         return serve

@@ -103,10 +103,8 @@ def check_form() -> None:
 
 def _key() -> str:
     """The signing key differs between sessions."""
-    secret = str(current_app.secret_key).encode()
-    return hmac.new(
-        secret, f"forms:{presented(SESSION) or ''}".encode(), hashlib.sha256
-    ).hexdigest()
+    secret, session = str(current_app.secret_key), f"forms:{presented(SESSION) or ''}"
+    return hmac.new(secret.encode(), session.encode(), hashlib.sha256).hexdigest()
 
 
 def _is_ours(origin: str) -> bool:

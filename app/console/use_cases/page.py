@@ -109,18 +109,12 @@ def read_use_case(schema: type[Schema]) -> Any:
     return load(schema(), body)
 
 
-def naming_codes(problem: e.ValidationFailed) -> e.ValidationFailed:
+def naming_codes(path: str, text: str) -> tuple[str, str]:
     """Problems of single countries name the entered country."""
-    codes = _codes(request.form)
-    problems: dict[str, list[str]] = {}
-    for path, texts in (problem.details or {}).items():
-        found = _PLACE.fullmatch(path)
-        if found is None:
-            problems.setdefault(path, []).extend(texts)
-            continue
-        named = [f"{codes[int(found.group(1))]}: {text}" for text in texts]
-        problems.setdefault(f"$.{_DESTINATIONS}", []).extend(named)
-    return e.ValidationFailed(problems)
+    found = _PLACE.fullmatch(path)
+    if found is None:
+        return path, text
+    return _DESTINATIONS, f"{_codes(request.form)[int(found[1])]}: {text}"
 
 
 def _codes(given: Mapping[str, str]) -> list[str]:
@@ -153,7 +147,7 @@ def use_cases_page(current_user: CurrentUser, status: int = 200, form: Form = _N
 
 
 @routes.post(USE_CASES, ADMIN)
-@refilling(use_cases_page, renamed=naming_codes)
+@refilling(use_cases_page, renaming=naming_codes)
 def make_use_case(current_user: CurrentUser) -> Response:
     wanted = read_use_case(UseCaseBody)
     with writing() as (connection, now):
@@ -185,7 +179,7 @@ def use_case_page(
 
 
 @routes.post(USE_CASE, ADMIN)
-@refilling(use_case_page, renamed=naming_codes)
+@refilling(use_case_page, renaming=naming_codes)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
     wanted = read_use_case(UseCaseChange)
     with writing() as (connection, now):
