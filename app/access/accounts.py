@@ -39,6 +39,9 @@ SHARED = "Workspaces beyond this access key use the account: they must all be re
 KEEP = timedelta(seconds=30)
 _SID = re.compile(r"AC[0-9a-f]{32}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,255}", re.ASCII)
+_BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_token).where(
+    provider_accounts.c.sid == bindparam("sid")
+)
 
 
 def mistake_in_token(token: str) -> str | None:
@@ -193,11 +196,6 @@ def _opened(cipher: Cipher, sid: str, encrypted: str | None) -> str | None:
 
 def _same(one: str | None, other: str | None) -> bool:
     return hmac.compare_digest((one or "").encode(), (other or "").encode())
-
-
-_BY_SID = select(provider_accounts.c.auth_token, provider_accounts.c.next_auth_token).where(
-    provider_accounts.c.sid == bindparam("sid")
-)
 
 
 class AccountTokens:

@@ -29,6 +29,10 @@ from app.web.registry import get_service, reading, writing
 EVERYWHERE = "everywhere"
 _FIELD = "role_"
 _INCOMPLETE = "Select a workspace and a role, or neither."
+routes = Pages()
+PATH = "/console/people"
+_NEW = PATH + "/new"
+_ONE = PATH + "/{user_id}"
 
 
 class RolesForm(StrictSchema):
@@ -78,11 +82,6 @@ def _workspace_of(text: str) -> UUID | None:
     if found is None and text != EVERYWHERE:
         raise SchemaError("There is no such workspace.", "roles")
     return found
-
-
-routes = Pages()
-PATH = "/console/people"
-_NEW = PATH + "/new"
 
 
 @routes.get(PATH, OWNER)
@@ -135,9 +134,6 @@ def _link_page(person: UserDetails, url: str | None, *, is_new: bool) -> Respons
         is_lost=is_lost,
         is_new=is_new,
     )
-
-
-_ONE = PATH + "/{user_id}"
 
 
 @routes.get(_ONE, OWNER)

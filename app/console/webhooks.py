@@ -61,16 +61,18 @@ FAILURES = {
     Failure.BROKEN_ANSWER: "invalid or incomplete HTTP response",
     Failure.INTERNAL: "internal error, not counted against the endpoint",
 }
+routes = Pages()
+WEBHOOKS = "/console/webhooks"
+WEBHOOK = WEBHOOKS + "/{endpoint_id}"
+_SHOWN = 20
+_SWITCH = {"true": True, "false": False}
+FIRST_STEPS = "/console/first-steps"
 
 
 def attempt_label(attempt: AnyRow | Attempt) -> str:
     if attempt.failure is not None:
         return FAILURES[Failure(attempt.failure)]
     return f"answered {attempt.status}"
-
-
-routes = Pages()
-WEBHOOKS = "/console/webhooks"
 
 
 class EndpointSearch(ListSearch):
@@ -101,10 +103,6 @@ def make_endpoint(current_user: CurrentUser) -> Response:
     wanted = read_form(EndpointBody)
     made = get_service(ManageEndpoints).create(current_user.principal, wanted)
     return page_answer("webhooks/secret.html", made=made, is_new=True)
-
-
-WEBHOOK = WEBHOOKS + "/{endpoint_id}"
-_SHOWN = 20
 
 
 class DeliverySearch(ListSearch):
@@ -143,9 +141,6 @@ def webhook_page(
         tested=tested,
         **shown,
     )
-
-
-_SWITCH = {"true": True, "false": False}
 
 
 @routes.post(WEBHOOK, ADMIN)
@@ -197,9 +192,6 @@ def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UU
         return webhook_page(current_user, endpoint_id, 422, switching=refilled(problem))
     notice = "Resending the event as a new delivery with the same webhook-id."
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", notice)
-
-
-FIRST_STEPS = "/console/first-steps"
 
 
 @routes.get(FIRST_STEPS, VIEWER)

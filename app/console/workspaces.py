@@ -26,6 +26,11 @@ from app.users.current_user import CurrentUser
 from app.web.registry import get_service, reading
 
 _DAYS = ("body_retention_days", "number_retention_days")
+routes = Pages()
+PATH = "/console/workspaces"
+_NEW = PATH + "/new"
+_OWN_POLICY = "own"
+_ONE = PATH + "/{workspace_id}"
 
 
 def given_fields() -> dict[str, object]:
@@ -52,12 +57,6 @@ def given_account() -> dict[str, object]:
 def in_one_form(path: str, text: str) -> tuple[str, str]:
     """The fields of the account stand next to the others."""
     return path.replace("$.twilio.", "$."), text
-
-
-routes = Pages()
-PATH = "/console/workspaces"
-_NEW = PATH + "/new"
-_OWN_POLICY = "own"
 
 
 @routes.get(PATH, OWNER)
@@ -91,9 +90,6 @@ def require_organization_principal(current_user: CurrentUser) -> Principal:
     if wide is None:
         raise Forbidden
     return wide
-
-
-_ONE = PATH + "/{workspace_id}"
 
 
 @routes.get(_ONE, OWNER)

@@ -41,6 +41,16 @@ from app.kernel.errors import Forbidden, Problems
 from app.kernel.ids import new_id
 from app.messages.reconciliation.refusing_accounts import forget_refusing
 
+WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
+_PLAIN = (
+    "name",
+    "home_country",
+    "parent_id",
+    "acknowledges_high_risk",
+    "body_retention_days",
+    "number_retention_days",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceFilter(PageFilter):
@@ -86,9 +96,6 @@ def forget_unused_account(
     delete_account(connection, account_sid)
     of_it = workspace_id, "provider_account.forgotten", now
     record_workspace_event(connection, actor, *of_it, target=account_sid)
-
-
-WORKSPACE_NAME_TAKEN = "Is the name of another workspace of this organization."
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +192,6 @@ def check_new_workspace(
         account = problems.catch(lambda: plan_account(*of_it, lock=lock))
     problems.refuse()
     return account
-
-
-_PLAIN = (
-    "name",
-    "home_country",
-    "parent_id",
-    "acknowledges_high_risk",
-    "body_retention_days",
-    "number_retention_days",
-)
 
 
 def change_workspace(

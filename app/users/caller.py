@@ -21,6 +21,28 @@ from app.kernel.clock import from_unix_time
 KNOWN_FOR = timedelta(days=180)
 _MOST_USERS = 5
 _ID_BYTES = 12
+# The first one that a User-Agent contains: many browsers also name the ones that they descend from.
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+SIGN_IN_FAILED = "console.sign_in_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +95,6 @@ class KnownBrowserCookie:
         )
 
 
-# The first one that a User-Agent contains: many browsers also name the ones that they descend from.
-_BROWSERS = {
-    "Edg": "Edge",
-    "OPR/": "Opera",
-    "SamsungBrowser/": "Samsung Internet",
-    "Firefox/": "Firefox",
-    "FxiOS/": "Firefox",
-    "CriOS/": "Chrome",
-    "Chrome/": "Chrome",
-    "Safari/": "Safari",
-    "curl/": "curl",
-}
-_SYSTEMS = {
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "Android": "Android",
-    "Windows": "Windows",
-    "Macintosh": "macOS",
-    "CrOS": "ChromeOS",
-    "Linux": "Linux",
-}
-
-
 def device_of(user_agent: str) -> str | None:
     """Return browser and system, or None."""
     browser, system = (
@@ -136,9 +135,6 @@ def of_account(email: str) -> Subject:
 
 def of_own(user_id: UUID) -> Subject:
     return Subject(AttemptKind.OWN, str(user_id))
-
-
-SIGN_IN_FAILED = "console.sign_in_failed"
 
 
 def record_user_event(

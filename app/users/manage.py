@@ -34,6 +34,8 @@ from app.users.store import (
 PATH = "$.roles"
 NOWHERE = "Must belong to a workspace or to the organization."
 ABSENT = "There is no such workspace."
+LAST_OWNER = "This is the only owner of the whole organization: make another user owner first."
+YOURSELF = "This is your own account: another owner can do this."
 
 
 def check_roles(
@@ -52,10 +54,6 @@ def check_roles(
     held = sorted(f"{roles[place]} in {name}" for place, name in names.items())
     first = [f"{roles[None]} in every workspace"] if None in roles else []
     return ", ".join(first + held)
-
-
-LAST_OWNER = "This is the only owner of the whole organization: make another user owner first."
-YOURSELF = "This is your own account: another owner can do this."
 
 
 def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:

@@ -32,19 +32,6 @@ HALF_WAY = timedelta(minutes=10)
 TOUCHED_EVERY = timedelta(minutes=1)
 _BYTES = 32
 _MAX_CHARS = 100
-
-
-def hash_session_token(token: str) -> str:
-    """Tokens are random, so SHA-256 is enough."""
-    return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
-
-
-def has_ended(
-    seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime
-) -> bool:
-    return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
-
-
 _MOST_WORKSPACES = 200
 _SESSION = (
     select(
@@ -61,6 +48,18 @@ _SESSION = (
     .outerjoin(memberships, memberships.c.user_id == users.c.id)
     .outerjoin(access_keys, access_keys.c.id == sessions.c.access_key_id)
 )
+KEPT_AFTER_THE_END = timedelta(days=7)
+
+
+def hash_session_token(token: str) -> str:
+    """Tokens are random, so SHA-256 is enough."""
+    return hashlib.sha256(token[:_MAX_CHARS].encode()).hexdigest()
+
+
+def has_ended(
+    seen_at: datetime, ends_at: datetime, ended_at: datetime | None, now: datetime
+) -> bool:
+    return ended_at is not None or ends_at <= now or seen_at + IDLE <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +218,6 @@ def end_sessions_of(
 def forget_sessions(connection: Connection, before: datetime) -> int:
     old = or_(sessions.c.ends_at < before, sessions.c.ended_at < before)
     return connection.execute(delete(sessions).where(old)).rowcount
-
-
-KEPT_AFTER_THE_END = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,12 @@ from app.kernel.texts import UNSTORABLE, is_storable
 MAX_BODY_BYTES = 64 * 1024
 _ROOT = "$"
 _JSON = "borderpost.json"
+CHANGE_HEADERS = {
+    "If-Match": "The revision that the change is meant for, quoted; another answers 412",
+    "X-Change-Reason": "Why, for the history",
+}
+_MAX_REASON = 500
+_REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def read_body(schema: type[Schema]) -> Any:
@@ -157,14 +163,6 @@ def _step(path: str, key: object) -> str:
     if key == "_schema":
         return path
     return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
-
-
-CHANGE_HEADERS = {
-    "If-Match": "The revision that the change is meant for, quoted; another answers 412",
-    "X-Change-Reason": "Why, for the history",
-}
-_MAX_REASON = 500
-_REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def change_reason() -> str | None:

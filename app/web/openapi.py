@@ -27,6 +27,13 @@ from app.web.openapi_examples import (
 from app.web.registry import get_service
 from app.web.routes import Answer, CachedResponse, Endpoint, Routes, Shape, cached_answer
 
+routes = Routes("Operations")
+_ID = re.compile(r"\{(\w+)\}")
+_KEYED = ("viewer", "sender", "admin", "owner")
+_OF_KEYS = (e.Unauthorized, e.Forbidden, e.RateLimited)
+_ALWAYS = (e.ServiceUnavailable, e.InternalError)
+_OF_BODIES = (e.BadRequest, e.PayloadTooLarge, e.UnsupportedMediaType, e.ValidationFailed)
+
 
 class _Converter(OpenAPIConverter):
     def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
@@ -81,14 +88,6 @@ def meaning_of(shape: Shape) -> str:
     if isinstance(shape, tuple):
         return " Or: ".join(map(meaning_of, shape))
     return shape if isinstance(shape, str) else (shape.__doc__ or "").strip().replace("``", "`")
-
-
-routes = Routes("Operations")
-_ID = re.compile(r"\{(\w+)\}")
-_KEYED = ("viewer", "sender", "admin", "owner")
-_OF_KEYS = (e.Unauthorized, e.Forbidden, e.RateLimited)
-_ALWAYS = (e.ServiceUnavailable, e.InternalError)
-_OF_BODIES = (e.BadRequest, e.PayloadTooLarge, e.UnsupportedMediaType, e.ValidationFailed)
 
 
 def describe(endpoints: Iterable[Endpoint], server: str) -> dict[str, Any]:

@@ -39,26 +39,6 @@ _NOUNS: Mapping[str, str] = {
     "provider_account": "Twilio account",
     "user": "account",
 }
-
-
-def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
-    """None if this user has no page of the object."""
-    kind, _, verb = row.action.partition(".")
-    if kind not in _PAGES or row.target is None or verb in _GONE:
-        return None
-    if kind in _OF_ORGANIZATION and current_user.organization_role is not Role.OWNER:
-        return None
-    place = current_user.workspace_access
-    if kind in _OF_WORKSPACE and (place is None or row.workspace_id != place.workspace_id):
-        return None
-    return _PAGES[kind].format(id=row.target)
-
-
-def object_noun(action: str) -> str:
-    kind = action.partition(".")[0]
-    return _NOUNS.get(kind) or kind.replace("_", " ")
-
-
 ACTION_LABELS: Mapping[str, str] = {
     "alert.acknowledged": "Alert acknowledged",
     "access_key.changed": "Access key changed",
@@ -128,15 +108,31 @@ ACTION_LABELS: Mapping[str, str] = {
     "workspace.frozen": "Workspace suspended",
     "workspace.thawed": "Workspace resumed",
 }
+routes = Pages()
+PATH = "/console/audit"
+_SHOWN = 40
+
+
+def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
+    """None if this user has no page of the object."""
+    kind, _, verb = row.action.partition(".")
+    if kind not in _PAGES or row.target is None or verb in _GONE:
+        return None
+    if kind in _OF_ORGANIZATION and current_user.organization_role is not Role.OWNER:
+        return None
+    place = current_user.workspace_access
+    if kind in _OF_WORKSPACE and (place is None or row.workspace_id != place.workspace_id):
+        return None
+    return _PAGES[kind].format(id=row.target)
+
+
+def object_noun(action: str) -> str:
+    kind = action.partition(".")[0]
+    return _NOUNS.get(kind) or kind.replace("_", " ")
 
 
 def action_label(action: str) -> str:
     return ACTION_LABELS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
-
-
-routes = Pages()
-PATH = "/console/audit"
-_SHOWN = 40
 
 
 class AuditSearch(DaysSearch):

@@ -43,6 +43,20 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _BROWSER = "borderpost_browser"
+routes = Pages()
+HOME = "/console"
+_BY_CODE = SIGN_IN + "/code"
+BY_LINK = SIGN_IN + "/link"
+_REFUSED = (
+    "E-mail or password is wrong. After several wrong attempts you have to wait before trying "
+    "again."
+)
+_PROVIDER = "borderpost.identity_provider"
+_CALLBACK = SIGN_IN + "/oidc/callback"
+_UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
+_UNKNOWN = "The identity provider did not confirm an account here."
+_SEVERAL = "You have accounts in several organizations. Select one."
+_CHOSEN = "oidc_organization"
 
 
 def current_caller() -> Caller:
@@ -80,16 +94,6 @@ def emptying(
         return serve
 
     return decorate
-
-
-routes = Pages()
-HOME = "/console"
-_BY_CODE = SIGN_IN + "/code"
-BY_LINK = SIGN_IN + "/link"
-_REFUSED = (
-    "E-mail or password is wrong. After several wrong attempts you have to wait before trying "
-    "again."
-)
 
 
 class SignInForm(StrictSchema):
@@ -221,14 +225,6 @@ def finish_sign_in(signed_in: SignedIn) -> Response:
     if signed_in.browser is not None:
         keep(answer, _BROWSER, signed_in.browser, KNOWN_FOR.total_seconds())
     return answer
-
-
-_PROVIDER = "borderpost.identity_provider"
-_CALLBACK = SIGN_IN + "/oidc/callback"
-_UNREACHABLE = "The identity provider is not available. Try again, or sign in here."
-_UNKNOWN = "The identity provider did not confirm an account here."
-_SEVERAL = "You have accounts in several organizations. Select one."
-_CHOSEN = "oidc_organization"
 
 
 def install_identity_provider(app: Flask, settings: Settings) -> None:

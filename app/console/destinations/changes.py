@@ -34,6 +34,13 @@ from app.users.current_user import CurrentUser
 from app.web.registry import current_time, get_service, reading
 
 _STALE = 412
+_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
+# Renders the page of a change: with its status, and with the problems of its form.
+_Page: TypeAlias = Callable[[int, Form | None], Response]
+routes = Pages()
+RULES = f"{DESTINATIONS}/rules"
+INHERITANCE = f"{DESTINATIONS}/inheritance"
+HISTORY = f"{DESTINATIONS}/history"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +52,9 @@ class _Proposal:
     removed_id: UUID | None = None
 
 
-_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
-
-
 def _asking(path: str, text: str) -> tuple[str, str]:
     """The API's acknowledgement field is a check box."""
     return path, _ASK if text == HIGH_RISK else text
-
-
-# Renders the page of a change: with its status, and with the problems of its form.
-_Page: TypeAlias = Callable[[int, Form | None], Response]
 
 
 def _previewed(
@@ -91,10 +91,6 @@ def _confirm(
     except ValidationFailed as problem:
         return page(422, refilled(problem, _asking))
     return redirect_with_flash(path, notice.format(revision=made.effective.revision))
-
-
-routes = Pages()
-RULES = f"{DESTINATIONS}/rules"
 
 
 @routes.get(RULES, VIEWER)
@@ -139,9 +135,6 @@ def remove_rule_from_page(current_user: CurrentUser, rule_id: UUID) -> Response:
     return _confirm(current_user, proposal, page, path=RULES, notice="Rule removed.")
 
 
-INHERITANCE = f"{DESTINATIONS}/inheritance"
-
-
 @routes.get(INHERITANCE, VIEWER)
 def inheritance_page(
     current_user: CurrentUser, status: int = 200, form: Form | None = None
@@ -169,9 +162,6 @@ def switch_inheritance(current_user: CurrentUser) -> Response:
 
 def _switch(*, inherit: bool) -> _Proposal:
     return _Proposal(SetInheritance(inherit), f"inherit {inherit}")
-
-
-HISTORY = f"{DESTINATIONS}/history"
 
 
 @routes.get(HISTORY, VIEWER, query=HistoryQuery)

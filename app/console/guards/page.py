@@ -44,6 +44,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 _COUNTRIES = "countries"
 _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
 _PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
+routes = Pages()
+GUARDS = "/console/guards"
+_SAVE = "save"
+ALERTS = "/console/alerts"
+_MOST_ALERTS = 40
+_STATES = {"open": "Open", "cleared": "Cleared"}
 
 
 def fields_of(*, is_use_case: bool) -> Mapping[str, tuple[str, ...]]:
@@ -119,11 +125,6 @@ def _countries(text: str) -> dict[str, dict[str, object]]:
             values = (_value(GuardName.COUNTRY, one) for one in (hour, day))
             found[code.upper()] = dict(zip(("hour", "day"), values, strict=True))
     return found
-
-
-routes = Pages()
-GUARDS = "/console/guards"
-_SAVE = "save"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +225,6 @@ def _page(current_user: CurrentUser, shown: _Shown, status: int = 200) -> Respon
         fields=fields,
         modes=MODES if use_case_id is None else {"": "Same as workspace", **MODES},
     )
-
-
-ALERTS = "/console/alerts"
-_MOST_ALERTS = 40
-_STATES = {"open": "Open", "cleared": "Cleared"}
 
 
 class AlertSearch(ListSearch):

@@ -60,6 +60,35 @@ _OF_SCOPE: dict[str, str] = {
     Scope.USE_CASE: "The use case does not allow this country: {place}.",
 }
 _NOT_NAMED = "{place} is not an allowed destination of this workspace."
+# How long an open page updates itself.
+_WATCHED = timedelta(minutes=20)
+_SUBMISSIONS = {
+    Submission.ACCEPTED: "Accepted by Twilio.",
+    Submission.OPEN: "Not confirmed: the gateway stopped before Twilio answered. Twilio may "
+    "have the message. The worker asks Twilio and updates the status.",
+    Submission.UNCONFIRMED: "Not confirmed: Twilio did not confirm the message, and may have it. "
+    "The worker asks Twilio after one minute. If Twilio has no record of it, the message fails "
+    "after 15 minutes, or is resent before then if its use case allows that. If you send it again "
+    "yourself, it may arrive twice.",
+    Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no record of it for 15 minutes. It was "
+    "most likely not sent.",
+}
+_REASONS = {
+    Reason.DUPLICATE: "Duplicate, no status change.",
+    Reason.REGRESSION: "Late, no status change.",
+    Reason.CONFLICT: "Contradicts the first final status, which is kept.",
+    Reason.NOT_CONFIRMED: "Twilio had no record of the message for 15 minutes.",
+    Reason.UNCLEAR: "Twilio has a message that may be this one, but it cannot be identified. "
+    "The status stays pending and is checked again.",
+}
+_NO_STEP = "No status change."
+SHOWN = 25
+_SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
+routes = Pages()
+MESSAGES = "/console/messages"
+# New messages have no more events; messages of old versions may have thousands.
+EVENTS_SHOWN = 100
+REFUSALS = "/console/refusals"
 
 
 def country_label(code: str | None) -> str:
@@ -97,31 +126,6 @@ def invalid_label(details: dict[str, Any]) -> str:
     return words if kind is None else f"{words[:-1]}: {str(kind).replace('_', ' ')}."
 
 
-# How long an open page updates itself.
-_WATCHED = timedelta(minutes=20)
-
-_SUBMISSIONS = {
-    Submission.ACCEPTED: "Accepted by Twilio.",
-    Submission.OPEN: "Not confirmed: the gateway stopped before Twilio answered. Twilio may "
-    "have the message. The worker asks Twilio and updates the status.",
-    Submission.UNCONFIRMED: "Not confirmed: Twilio did not confirm the message, and may have it. "
-    "The worker asks Twilio after one minute. If Twilio has no record of it, the message fails "
-    "after 15 minutes, or is resent before then if its use case allows that. If you send it again "
-    "yourself, it may arrive twice.",
-    Submission.NOT_CONFIRMED: "Not confirmed: Twilio had no record of it for 15 minutes. It was "
-    "most likely not sent.",
-}
-_REASONS = {
-    Reason.DUPLICATE: "Duplicate, no status change.",
-    Reason.REGRESSION: "Late, no status change.",
-    Reason.CONFLICT: "Contradicts the first final status, which is kept.",
-    Reason.NOT_CONFIRMED: "Twilio had no record of the message for 15 minutes.",
-    Reason.UNCLEAR: "Twilio has a message that may be this one, but it cannot be identified. "
-    "The status stays pending and is checked again.",
-}
-_NO_STEP = "No status change."
-
-
 def submission_label(submission: Submission) -> str:
     return _SUBMISSIONS.get(submission, "")
 
@@ -147,10 +151,6 @@ def marker(found: MessageDetails, events: list[AnyRow]) -> str:
     updated = found.message.updated_at.isoformat()
     repeats = sum(event.repeats for event in events)
     return f"{found.message.status}-{found.submission}-{updated}-{last}-{repeats}"
-
-
-SHOWN = 25
-_SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
 
 
 class NumberSearch(StrictSchema):
@@ -195,15 +195,6 @@ class RefusalSearch(DaysSearch):
     country = Country()
     code = Text()
     use_case_id = Id()
-
-
-routes = Pages()
-MESSAGES = "/console/messages"
-# New messages have no more events; messages of old versions may have thousands.
-EVENTS_SHOWN = 100
-
-
-REFUSALS = "/console/refusals"
 
 
 def find_messages(

@@ -16,6 +16,7 @@ FALL_DAYS = 2
 BASELINE_DAYS = 28
 _FALL_ENDED = 20
 _FALL = 0.15
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class Period(StrEnum):
@@ -39,9 +40,6 @@ class Period(StrEnum):
         else:
             last, step, number = midnight(now.date()), _DAY, self.days
         return [last - step * back for back in reversed(range(number))]
-
-
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(slots=True)

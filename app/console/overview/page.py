@@ -47,6 +47,13 @@ _STATUSES = (
     ("failed", "Failed"),
     ("on_the_way", "In transit"),
 )
+routes = Pages()
+_LISTED = 10
+_MOST_ENDPOINTS = 50
+_MOST_GROUPS = 6
+_MOST_FALLS = 5
+# A worker has a heartbeat every ten seconds.
+_SILENT_FOR = timedelta(minutes=1)
 
 
 class Kind(StrEnum):
@@ -95,15 +102,6 @@ def refusals(figures: Figures) -> Chart:
 def spend_chart(figures: Figures, currency: str) -> Chart:
     rows = [(at, [round(sums.cost / MILLION, 4)]) for at, sums in figures.slots]
     return Chart("Spend (estimated)", currency, Kind.MONEY, [("spent", "Spent")], rows)
-
-
-routes = Pages()
-_LISTED = 10
-_MOST_ENDPOINTS = 50
-_MOST_GROUPS = 6
-_MOST_FALLS = 5
-# A worker has a heartbeat every ten seconds.
-_SILENT_FOR = timedelta(minutes=1)
 
 
 class By(StrEnum):

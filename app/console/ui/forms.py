@@ -29,6 +29,15 @@ from app.web.pages import page as keyset_page
 
 _MAX_REASON = 500
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")
+# Converts a JSON path and a problem to the path or field of the form, and the text there.
+Renaming: TypeAlias = Callable[[str, str], tuple[str, str]]
+# A shorter text has no country code.
+_FEWEST_DIGITS = 7
+_BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
+_UNKNOWN_ZONE = "Must be an IANA time zone, for example Europe/Berlin."
+Options = list[tuple[object, str]]
+_TOKEN = "page_token"  # noqa: S105 (a position in a list)
+_ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
 
 def read_form(schema: type[Schema], **more: object) -> Any:
@@ -70,10 +79,6 @@ def number_in(text: str) -> int | str:
     return text if number is None else number
 
 
-# Converts a JSON path and a problem to the path or field of the form, and the text there.
-Renaming: TypeAlias = Callable[[str, str], tuple[str, str]]
-
-
 def refilled(problem: ValidationFailed, renaming: Renaming = lambda *pair: pair) -> Form:
     errors: dict[str, list[str]] = {}
     for path, texts in (problem.details or {}).items():
@@ -102,11 +107,6 @@ def refilling(
     return decorate
 
 
-# A shorter text has no country code.
-_FEWEST_DIGITS = 7
-_BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
-
-
 def without_separators(text: str) -> str:
     """Remove separators; a leading ``00`` becomes ``+``."""
     tidied = _BETWEEN_DIGITS.sub("", text)
@@ -132,9 +132,6 @@ class E164Input(E164Text):
 
 def _parsed_number(value: Any) -> Any:
     return without_separators(value) if isinstance(value, str) else value
-
-
-_UNKNOWN_ZONE = "Must be an IANA time zone, for example Europe/Berlin."
 
 
 class TimeZone(fields.Field[ZoneInfo]):
@@ -184,9 +181,6 @@ def _in_utc(entered: datetime, zone: ZoneInfo | None) -> datetime:
     return shifted(entered.replace(tzinfo=UTC), -(offset or timedelta()))
 
 
-Options = list[tuple[object, str]]
-
-
 def options_of(first: str, values: Iterable[str]) -> Options:
     return [("", first), *((value, value) for value in map(str, values))]
 
@@ -198,10 +192,6 @@ def use_case_options(first: str, names: Mapping[UUID, str]) -> Options:
 def named_country_options(first: str) -> Options:
     named = [(code, country_name(code)) for code in COUNTRIES]
     return [("", first), *sorted(named, key=lambda pair: pair[1].casefold())]
-
-
-_TOKEN = "page_token"  # noqa: S105 (a position in a list)
-_ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
 
 class DayInput(fields.Date):

@@ -37,6 +37,11 @@ from app.web.routes import Guard, Routes, V
 SESSION = "borderpost_session"
 # The cookie of Flask's session: flash messages, and the secret of CSRF tokens.
 FORMS = "borderpost_form"
+_FIELD = "csrf_token"
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OUR_SITE = frozenset({"same-origin", "none"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+SIGN_IN = "/console/sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,6 @@ def keep(answer: Response, name: str, value: str, seconds: float) -> None:
         httponly=True,
         samesite="Lax",
     )
-
-
-_FIELD = "csrf_token"
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
-_OUR_SITE = frozenset({"same-origin", "none"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def form_token() -> str:
@@ -129,9 +128,6 @@ def _parts(url: str) -> tuple[str, str, int] | None:
     if not parts.hostname or port is None:
         return None
     return parts.scheme, parts.hostname, port
-
-
-SIGN_IN = "/console/sign-in"
 
 
 @dataclass(frozen=True, slots=True)

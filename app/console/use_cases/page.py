@@ -35,6 +35,18 @@ from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.registry import get_service, reading, writing
 
+ON = "on"
+EVERYWHERE, SOME = "everywhere", "some"
+_DESTINATIONS = "allowed_destinations"
+_BETWEEN_CODES = re.compile(r"[\s,;]+")
+_PLACE = re.compile(rf"\$\.{_DESTINATIONS}\[(\d+)\]")
+routes = Pages()
+USE_CASES = "/console/use-cases"
+_SHOWN = 50
+_NEW = Form({"active": ON, "reach": EVERYWHERE})
+USE_CASE = USE_CASES + "/{use_case_id}"
+_NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
+
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -67,13 +79,6 @@ SENDER_TYPES = {
 
 def obstacles_of(record: StoredUseCase) -> list[Obstacle]:
     return [OBSTACLES[obstacle] for obstacle in obstacles(record.eligibility)]
-
-
-ON = "on"
-EVERYWHERE, SOME = "everywhere", "some"
-_DESTINATIONS = "allowed_destinations"
-_BETWEEN_CODES = re.compile(r"[\s,;]+")
-_PLACE = re.compile(rf"\$\.{_DESTINATIONS}\[(\d+)\]")
 
 
 def form_of(row: AnyRow) -> Form:
@@ -127,12 +132,6 @@ def _registration(given: Mapping[str, str], kind: str) -> dict[str, str] | None:
     return {"sid": sid} if sid else None
 
 
-routes = Pages()
-USE_CASES = "/console/use-cases"
-_SHOWN = 50
-_NEW = Form({"active": ON, "reach": EVERYWHERE})
-
-
 class UseCaseSearch(ListSearch):
     makes = partial(UseCaseFilter, limit=_SHOWN)
 
@@ -153,10 +152,6 @@ def make_use_case(current_user: CurrentUser) -> Response:
     with writing() as (connection, now):
         made = create_use_case(connection, current_user.principal, wanted, now=now)
     return redirect_with_flash(f"{USE_CASES}/{made.id}", "Use case created. Add a sender.")
-
-
-USE_CASE = USE_CASES + "/{use_case_id}"
-_NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
 
 
 @routes.get(USE_CASE, VIEWER)
