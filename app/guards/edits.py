@@ -38,9 +38,7 @@ def edit_guards(
     current: GuardConfiguration, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
     """Null removes a country's limits."""
-    kept, removed = _without_removed_countries(_with_null(given))
-    for country in removed:
-        current = remove_country(current, None, country)
+    current, kept = _remove_countries(current, None, _with_null(given))
     return replace(current, guards=parse_guards(kept, path, problems, current.guards))
 
 
@@ -48,9 +46,7 @@ def edit_use_case_guards(
     current: GuardConfiguration, use_case_id: UUID, given: object, path: str, problems: Problems
 ) -> GuardConfiguration:
     """Null removes a guard."""
-    kept, removed = _without_removed_countries(_with_null(given))
-    for country in removed:
-        current = remove_country(current, use_case_id, country)
+    current, kept = _remove_countries(current, use_case_id, _with_null(given))
     if isinstance(kept, Mapping):
         for name in OF_USE_CASES:
             if name in kept and kept[name] is None:
@@ -97,17 +93,21 @@ def explain_for_text(problem: str) -> str:
     return problem.replace("null", f'"{NO_LIMIT}"').replace("JSON object", "table")
 
 
-def _without_removed_countries(given: object) -> tuple[object, list[str]]:
+def _remove_countries(
+    current: GuardConfiguration, use_case_id: UUID | None, given: object
+) -> tuple[GuardConfiguration, object]:
     guard = given.get(GuardName.COUNTRY) if isinstance(given, Mapping) else None
     countries = guard.get("countries") if isinstance(guard, Mapping) else None
     if not isinstance(countries, Mapping):
-        return given, []
+        return current, given
     removed = [code for code, one in countries.items() if one is None and is_country(code)]
+    for country in removed:
+        current = remove_country(current, use_case_id, country)
     # A wrong code is reported, also if its limits are to be removed.
     kept = {
         code: {} if one is None else one for code, one in countries.items() if code not in removed
     }
-    return {**given, GuardName.COUNTRY: {**guard, "countries": kept}}, removed  # type: ignore[dict-item]
+    return current, {**given, GuardName.COUNTRY: {**guard, "countries": kept}}  # type: ignore[dict-item]
 
 
 def _with_null(given: object) -> object:

@@ -45,7 +45,7 @@ class _Tally:
         self.short[period] += amount
         self.long[period.date()] += amount
 
-    def into(self, found: _Histogram, guard: GuardName, value: str, tripped: Tripped) -> None:
+    def into(self, found: _Histogram, guard: GuardName, value: str, tripped: Tripped) -> _Histogram:
         """Leaves out the windows in which the guard tripped."""
         for hour, count in self.short.items():
             if not tripped.has(guard, value, hour):
@@ -53,6 +53,7 @@ class _Tally:
         for day, count in self.long.items():
             if not tripped.has(guard, value, day):
                 found.long[count] += 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +155,10 @@ class _Counting:
             self._ranges.pop(value).into(found, GuardName.PREFIX, value, self._tripped)
 
     def of_countries(self) -> dict[str, _Histogram]:
-        found = {}
-        for country, tally in self._countries.items():
-            found[country] = _Histogram()
-            tally.into(found[country], GuardName.COUNTRY, country, self._tripped)
-        return found
+        return {
+            country: tally.into(_Histogram(), GuardName.COUNTRY, country, self._tripped)
+            for country, tally in self._countries.items()
+        }
 
     def of_workspace(self) -> _Histogram:
-        found = _Histogram()
-        self._workspace.into(found, GuardName.WORKSPACE, "", self._tripped)
-        return found
+        return self._workspace.into(_Histogram(), GuardName.WORKSPACE, "", self._tripped)

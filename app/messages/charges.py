@@ -97,14 +97,18 @@ class CollectCharges:
         return [ProviderAccount(row.sid, row.auth_token) for row in rows if row.sid not in waits]
 
     def _follow(self, account: ProviderAccount, look: ChargeReading, now: datetime) -> None:
-        until = now - look.waits
+        until, columns = now - look.waits, charge_checks.c
+        query = select(columns.checked_until).where(
+            columns.account_sid == account.sid, columns.look == look.name
+        )
         with self.database.reading() as connection:
-            begin = _load_checked(connection, account.sid, look) or until - _FIRST
+            begin = connection.execute(query).scalar_one_or_none() or until - _FIRST
+        key = {"account_sid": account.sid, "look": look.name}
         while begin < until:
             end = min(begin + _AT_ONCE, until)
             self._read(account, begin, end, end + look.sent_later)
             with self.database.writing() as connection:
-                _store_checked(connection, account.sid, look, end)
+                upsert(connection, charge_checks, key, checked_until=end)
             begin = end
 
     def _read(
@@ -162,19 +166,3 @@ def _lacks_price(
         .limit(1)
     )
     return connection.execute(query).one_or_none() is not None
-
-
-def _load_checked(connection: Connection, account_sid: str, look: ChargeReading) -> datetime | None:
-    columns = charge_checks.c
-    query = select(columns.checked_until).where(
-        columns.account_sid == account_sid, columns.look == look.name
-    )
-    found: datetime | None = connection.execute(query).scalar_one_or_none()
-    return found
-
-
-def _store_checked(
-    connection: Connection, account_sid: str, look: ChargeReading, until: datetime
-) -> None:
-    key = {"account_sid": account_sid, "look": look.name}
-    upsert(connection, charge_checks, key, checked_until=until)

@@ -1,9 +1,8 @@
 """One attempt: an event is posted over HTTP, without redirects or proxies, with one deadline."""
 
-import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,6 +78,17 @@ class Attempt:
         return self.failure is Failure.INTERNAL
 
 
+@contextmanager
+def _failing_as(failure: Failure, *kinds: type[Exception]) -> Iterator[None]:
+    """Name the failure of a stage; a timeout is one in each."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except kinds as problem:
+        raise NotDelivered(failure) from problem
+
+
 def permitted_addresses(
     target: Target, resolve: Resolve, deadline: Deadline, *, allow_loopback: bool
 ) -> list[str]:
@@ -86,12 +96,8 @@ def permitted_addresses(
 
     Raises `NotDelivered` or `TimeoutError`.
     """
-    try:
+    with _failing_as(Failure.NAME_NOT_FOUND, OSError, UnicodeError):
         found = look_up_in_time(resolve, target.host, target.port, deadline)
-    except (OSError, UnicodeError) as problem:
-        if isinstance(problem, TimeoutError):
-            raise
-        raise NotDelivered(Failure.NAME_NOT_FOUND) from problem
     if not found:
         raise NotDelivered(Failure.NAME_NOT_FOUND)
     if not all(may_reach(one, target, allow_loopback=allow_loopback) for one in found):
@@ -106,26 +112,17 @@ def connect(
 
     Raises `NotDelivered` or `TimeoutError`.
     """
-    raw = _open(addresses, target.port, deadline)
+    with _failing_as(Failure.NOT_CONNECTED, OSError):
+        raw = open_first(addresses, target.port, deadline)
+    if not target.is_tls:
+        return TimedSocket(raw, deadline)
     try:
-        if not target.is_tls:
-            return TimedSocket(raw, deadline)
-        raw.settimeout(deadline.remaining())
-        return TimedSocket(tls.wrap_socket(raw, server_hostname=target.host), deadline)
-    except BaseException as problem:
+        with _failing_as(Failure.TLS, OSError):
+            raw.settimeout(deadline.remaining())
+            return TimedSocket(tls.wrap_socket(raw, server_hostname=target.host), deadline)
+    except BaseException:
         raw.close()
-        if isinstance(problem, OSError) and not isinstance(problem, TimeoutError):
-            raise NotDelivered(Failure.TLS) from problem
         raise
-
-
-def _open(addresses: list[str], port: int, deadline: Deadline) -> socket.socket:
-    try:
-        return open_first(addresses, port, deadline)
-    except TimeoutError:
-        raise
-    except OSError as problem:
-        raise NotDelivered(Failure.NOT_CONNECTED) from problem
 
 
 SECONDS = 10.0
