@@ -185,11 +185,7 @@ def _cost_of_message(table: PriceTable) -> Callable[[PastMessage], int | None]:
 
 
 def clear_lifted(
-    connection: Connection,
-    before: StoredGuards,
-    stored: StoredGuards,
-    autos: Autos,
-    now: datetime,
+    connection: Connection, before: StoredGuards, stored: StoredGuards, autos: Autos, now: datetime
 ) -> None:
     """Clear the alerts of guards that are off, or whose limit is no longer met."""
     for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):

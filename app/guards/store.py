@@ -11,12 +11,7 @@ from app.access.store import required
 from app.access.tables import workspaces
 from app.db.rows import upsert
 from app.destinations.manage import ChangeRequest
-from app.guards.configuration import (
-    configuration_json,
-    read_guards,
-    read_own,
-    use_case_json,
-)
+from app.guards.configuration import configuration_json, read_guards, read_own, use_case_json
 from app.guards.limits import GuardConfiguration
 from app.guards.tables import guard_revisions, guard_settings
 from app.kernel.ids import new_id

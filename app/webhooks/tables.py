@@ -4,18 +4,7 @@
 app.webhooks.outbox).
 """
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Text,
-    Uuid,
-    text,
-)
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Text, Uuid, text
 
 from app.db.types import UtcDateTime, add_table, partial_index
 

@@ -144,11 +144,7 @@ def actual_price(provider_price: str | None) -> int | None:
 
 
 def store_feedback(
-    connection: Connection,
-    principal: Principal,
-    message_id: UUID,
-    converted: bool,
-    now: datetime,
+    connection: Connection, principal: Principal, message_id: UUID, converted: bool, now: datetime
 ) -> AnyRow:
     """Store whether the recipient did what the message was for; a repeat changes nothing.
 
