@@ -62,29 +62,18 @@ class WorkspaceView(View):
     updated_at = Time()
 
 
-@routes.add(
-    "POST",
-    ONE + "/suspend",
-    ADMIN,
-    {200: WorkspaceView},
-    aliases=(ONE + "/freeze",),
-    body=ReasonBody,
-    errors=_ABSENT,
+_switch = partial(
+    routes.add, "POST", guard=ADMIN, answers={200: WorkspaceView}, body=ReasonBody, errors=_ABSENT
 )
+
+
+@_switch(ONE + "/suspend", aliases=(ONE + "/freeze",))
 def suspend_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Stop all sends of a workspace from the next request on."""
     return _set(principal, workspace_id, body, suspended=True)
 
 
-@routes.add(
-    "POST",
-    ONE + "/resume",
-    ADMIN,
-    {200: WorkspaceView},
-    aliases=(ONE + "/thaw",),
-    body=ReasonBody,
-    errors=_ABSENT,
-)
+@_switch(ONE + "/resume", aliases=(ONE + "/thaw",))
 def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Json:
     """Let a suspended workspace send again."""
     return _set(principal, workspace_id, body, suspended=False)
@@ -94,12 +83,7 @@ def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bo
     with writing() as (connection, now):
         require_workspace(connection, principal, workspace_id)
         row = set_suspended(
-            connection,
-            workspace_id,
-            suspended=suspended,
-            reason=reason,
-            actor=actor_of(principal),
-            now=now,
+            connection, workspace_id, actor_of(principal), now, reason=reason, suspended=suspended
         )
     return render_workspace(row, principal.role)
 

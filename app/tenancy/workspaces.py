@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -172,12 +173,10 @@ def check_new_workspace(
         problems.add("$.name", WORKSPACE_NAME_TAKEN)
     if wanted.parent_id is not None:
         parents = load_parents(connection, organization_id)
-        wrong = mistake_in_chain(
-            wanted.workspace_id, parents | {wanted.workspace_id: wanted.parent_id}
-        )
-        if wanted.parent_id not in parents:
-            wrong = "There is no such workspace."
-        problems.add("$.parent_id", wrong)
+        after = parents | {wanted.workspace_id: wanted.parent_id}
+        wrong = mistake_in_chain(wanted.workspace_id, after)
+        is_absent = wanted.parent_id not in parents
+        problems.add("$.parent_id", "There is no such workspace." if is_absent else wrong)
     elif wanted.inherits:
         problems.add("$.inherits", "This workspace has no parent to inherit from.")
     is_home_alone = not wanted.is_to_inherit and wanted.destinations is None
@@ -187,9 +186,8 @@ def check_new_workspace(
         problems.add("$.home_country", DENIED)
     account = None
     if wanted.twilio is not None:
-        twilio = wanted.twilio
-        of_it = connection, cipher, principal, twilio
-        account = problems.catch(lambda: plan_account(*of_it, lock=lock))
+        plan = partial(plan_account, connection, cipher, principal, wanted.twilio, lock=lock)
+        account = problems.catch(plan)
     problems.refuse()
     return account
 
@@ -248,8 +246,8 @@ def check_change(
     if twilio is not None:
         given = replace(twilio, account_sid=twilio.account_sid or row.account_sid or "")
         if given.account_sid:
-            of_it = connection, cipher, principal, given
-            account = problems.catch(lambda: plan_account(*of_it, lock=lock))
+            plan = partial(plan_account, connection, cipher, principal, given, lock=lock)
+            account = problems.catch(plan)
         else:
             problems.add(f"{PATH}.account_sid", "Is needed: the workspace has no account.")
     problems.refuse()
@@ -259,11 +257,11 @@ def check_change(
 def set_suspended(
     connection: Connection,
     workspace_id: UUID,
-    *,
-    suspended: bool,
-    reason: str,
     actor: Actor,
     now: datetime,
+    *,
+    reason: str,
+    suspended: bool,
 ) -> AnyRow:
     """Suspend or resume a workspace; repeating it changes nothing. Raises `NotFound`."""
     other_state = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import pyotp
 from sqlalchemy import Connection
 
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
@@ -26,7 +27,6 @@ from app.users.passwords import hash_password, hash_slot, is_password
 from app.users.second_factor import (
     drop_recovery_codes,
     load_pending_secret,
-    mint_totp_secret,
     put_pending_secret,
     replace_recovery_codes,
     step_of_code,
@@ -76,7 +76,7 @@ class OwnAccount:
 
     def start_second_factor(self, me: Reauthentication) -> str:
         """Store a new secret for this session; `set_second_factor` makes it effective."""
-        secret = mint_totp_secret()
+        secret = pyotp.random_base32()
         with self._changing(me) as (connection, _, now):
             put_pending_secret(connection, self.cipher, me.session_id, secret, now)
         return secret

@@ -30,10 +30,6 @@ _RECOVERY_BYTES = 10
 _GROUP = 4
 
 
-def mint_totp_secret() -> str:
-    return pyotp.random_base32()
-
-
 def totp_owner(user_id: UUID) -> str:
     return f"totp:{user_id}"
 

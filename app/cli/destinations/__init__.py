@@ -79,14 +79,8 @@ def resume_command(*, reason: str, workspace: str | None) -> None:
 
 def _set(workspace: str | None, *, suspended: bool, reason: str) -> None:
     with opened_workspace(workspace) as opened, opened.services.database.writing() as connection:
-        row = set_suspended(
-            connection,
-            opened.workspace_id,
-            suspended=suspended,
-            reason=reason,
-            actor=command_line_actor(),
-            now=opened.now,
-        )
+        of_it = opened.workspace_id, command_line_actor(), opened.now
+        row = set_suspended(connection, *of_it, reason=reason, suspended=suspended)
     already = " already" if (opened.row.suspended_at is not None) == suspended else ""
     line = f"{opened.name} is not suspended{already and ', nothing to resume'}"
     if suspended:

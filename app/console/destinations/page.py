@@ -246,14 +246,9 @@ def resume(current_user: CurrentUser) -> Response:
 
 
 def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Response:
-    workspace_id, reason = shown_workspace(current_user), read_form(ReasonBody)
+    workspace_id, reason = shown_workspace(current_user), read_form(ReasonBody).strip()
     with writing() as (connection, now):
         set_suspended(
-            connection,
-            workspace_id,
-            suspended=suspended,
-            reason=reason.strip(),
-            actor=current_user.actor,
-            now=now,
+            connection, workspace_id, current_user.actor, now, reason=reason, suspended=suspended
         )
     return redirect_with_flash(wanted_page(DESTINATIONS), notice)

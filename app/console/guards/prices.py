@@ -72,10 +72,36 @@ class PriceSearch(StrictSchema):
 
 
 @routes.get(PRICES, VIEWER)
-def prices_page(current_user: CurrentUser) -> Response:
+def prices_page(
+    current_user: CurrentUser,
+    status: int = 200,
+    *,
+    typed: Form | None = None,
+    preview: _Preview | None = None,
+) -> Response:
     form, wanted = searched(PriceSearch)
     country = wanted["country"] if wanted else None
-    return _page(current_user, 200 if wanted else 422, form, country)
+    role = current_user.organization_role
+    is_owner = role is not None and role.permits(Role.OWNER)
+    with reading() as connection:
+        stored = load_prices(connection)
+        may_change = is_owner and is_only_organization(connection, current_user.organization_id)
+    rows = [row for row in stored.rows if country in {None, row.country}]
+    today = day_of(current_time())
+    values: dict[str, Any] = {"currency": stored.currency or "USD", "valid_from": today}
+    return page_answer(
+        "guards/prices.html",
+        status if wanted else 422,
+        form=form,
+        rows=rows[:_MOST],
+        has_more=len(rows) > _MOST,
+        has_prices=bool(stored.rows),
+        countries=named_country_options("Any country"),
+        typed=typed or Form(values),
+        preview=preview,
+        may_change=may_change,
+        shared=_SHARED if is_owner and not may_change else "",
+    )
 
 
 @routes.post(PRICES, OWNER)
@@ -85,7 +111,7 @@ def change_price(current_user: CurrentUser) -> Response:
     given["currency"] = given["currency"].upper()
     row = read_row(1, [given[name] for name in HEADER])
     if not isinstance(row, PriceRow):
-        return _page(current_user, 422, typed=_refilled(given, row))
+        return prices_page(current_user, 422, typed=_refilled(given, row))
     database, is_save = get_service(Database), request.form.get("step") == _SAVE
     try:
         with database.writing() if is_save else database.reading() as connection:
@@ -99,11 +125,11 @@ def change_price(current_user: CurrentUser) -> Response:
             if is_shown:
                 _save(connection, current_user, row, now, is_removal=is_removal)
     except WrongPrices as wrong:
-        return _page(current_user, 422, typed=_refilled(given, wrong.problems))
+        return prices_page(current_user, 422, typed=_refilled(given, wrong.problems))
     if is_shown:
         return redirect_with_flash(PRICES, "Saved. In effect for the next send.")
     preview = _Preview(row, is_removal, text, costs, after.currency or "")
-    return _page(current_user, typed=Form(given), preview=preview)
+    return prices_page(current_user, typed=Form(given), preview=preview)
 
 
 def _save(
@@ -168,35 +194,3 @@ def _refilled(given: dict[str, str], problems: list[Problem]) -> Form:
     for one in problems:
         errors.setdefault(one.column, []).append(f"{one.text[0].upper()}{one.text[1:]}.")
     return Form(given, errors)
-
-
-def _page(
-    current_user: CurrentUser,
-    status: int = 200,
-    search: Form | None = None,
-    country: str | None = None,
-    *,
-    typed: Form | None = None,
-    preview: _Preview | None = None,
-) -> Response:
-    role = current_user.organization_role
-    is_owner = role is not None and role.permits(Role.OWNER)
-    with reading() as connection:
-        stored = load_prices(connection)
-        may_change = is_owner and is_only_organization(connection, current_user.organization_id)
-    rows = [row for row in stored.rows if country in {None, row.country}]
-    today = day_of(current_time())
-    values: dict[str, Any] = {"currency": stored.currency or "USD", "valid_from": today}
-    return page_answer(
-        "guards/prices.html",
-        status,
-        form=search or Form(),
-        rows=rows[:_MOST],
-        has_more=len(rows) > _MOST,
-        has_prices=bool(stored.rows),
-        countries=named_country_options("Any country"),
-        typed=typed or Form(values),
-        preview=preview,
-        may_change=may_change,
-        shared=_SHARED if is_owner and not may_change else "",
-    )
