@@ -2,11 +2,9 @@
 
 from typing import Any, assert_never
 
-from app.guards.limits import DeliverySign, GuardName, Window, money_text
+from app.guards.limits import DeliverySign, GuardName, money_text
 from app.guards.watches import Trip
 from app.kernel.clock import rfc3339
-
-_PER = {Window.MINUTE: "minute", Window.HOUR: "hour", Window.DAY: "day", Window.MONTH: "month"}
 
 
 def refusal_message(
@@ -17,7 +15,7 @@ def refusal_message(
 
 
 def _limit_text(trip: Trip, currency: str | None, counts: DeliverySign) -> str:
-    per = f"{trip.limit} per {_PER[trip.window]}"
+    per = f"{trip.limit} per {trip.window}"
     match trip.watch.guard:
         case GuardName.NUMBER:
             return f"{per} to one number"
@@ -26,12 +24,10 @@ def _limit_text(trip: Trip, currency: str | None, counts: DeliverySign) -> str:
         case GuardName.COUNTRY:
             return f"{per} to one country"
         case GuardName.WORKSPACE:
-            return f"{trip.limit} segments per {_PER[trip.window]}"
+            return f"{trip.limit} segments per {trip.window}"
         case GuardName.SPEND:
-            amount = (
-                f"{money_text(trip.limit)} {currency}" if currency else f"{money_text(trip.limit)}"
-            )
-            return f"{amount} per {_PER[trip.window]}"
+            unit = f" {currency}" if currency else ""
+            return f"{money_text(trip.limit)}{unit} per {trip.window}"
         case GuardName.DELIVERY:
             place = "country" if trip.watch.value.isalpha() else "number range"
             return f"less than {trip.limit} % {counts} to one {place}"

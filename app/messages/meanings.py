@@ -1,10 +1,8 @@
 """Explanations of error codes and refusals, with remedies."""
 
-_REFUSALS: dict[str, str] = {
-    "Forbidden": "The role does not permit this, or the access key is limited to some use cases, "
-    "countries or networks.",
+# Codes that are listed as refusals; other errors are only returned to the sender.
+_LISTED = {
     "WorkspaceSuspended": "The workspace is suspended: nothing is sent until it is resumed.",
-    "UseCaseNotFound": "There is no such use case in this workspace.",
     "UseCaseInactive": "The use case is turned off. Turn it on, or use another.",
     "BrandSuspended": "The brand registration behind the use case is suspended at Twilio.",
     "NoSenderNumber": "No sender of the use case can send this message. Assign one that can.",
@@ -16,6 +14,11 @@ _REFUSALS: dict[str, str] = {
     "MessageRejected": "Twilio rejected the message; its code says why.",
     "ProviderMisconfigured": "Twilio refused our settings: check the account's credentials and the "
     "Messaging Service.",
+}
+_NOT_LISTED = {
+    "Forbidden": "The role does not permit this, or the access key is limited to some use cases, "
+    "countries or networks.",
+    "UseCaseNotFound": "There is no such use case in this workspace.",
     "ProviderUnavailable": "Twilio could not be reached. Nothing was sent; try again.",
     "RateLimited": "Too many messages were being sent at once. Nothing was sent; try again.",
     "ServiceUnavailable": "Our database could not be reached. Nothing was sent; try again.",
@@ -23,22 +26,9 @@ _REFUSALS: dict[str, str] = {
     "IdempotencyConflict": "The same send is still running.",
     "IdempotencyKeyReused": "This form was sent before with other values.",
 }
-# Codes that are listed as refusals; other errors are only returned to the sender.
-LISTED_CODES = (
-    "BrandSuspended",
-    "CampaignNotVerified",
-    "DestinationBlocked",
-    "GuardTripped",
-    "InvalidDestination",
-    "MessageRejected",
-    "NoSenderNumber",
-    "ProviderMisconfigured",
-    "RecipientOptedOut",
-    "UseCaseInactive",
-    "WorkspaceSuspended",
-)
+LISTED_CODES = tuple(sorted(_LISTED))
 
 
 def refusal_meaning(code: str) -> str | None:
     """Return None if the code is not a refusal of a send."""
-    return _REFUSALS.get(code)
+    return (_LISTED | _NOT_LISTED).get(code)

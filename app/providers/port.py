@@ -22,7 +22,7 @@ class Status(StrEnum):
 
     @property
     def rank(self) -> int:
-        return _RANKS[self]
+        return _RANKS.get(self, _TERMINAL)
 
     @property
     def is_terminal(self) -> bool:
@@ -30,13 +30,7 @@ class Status(StrEnum):
 
 
 _TERMINAL = 2
-_RANKS = {
-    Status.PENDING: 0,
-    Status.SENT: 1,
-    Status.DELIVERED: _TERMINAL,
-    Status.UNDELIVERED: _TERMINAL,
-    Status.FAILED: _TERMINAL,
-}
+_RANKS = {Status.PENDING: 0, Status.SENT: 1}
 
 
 @dataclass(frozen=True, slots=True)
