@@ -32,13 +32,10 @@ from app.use_cases.api import opt_out_routes
 from app.use_cases.api import routes as use_case_routes
 from app.web.assets import VENDORED, install_assets
 from app.web.assets import routes as asset_routes
-from app.web.docs import STATIC as DOCS
-from app.web.docs import front
-from app.web.docs import routes as docs_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.metrics import DELIVERIES_DUE, GUARD_TRIPS, SENDS, UNCONFIRMED, StoredFigures
-from app.web.openapi import Description
+from app.web.openapi import DOCS, Description, docs_routes, front
 from app.web.openapi import routes as openapi_routes
 from app.web.prefix import PrefixMiddleware, PublicPrefix
 from app.web.registry import register_service

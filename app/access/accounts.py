@@ -167,7 +167,7 @@ def delete_account(connection: Connection, sid: str) -> None:
 
 
 def _uses(connection: Connection, principal: Principal, sid: str) -> Sequence[bool]:
-    """Whether workspaces of an account are visible to a principal, and whether others are not."""
+    """Whether a principal sees workspaces of an account, and whether others exist."""
     users = workspaces.c.account_sid == sid
     is_reached = visible_to(principal, workspaces.c.id)
     query = select(exists().where(users, is_reached), exists().where(users, ~is_reached))

@@ -134,7 +134,7 @@ class NewKey:
 def create_key(
     connection: Connection, organization_id: UUID, wanted: NewAccessKey, now: datetime
 ) -> NewKey:
-    """Create a key of a workspace, or of the organization, without an audit event."""
+    """Create a key without an audit event."""
     token = mint_token()
     values = insert(access_keys).values(
         id=new_id(),
@@ -156,7 +156,6 @@ def create_key(
 def issue_key(
     connection: Connection, organization_id: UUID, wanted: NewAccessKey, actor: Actor, now: datetime
 ) -> NewKey:
-    """Create a key and its audit event."""
     key = create_key(connection, organization_id, wanted, now)
     _note(connection, key.row, "created", actor, now)
     return key

@@ -62,7 +62,7 @@ class WorkspaceFilter(PageFilter):
 def load_workspaces(
     connection: Connection, principal: Principal, wanted: WorkspaceFilter
 ) -> list[AnyRow]:
-    """Load `limit` + 1 rows, oldest first."""
+    """Oldest first."""
     conditions = equal(wanted, workspaces, "parent_id")
     conditions += given((wanted.workspace_id, workspaces.c.id.__eq__))
     query = select(workspaces).where(visible_to(principal, workspaces.c.id), *conditions)

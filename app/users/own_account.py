@@ -86,7 +86,7 @@ class OwnAccount:
             return load_pending_secret(connection, self.cipher, session_id, self.clock.now())
 
     def set_second_factor(self, me: Reauthentication) -> list[str]:
-        """Confirm the new secret by a code; return the recovery codes."""
+        """Return the recovery codes."""
         now = self.clock.now()
         with self.database.writing() as connection:
             user = required(load_user(connection, me.user_id))
@@ -110,10 +110,7 @@ class OwnAccount:
             record_user_event(connection, me.actor, user, "second_factor_removed", now)
 
     def make_recovery_codes(self, me: Reauthentication) -> list[str]:
-        """Replace the recovery codes.
-
-        Also raises `ValidationFailed` without a second factor.
-        """
+        """Also raises `ValidationFailed` without a second factor."""
         with self._changing(me) as (connection, user, now):
             if user.totp_secret is None:
                 raise ValidationFailed({"$": ["Recovery codes belong to a second factor."]})

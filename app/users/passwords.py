@@ -83,13 +83,12 @@ def generate_password() -> str:
 
 
 def hash_password(password: str) -> str:
-    """Raises `RateLimited` while too many hashes are computed."""
     with _turn():
         return _hasher.hash(password)
 
 
 def is_password(stored: str | None, given: str) -> bool:
-    """Takes as long without a stored hash. Raises `RateLimited`."""
+    """Takes as long without a stored hash."""
     with _turn():
         try:
             _hasher.verify(stored or _nobodys(), given)

@@ -60,7 +60,7 @@ def mint_recovery_code() -> str:
 
 
 def hash_recovery_code(user_id: UUID, code: str) -> str:
-    """Codes are random, so SHA-256 is enough."""
+    """SHA-256 is enough for a random code."""
     plain = "".join(char for char in code.lower() if char.isalnum())
     return hashlib.sha256(f"{user_id}:{plain}".encode()).hexdigest()
 

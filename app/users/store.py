@@ -148,7 +148,7 @@ def load_users(connection: Connection, organization_id: UUID | None) -> list[Use
 def load_user_page(
     connection: Connection, organization_id: UUID, wanted: PageFilter
 ) -> list[UserDetails]:
-    """Load `limit` + 1 rows, oldest first."""
+    """Oldest first."""
     conditions = [users.c.organization_id == organization_id]
     if wanted.page_token is not None:
         conditions.append(users.c.id > wanted.page_token)

@@ -29,16 +29,15 @@ _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def read_body(schema: type[Schema]) -> Any:
-    """Load the JSON body of the current request.
+    """Raises `BadRequest` (not JSON in UTF-8, or a repeated key) or `ValidationFailed`.
 
-    Raises `UnsupportedMediaType`, `PayloadTooLarge` (64 KiB), `BadRequest` (not JSON in UTF-8,
-    or a repeated key) or `ValidationFailed`.
+    Also `UnsupportedMediaType` and `PayloadTooLarge` (64 KiB).
     """
     return load(_made(schema), read_json())
 
 
 def read_query(schema: type[Schema]) -> Any:
-    """Load the query of the current request; raises `ValidationFailed`."""
+    """Raises `ValidationFailed`."""
     given = request.args.to_dict(flat=False)
     problems = e.Problems()
     for name, values in given.items():
@@ -74,7 +73,7 @@ def _parse_json() -> Any:
 
 
 def media_type() -> str:
-    """Return the type of the body, without its parameters, which are not needed."""
+    """Without its parameters."""
     given: str = request.environ.get("CONTENT_TYPE", "")
     return given.partition(";")[0].strip().lower()
 

@@ -7,10 +7,7 @@ from functools import cache
 
 @cache
 def make_metrics_folder() -> str:
-    """Create the folder once in a process, and set prometheus_client's variable.
-
-    Call it before importing prometheus_client.
-    """
+    """Call it before importing prometheus_client, which reads the variable."""
     folder = tempfile.mkdtemp(prefix="borderpost-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     return folder

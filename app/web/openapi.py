@@ -1,15 +1,18 @@
-"""The OpenAPI description, generated from the declared routes."""
+"""The OpenAPI description of the declared routes, the reference at ``/docs``, and ``/``."""
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Response, render_template, request
 from marshmallow import Schema
 
 from app.kernel import errors as e
@@ -24,10 +27,22 @@ from app.web.openapi_examples import (
     parameter_example,
     success_headers,
 )
+from app.web.prefix import PublicPrefix
 from app.web.registry import get_service
-from app.web.routes import Answer, CachedResponse, Endpoint, Routes, Shape, cached_answer
+from app.web.routes import (
+    Answer,
+    CachedResponse,
+    Endpoint,
+    Routes,
+    Shape,
+    cached_answer,
+    html_answer,
+)
 
 routes = Routes("Operations")
+docs_routes = Routes("Operations")
+front = Routes("Front", described=False)
+DOCS = Path(__file__).parent / "static"
 _ID = re.compile(r"\{(\w+)\}")
 _KEYED = ("viewer", "sender", "admin", "owner")
 _OF_KEYS = (e.Unauthorized, e.Forbidden, e.RateLimited)
@@ -234,3 +249,32 @@ class Description:
 def openapi(_: None) -> Answer:
     """Show the OpenAPI description of this API."""
     return cached_answer(get_service(Description).packed, cache="no-store")
+
+
+@docs_routes.add("GET", "/docs", Anyone("the reference is no secret"), {200: "text/html"})
+def docs(_: None) -> Answer:
+    """Show the API reference."""
+    document = get_service(Description).document
+    sections: dict[str, list[tuple[str, str, Any]]] = defaultdict(list)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            sections[operation["tags"][0]].append((path, method, operation))
+    prefix = get_service(PublicPrefix)
+    page = render_template(
+        "docs.html",
+        info=document["info"],
+        sections=sections,
+        description=prefix.path("/openapi.json"),
+        base=prefix.path("/"),
+    )
+    return html_answer(page)
+
+
+@front.add("GET", "/", Anyone("pages guard themselves"), {303: None}, errors=(e.NotFound,))
+def find_pages(_: None) -> Answer:
+    """Lead a browser to the console."""
+    prefix = get_service(PublicPrefix)
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        raise e.NotFound(f"There is no resource here. {prefix.path('/docs')} describes the API.")
+    location = prefix.path("/console")
+    return Response(status=303, headers={"Location": location, "Vary": "Accept"})

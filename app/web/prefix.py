@@ -24,7 +24,7 @@ class PrefixMiddleware:
 
 @dataclass(frozen=True, slots=True)
 class PublicPrefix:
-    """The path of the public URL, without a slash at its end."""
+    """Without a slash at its end."""
 
     text: str
 

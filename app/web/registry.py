@@ -34,6 +34,6 @@ def reading() -> AbstractContextManager[Connection]:
 
 @contextmanager
 def writing() -> Iterator[tuple[Connection, datetime]]:
-    """Yield a connection in a transaction, with the time of the change."""
+    """Yield a transaction and the time of the change."""
     with get_service(Database).writing() as connection:
         yield connection, current_time()

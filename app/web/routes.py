@@ -235,13 +235,13 @@ class CachedResponse:
 
     @cached_property
     def gzipped(self) -> bytes | None:
-        """The gzip form; None if it is not shorter."""
+        """None if it is not shorter."""
         made = gzip.compress(self.content, mtime=0)
         return made if len(made) < len(self.content) else None
 
     @cached_property
     def etag(self) -> str:
-        """The strong tag of the plain form, without quotes."""
+        """Of the plain form, without quotes."""
         return hashlib.sha256(self.content).hexdigest()[:32]
 
 

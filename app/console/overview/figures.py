@@ -1,7 +1,7 @@
 """Figures of the overview, summed from the statistics. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -79,11 +79,6 @@ class Figures:
     countries: Sequence[tuple[str, Sums]]
     other_countries: Sums | None
     total: Sums
-
-    def rows(
-        self, *columns: Callable[[Sums], float | None]
-    ) -> list[tuple[datetime, list[float | None]]]:
-        return [(at, [column(sums) for column in columns]) for at, sums in self.slots]
 
     @property
     def is_empty(self) -> bool:

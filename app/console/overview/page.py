@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -75,7 +74,7 @@ class Chart:
 
 
 def by_status(figures: Figures) -> Chart:
-    rows = figures.rows(*(attrgetter(name) for name, _ in _STATUSES))
+    rows = [(at, [getattr(sums, name) for name, _ in _STATUSES]) for at, sums in figures.slots]
     return Chart("Messages by status", "Messages", Kind.BARS, _STATUSES, rows)
 
 
@@ -88,17 +87,20 @@ def by_group(title: str, figures: Figures, series: Sequence[tuple[str, Sequence[
 
 
 def delivery_rate(figures: Figures) -> Chart:
-    rows = figures.rows(lambda sums: None if sums.rate is None else round(100 * sums.rate, 1))
+    rows = [
+        (at, [None if sums.rate is None else round(100 * sums.rate, 1)])
+        for at, sums in figures.slots
+    ]
     return Chart("Delivery rate", "Percent", Kind.RATE, [("delivered", "Delivered")], rows)
 
 
 def refusals(figures: Figures) -> Chart:
-    rows = figures.rows(attrgetter("refusals"))
+    rows = [(at, [sums.refusals]) for at, sums in figures.slots]
     return Chart("Refused sends", "Sends", Kind.BARS, [("refused", "Refused")], rows)
 
 
 def spend_chart(figures: Figures, currency: str) -> Chart:
-    rows = figures.rows(lambda sums: round(sums.cost / MILLION, 4))
+    rows = [(at, [round(sums.cost / MILLION, 4)]) for at, sums in figures.slots]
     return Chart("Spend (estimated)", currency, Kind.MONEY, [("spent", "Spent")], rows)
 
 
