@@ -12,11 +12,10 @@ from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
 from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType, mistake_in_number
-from app.web.fields import Id, Name, TrueOrFalse, days, sid, status
+from app.web.fields import FlatMap, Id, Name, TrueOrFalse, days, sid, status
 
 ANY_DESTINATION = "any"
 _TABLE = "Must be a table of fields."
-_ACCESS = f"Must be one of: {', '.join(Access)}."
 
 
 class Table(Schema):
@@ -60,8 +59,11 @@ class FileTime(fields.Field[datetime]):
 class FileCountry(fields.String):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         code = super()._deserialize(value, *args, **kwargs)
-        _check_country(code)
-        return code
+        if is_country(code):
+            return code
+        if is_country(code.upper()):
+            raise ValidationError(f"Country codes are in capitals: {code.upper()}.")
+        raise ValidationError("Is not a country code: two capitals as in ISO 3166-1.")
 
 
 class Restriction(Items):
@@ -73,32 +75,6 @@ class Restriction(Items):
         if isinstance(value, str):
             raise ValidationError(f'Must be a list of country codes, or "{ANY_DESTINATION}".')
         return super()._deserialize(value, *args, **kwargs)
-
-
-class Destinations(fields.Field[dict[str, str]]):
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise ValidationError("Must be a table of country codes.")
-        wrong: dict[str, list[str]] = {}
-        for code, access in value.items():
-            try:
-                _check_country(code)
-            except ValidationError as problem:
-                wrong.setdefault(code, []).extend(map(str, problem.messages))
-            if access not in list(Access):
-                wrong.setdefault(code, []).append(_ACCESS)
-        right = {code: str(access) for code, access in value.items() if code not in wrong}
-        if wrong:
-            raise ValidationError(dict(wrong), valid_data=right)
-        return right
-
-
-def _check_country(code: str) -> None:
-    if is_country(code):
-        return
-    if is_country(code.upper()):
-        raise ValidationError(f"Country codes are in capitals: {code.upper()}.")
-    raise ValidationError("Is not a country code: two capitals as in ISO 3166-1.")
 
 
 class KeySchema(Table):
@@ -180,7 +156,11 @@ class WorkspaceSchema(Table):
     home_country = FileCountry()
     parent = fields.String()
     twilio = table(AccountSchema)
-    destinations = Destinations()
+    destinations = FlatMap(
+        keys=FileCountry(),
+        values=fields.Enum(Access, by_value=True),
+        error_messages={"invalid": "Must be a table of country codes."},
+    )
     acknowledge_high_risk = TrueOrFalse()
     body_retention_days = days()
     number_retention_days = days()

@@ -153,11 +153,8 @@ class TrueOrFalse(fields.Boolean):
         return value
 
 
-class TextMap(fields.Dict):
-    """A map of texts; problems are reported at the keys."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(keys=Text(), values=Text(), **kwargs)
+class FlatMap(fields.Dict):
+    """A map; problems are reported at the keys."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -169,7 +166,7 @@ class TextMap(fields.Dict):
                 key: [text for texts in of_entry.values() for text in texts]
                 for key, of_entry in problem.messages.items()
             }
-            raise SchemaError(messages) from problem
+            raise SchemaError(messages, valid_data=problem.valid_data) from problem
 
 
 class Timestamp(fields.AwareDateTime):

@@ -19,10 +19,10 @@ from app.kernel.ids import new_id
 from app.web.fields import (
     Choice,
     Country,
+    FlatMap,
     Id,
     StrictSchema,
     Text,
-    TextMap,
     Time,
     Timestamp,
     TrueOrFalse,
@@ -102,7 +102,7 @@ class MapBody(CountriesBody):
     """Body of ``PUT``: the whole country map; absent countries are blocked."""
 
     makes: ClassVar[Callable[..., Any]] = WantedMap
-    destinations = TextMap(required=True, metadata=_MAP)
+    destinations = FlatMap(keys=Text(), values=Text(), required=True, metadata=_MAP)
     acknowledge_high_risk = fields.List(Country(), load_default=list)
 
 
