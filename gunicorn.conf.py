@@ -12,11 +12,10 @@ _metrics = make_metrics_folder()
 from prometheus_client import multiprocess  # noqa: E402
 
 from app.bootstrap import open_settings  # noqa: E402
-from app.destinations.geo_permissions.start_check import check_in_background  # noqa: E402
 from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
 from app.tracing import TRACING, is_wanted  # noqa: E402
 from app.web.server.worker import BufferingWorker  # noqa: E402
-from app.worker.web_watch import watch_in_background  # noqa: E402
+from app.worker.web_watch import check_in_background, watch_in_background  # noqa: E402
 
 try:
     _settings = open_settings()

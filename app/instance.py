@@ -14,12 +14,16 @@ SECRETS_FILE = "secrets.env"
 
 def load_secrets(instance: Path) -> dict[str, str]:
     """Names are without the prefix ``BORDERPOST_``; {} before `init`."""
+    found = read_values(instance / SECRETS_FILE)
+    return {name.removeprefix("BORDERPOST_"): value for name, value in found.items()}
+
+
+def read_values(path: Path) -> dict[str, str]:
     try:
-        lines = (instance / SECRETS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.removeprefix("BORDERPOST_"): value for name, value in pairs}
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def add_encryption_key(instance: Path) -> bool:
@@ -35,7 +39,7 @@ def add_encryption_key(instance: Path) -> bool:
         for line in lines
     ]
     draft = instance / f".{SECRETS_FILE}.{secrets.token_hex(8)}"
-    _write_private(draft, "".join(f"{line}\n" for line in changed))
+    write_private(draft, "".join(f"{line}\n" for line in changed))
     draft.replace(path)
     return True
 
@@ -56,7 +60,7 @@ def create_instance(instance: Path) -> bool:
         f"BORDERPOST_SECRET_KEY={secrets.token_urlsafe(48)}\n"
         f"BORDERPOST_ENCRYPTION_KEYS={Fernet.generate_key().decode()}\n"
     )
-    _write_private(draft, text)
+    write_private(draft, text)
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -66,7 +70,7 @@ def create_instance(instance: Path) -> bool:
     return True
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
         file.flush()

@@ -1,6 +1,5 @@
 """The demo's tenant, with its secrets in the instance folder, and its deletion."""
 
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from app.access.tables import organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.types import metadata
+from app.instance import read_values, write_private
 from app.kernel.clock import utc_now
 from app.provisioning.apply import apply
 from app.users.manage import NewUser, create_user, reset_user
@@ -60,7 +60,8 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
         "ACCESS_KEY": workspace["access_keys"][0]["token"] or note["ACCESS_KEY"],
     }
     _make_user(database, UUID(note["ORGANIZATION_ID"]), note["PASSWORD"])
-    _write(instance / NOTE_FILE, note)
+    text = "".join(f"{name}={value}\n" for name, value in note.items())
+    write_private(instance / NOTE_FILE, text)
     ids = note["WORKSPACE_ID"], note["USE_CASE_ID"]
     return DemoTenant(note["ACCESS_KEY"], *ids, _EMAIL, note["PASSWORD"])
 
@@ -117,17 +118,7 @@ def _is_live(database: Database, access_key: str) -> bool:
 
 
 def read_note(instance: Path) -> dict[str, str]:
-    try:
-        lines = (instance / NOTE_FILE).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def _write(path: Path, values: dict[str, str]) -> None:
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+    return read_values(instance / NOTE_FILE)
 
 
 # Columns that refer to a row without a foreign key, by their names.

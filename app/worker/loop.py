@@ -71,16 +71,12 @@ def run_task(task: Task, stop: threading.Event, progress: Progress) -> None:
     failures = 0
     while not stop.is_set():
         progress.begin(task)
+        found, failures = 0, failures + 1
         try:
-            found = task.run_once()
-            failures = 0
+            found, failures = task.run_once(), 0
         except ServiceUnavailable:
-            failures += 1
-            found = 0
             _log.warning("task_without_database", task=task.name)
         except Exception:  # noqa: BLE001
-            failures += 1
-            found = 0
             _log.exception("task_failed", task=task.name)
         progress.end(task, failed=failures > 0)
         if not found:

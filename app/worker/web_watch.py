@@ -1,10 +1,11 @@
-"""What a web process watches: the workers, and the clock of its host.
+"""A web process watches the workers and its host's clock, and checks geo permissions at start.
 
 Without it nobody notices that the only worker is gone.
 """
 
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -12,10 +13,12 @@ from flask import Flask
 
 from app.db.engine import Database
 from app.db.heartbeats import has_web_clock, record_web_clock
+from app.destinations.geo_permissions.check import CheckProvider, log_checked
 from app.guards.autos import RefreshAutos
 from app.guards.mail import MailAlerts
 from app.guards.watchers import WatchInstallation
 from app.kernel.clock import Clock
+from app.kernel.errors import ServiceUnavailable
 from app.web.registry import get_service
 from app.worker.housekeeping import logged_skew
 from app.worker.loop import Progress, Task, pause_after, run_task
@@ -53,12 +56,16 @@ def watch_in_background(
     app: Flask, seconds: float = WATCH_SECONDS, stop: threading.Event | None = None
 ) -> threading.Thread:
     """Begin after a pause, so that a worker that starts at the same time is not missed."""
-    given = (app, seconds, stop or threading.Event())
-    thread = threading.Thread(target=_watch, args=given, name="watch", daemon=True)
+    end = stop or threading.Event()
+    return _in_background(lambda: _watch(app, seconds, end), "watch", "installation_not_watched")
+
+
+def _in_background(run: Callable[[], None], name: str, failure: str) -> threading.Thread:
+    thread = threading.Thread(target=run, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError:
-        _log.warning("installation_not_watched", why="no thread can be started")
+        _log.warning(failure, why="no thread can be started")
     return thread
 
 
@@ -70,3 +77,23 @@ def _watch(app: Flask, seconds: float, stop: threading.Event) -> None:
 
     if not stop.wait(pause_after(seconds, 0, random.random())):  # noqa: S311
         run_task(Task("watch", run_once, seconds), stop, Progress())
+
+
+_UNKNOWN = "geo_permissions_unknown"
+
+
+def check_in_background(app: Flask) -> threading.Thread:
+    """Only log the check of geo permissions, also its failures."""
+    return _in_background(lambda: _check(app), "start-check", _UNKNOWN)
+
+
+def _check(app: Flask) -> None:
+    try:
+        with app.app_context():
+            checked = get_service(CheckProvider)()
+        for one in checked:
+            log_checked(one)
+    except ServiceUnavailable:
+        _log.warning(_UNKNOWN, why="the database is not ready")
+    except Exception:  # noqa: BLE001
+        _log.exception(_UNKNOWN, why="a defect of ours")

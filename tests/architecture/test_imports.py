@@ -22,7 +22,6 @@ SPEAKS_HTTP = (
     "app.*.api.*",
     "app.access.guard",
     "app.console.*",
-    "app.destinations.geo_permissions.start_check",
     "app.providers.twilio.callbacks",
     "app.worker.web_watch",
 )

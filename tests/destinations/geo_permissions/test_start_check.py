@@ -1,6 +1,7 @@
 """The check at start: logged once, without delaying requests."""
 
 import importlib.util
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,12 +13,11 @@ from flask import Flask
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.destinations.geo_permissions import start_check
 from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.start_check import check_in_background
 from app.kernel.clock import Clock
 from app.providers.port import ProviderUnknown
 from app.web.registry import register_service
+from app.worker.web_watch import check_in_background
 from support.factories import ACCOUNT, OTHER_ACCOUNT, Factory
 from support.geo import FakeGeo, permits
 from support.polling import PATIENCE_SECONDS
@@ -94,7 +94,7 @@ def test_a_machine_without_threads_to_spare_is_a_line_in_the_log(
     def refuse(_thread: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(start_check.threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     with structlog.testing.capture_logs() as lines:
         check_in_background(Flask("test"))
 
