@@ -23,7 +23,7 @@ from app.db.rows import AnyRow
 from app.guards.alert_texts import alert_text
 from app.guards.alerts import OF_INSTALLATION, render_alert
 from app.guards.tables import alerts
-from app.kernel.clock import Clock, rfc3339
+from app.kernel.clock import Clock, pause_after, rfc3339
 from app.kernel.ids import first_id_at
 from app.kernel.mail import MailServer
 from app.smtp import connected, describe_failure, host_of, new_message
@@ -31,7 +31,7 @@ from app.smtp import connected, describe_failure, host_of, new_message
 # Later than so, a mail would be no news.
 _SENT_WITHIN = timedelta(hours=6)
 _LEASE = timedelta(minutes=2)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+_PAUSES = timedelta(seconds=30), timedelta(hours=1)
 _MOST_AT_ONCE = 20
 # All calls of one round together; shorter than the lease.
 _ROUND_SECONDS = 60.0
@@ -134,9 +134,9 @@ def _note(connection: Connection, claimed: list[AnyRow], sent: list[UUID], now: 
     connection.execute(update(alerts).where(columns.id.in_(sent)).values(mailed_at=now))
     for row in claimed:
         if row.id not in sent:
-            pause = min(_FIRST_PAUSE * 2 ** min(row.mail_attempts - 1, 10), _LONGEST_PAUSE)
+            due_at = now + pause_after(row.mail_attempts, *_PAUSES)
             connection.execute(
-                update(alerts).where(columns.id == row.id).values(mail_due_at=now + pause)
+                update(alerts).where(columns.id == row.id).values(mail_due_at=due_at)
             )
 
 

@@ -119,6 +119,11 @@ def shifted(at: datetime, by: timedelta) -> datetime:
 _MOST_DIGITS = 9
 
 
+def pause_after(failures: int, first: timedelta, longest: timedelta) -> timedelta:
+    """Each failure doubles the pause."""
+    return min(first * (1 << min(failures - 1, 10)), longest)
+
+
 def read_retry_after(header: str | None, now: datetime) -> int | None:
     """Read ``Retry-After`` (RFC 9110), seconds or a date, as seconds, at least 0."""
     given = (header or "").strip()

@@ -6,6 +6,8 @@ receipts they stay `sent`. Resends: after 2, 3 and 5 minutes.
 
 from datetime import datetime, timedelta
 
+from app.kernel.clock import pause_after
+
 UNSETTLED_CHECKS_BEGIN = timedelta(seconds=60)
 UNSETTLED_GIVEN_UP = timedelta(minutes=15)
 _OFTEN_UNTIL = timedelta(minutes=3)
@@ -29,12 +31,10 @@ RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(secon
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
 
 
-# An account that refuses our credentials is asked less and less often. A silent account, which may
-# answer again at any time, is asked sooner.
-_REFUSED_FIRST = timedelta(minutes=1)
-_REFUSED_LONGEST = timedelta(hours=6)
-_SILENT_FIRST = _OFTEN
-_SILENT_LONGEST = _TRY_AGAIN
+# The first and the longest pause. An account that refuses our credentials is asked less and less
+# often. A silent account, which may answer again at any time, is asked sooner.
+_REFUSED_PAUSES = timedelta(minutes=1), timedelta(hours=6)
+_SILENT_PAUSES = _OFTEN, _TRY_AGAIN
 
 
 def is_given_up(created_at: datetime, now: datetime) -> bool:
@@ -60,16 +60,8 @@ def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
     return max(next_unsettled_check(created_at, now), now + min(age / 120, _TRY_AGAIN))
 
 
-def ask_refusing_account(failures: int, now: datetime) -> datetime:
-    return now + min(_doubled(_REFUSED_FIRST, failures), _REFUSED_LONGEST)
-
-
-def ask_silent_account(failures: int, now: datetime) -> datetime:
-    return now + min(_doubled(_SILENT_FIRST, failures), _SILENT_LONGEST)
-
-
-def _doubled(pause: timedelta, failures: int) -> timedelta:
-    return pause * (1 << min(failures - 1, 10))
+def ask_account_again(failures: int, now: datetime, *, is_silent: bool) -> datetime:
+    return now + pause_after(failures, *(_SILENT_PAUSES if is_silent else _REFUSED_PAUSES))
 
 
 def may_resend(

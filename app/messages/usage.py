@@ -37,15 +37,8 @@ _COLUMNS = {
     Dimension.KEY: "access_key_id",
 }
 DEFAULT_DIMENSIONS = (Dimension.DAY, Dimension.COUNTRY, Dimension.USE_CASE, Dimension.KEY)
-_OF_MESSAGES = {
-    "messages": "sends",
-    "segments": "segments",
-    "delivered": "delivered",
-    "undelivered": "undelivered",
-    "failed": "failed",
-    "converted": "converted",
-    "cost": "cost",
-}
+_SAME = ("segments", "delivered", "undelivered", "failed", "converted", "cost")
+_OF_MESSAGES = {"messages": "sends"} | {name: name for name in _SAME}
 _OF_REFUSALS = {"refused": "refusals", "saved": "saved"}
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from app.access.tables import provider_accounts
 from app.db.rows import from_row, upsert
-from app.messages.check_times import ask_refusing_account, ask_silent_account
+from app.messages.check_times import ask_account_again
 from app.messages.tables import refusing_accounts
 from app.providers.port import ProviderAccount
 
@@ -59,7 +59,7 @@ def record_refusing(
         is_silent=is_silent,
         failures=failures,
         since=now if before is None else before.since,
-        ask_again_at=(ask_silent_account if is_silent else ask_refusing_account)(failures, now),
+        ask_again_at=ask_account_again(failures, now, is_silent=is_silent),
     )
     upsert(
         connection,
