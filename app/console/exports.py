@@ -3,16 +3,13 @@
 Rows are read and sent page by page, without memory or connection.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from flask import Response, stream_with_context
+from flask import Response
 from sqlalchemy import Connection
 
 from app.access.principal import shown_body, shown_number, shown_reason
@@ -33,10 +30,10 @@ from app.kernel.texts import without_formula
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.registry import reading
+from app.web.routes import csv_answer
 
 routes = Pages()
 _ROWS_AT_ONCE = 500
-_PIECE = 32 * 1024
 # The columns of a file, and how each is read from a row.
 _Cells: TypeAlias = Mapping[str, Callable[[Any], object]]
 
@@ -122,23 +119,6 @@ def _every(
         if len(found) <= _ROWS_AT_ONCE:
             return
         wanted = replace(wanted, page_token=found[_ROWS_AT_ONCE - 1].id)
-
-
-def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    def pieces() -> Iterator[str]:
-        buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        for row in chain([columns], rows):
-            writer.writerow(row)
-            if buffer.tell() > _PIECE:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    answer = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return answer
 
 
 def _use_case_names(current_user: CurrentUser) -> dict[UUID, str]:

@@ -2,13 +2,11 @@
 
 import base64
 import binascii
-import csv
-import io
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from flask import Response, request
+from flask import request
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.access.guard import VIEWER
@@ -19,7 +17,6 @@ from app.messages.usage import (
     DEFAULT_DIMENSIONS,
     Dimension,
     UsageFilter,
-    UsageReport,
     load_usage,
     load_worker_signs,
     position_of,
@@ -27,7 +24,7 @@ from app.messages.usage import (
 from app.web.fields import Id, StrictSchema, Text, View, WholeNumber, about, one_of
 from app.web.pages import MAX_LIMIT
 from app.web.registry import current_time, reading
-from app.web.routes import Answer, Routes, json_answer
+from app.web.routes import Answer, Routes, csv_answer, json_answer
 
 routes = Routes("Usage")
 _DAYS = 30
@@ -171,7 +168,7 @@ def get_usage(principal: Principal, query: UsageQuery) -> Answer:
     accepts = request.accept_mimetypes
     prefers_csv = accepts.best_match(["application/json", _CSV], "application/json") == _CSV
     if query.form == "csv" or (query.form is None and prefers_csv):
-        return _csv(report)
+        return csv_answer("usage", report.columns, (line.values() for line in report.lines()))
     if query.page_token is not None:
         report = report.after(query.page_token)
     has_more = len(report.rows) > query.limit
@@ -183,13 +180,3 @@ def get_usage(principal: Principal, query: UsageQuery) -> Answer:
             "counted_until": None if until is None else rfc3339(until),
         }
     )
-
-
-def _csv(report: UsageReport) -> Answer:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, report.columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(report.lines())
-    answer = Response(text.getvalue(), mimetype=_CSV)
-    answer.headers["Content-Disposition"] = 'attachment; filename="usage.csv"'
-    return answer

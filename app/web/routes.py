@@ -3,15 +3,18 @@
 Requests, the API description and the architecture tests use it.
 """
 
+import csv
 import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, wraps
+from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from uuid import UUID
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, json, request, stream_with_context
 from marshmallow import Schema
 
 from app.kernel.errors import BadRequest, Problems, PublicError
@@ -223,6 +226,26 @@ def json_text_answer(
 ) -> Response:
     answer = BufferedAnswer(text, status=status, mimetype="application/json")
     answer.headers.update(headers or {})
+    return answer
+
+
+_PIECE = 32 * 1024
+
+
+def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
+    def pieces() -> Iterator[str]:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        for row in chain([columns], rows):
+            writer.writerow(row)
+            if buffer.tell() > _PIECE:
+                yield buffer.getvalue()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue()
+
+    answer = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
 
 

@@ -7,7 +7,6 @@ from flask import Response
 from marshmallow import post_load
 
 from app.console.destinations.view import shown_workspace
-from app.console.exports import csv_answer
 from app.console.ui.forms import DayInput, read_search, searched
 from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import Form, link, page_answer
@@ -18,6 +17,7 @@ from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import Choice, StrictSchema
 from app.web.registry import current_time, reading
+from app.web.routes import csv_answer
 
 routes = Pages()
 USAGE = "/console/usage"
