@@ -12,8 +12,8 @@ from app.db.rows import AnyRow, from_row
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.queries.read import MessageFilter, load_newest, require_message
 from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
-from app.messages.submission import UNSETTLED, Submission
-from app.messages.tables import messages
+from app.messages.submission import Submission
+from app.messages.tables import IS_UNSETTLED, messages
 from app.prices.price_table import amount_text, to_millionths
 from app.providers.port import Status
 
@@ -82,10 +82,7 @@ def load_stuck(
     connection: Connection, principal: Principal, now: datetime, limit: int
 ) -> list[MessageDetails]:
     """Load the newest messages that are unconfirmed or overdue."""
-    is_stuck = or_(
-        messages.c.submission.in_([state.value for state in UNSETTLED]),
-        messages.c.created_at < now - STUCK_AFTER,
-    )
+    is_stuck = or_(IS_UNSETTLED, messages.c.created_at < now - STUCK_AFTER)
     wanted = _recent(Status.PENDING, now, limit)
     return load_message_details_page(connection, principal, wanted, now, is_stuck)
 

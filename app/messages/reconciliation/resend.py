@@ -25,8 +25,8 @@ from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.admission import check_admission, load_send_context
 from app.messages.sending.record_outcome import accept_message
 from app.messages.sending.send import Pace, submit
-from app.messages.submission import UNSETTLED, SidSource, Submission
-from app.messages.tables import messages
+from app.messages.submission import SidSource, Submission
+from app.messages.tables import IS_UNSETTLED, messages
 from app.providers.port import (
     Accepted,
     NeverProcessed,
@@ -57,7 +57,7 @@ def count_resend(
         update(messages)
         .where(
             claim_held(due),
-            messages.c.submission.in_([state.value for state in UNSETTLED]),
+            IS_UNSETTLED,
             messages.c.body.isnot(None),
             messages.c.use_case_id.in_(asks_for_it),
         )
@@ -205,7 +205,7 @@ def expire_unconfirmed(
     code, sid = (None, None) if refused is None else (refused.provider_code, refused.message_sid)
     ended = connection.execute(
         update(messages)
-        .where(claim_held(due), messages.c.submission.in_([state.value for state in UNSETTLED]))
+        .where(claim_held(due), IS_UNSETTLED)
         .values(
             submission=Submission.NOT_CONFIRMED,
             provider_code=code,
