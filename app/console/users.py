@@ -9,12 +9,11 @@ from marshmallow import ValidationError as SchemaError
 from marshmallow import fields, post_load
 from sqlalchemy import Connection
 
-from app.access.principal import Principal, Role, actor_of
+from app.access.principal import Role
 from app.console.account.sign_in import BY_LINK
 from app.console.ui.forms import listed, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
-from app.console.workspaces import require_organization_principal
 from app.kernel.ids import parse_id
 from app.settings import Settings
 from app.users.current_user import CurrentUser
@@ -100,21 +99,22 @@ def new_user_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) -> Re
 @routes.post(PATH, OWNER)
 @refilling(new_user_page)
 def create_user_from_form(current_user: CurrentUser) -> Response:
-    asks = require_organization_principal(current_user)
-    given = read_form(UserForm, **roles_given())
+    given, organization_id = read_form(UserForm, **roles_given()), current_user.organization_id
     with_link = given.pop("with_link")
-    new = NewUser(organization_id=asks.organization_id, password=None, **given)
+    new = NewUser(organization_id=organization_id, password=None, **given)
     with writing() as (connection, now):
-        user_id = create_user(connection, new, actor_of(asks), now)
-        url = create_link(connection, asks, user_id, now) if with_link else None
-        person = load_user_details(connection, asks.organization_id, user_id)
+        user_id = create_user(connection, new, current_user.actor, now)
+        url = create_link(connection, current_user, user_id, now) if with_link else None
+        person = load_user_details(connection, organization_id, user_id)
     return _link_page(person, url, is_new=True)
 
 
-def create_link(connection: Connection, asks: Principal, user_id: UUID, now: datetime) -> str:
+def create_link(
+    connection: Connection, current_user: CurrentUser, user_id: UUID, now: datetime
+) -> str:
     """Create the only valid sign-in link of a person, and return its address."""
-    user = require_user(connection, asks.organization_id, user_id)
-    token = create_sign_in_link(connection, user, actor_of(asks), now)
+    user = require_user(connection, current_user.organization_id, user_id)
+    token = create_sign_in_link(connection, user, current_user.actor, now)
     return f"{get_service(Settings).public_url}{BY_LINK}?token={token}"
 
 
@@ -148,21 +148,19 @@ def user_page(
 @routes.post(_ONE + "/roles", OWNER)
 @refilling(user_page)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Response:
-    actor = actor_of(require_organization_principal(current_user))
     roles = read_form(RolesForm, **roles_given())
     with writing() as (connection, now):
         user = require_user(connection, current_user.organization_id, user_id)
-        change_roles(connection, user, roles, actor, now)
+        change_roles(connection, user, roles, current_user.actor, now)
     return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 
 
 @routes.post(_ONE + "/bar", OWNER)
 @refilling(user_page)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
-    actor = actor_of(require_organization_principal(current_user))
     with writing() as (connection, now):
         user = require_user(connection, current_user.organization_id, user_id)
-        disable_user(connection, user, actor, now)
+        disable_user(connection, user, current_user.actor, now)
     notice = f"{user.name} is disabled, and every session is signed out."
     return redirect_with_flash(f"{PATH}/{user_id}", notice)
 
@@ -170,11 +168,11 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response
 @routes.post(_ONE + "/reset", OWNER)
 @refilling(user_page)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
-    asks, url = require_organization_principal(current_user), None
+    url = None
     with writing() as (connection, now):
-        user = require_user(connection, asks.organization_id, user_id)
-        reset_user(connection, user, None, actor_of(asks), now)
+        user = require_user(connection, current_user.organization_id, user_id)
+        reset_user(connection, user, None, current_user.actor, now)
         if "link" in request.form:
-            url = create_link(connection, asks, user_id, now)
-        person = load_user_details(connection, asks.organization_id, user_id)
+            url = create_link(connection, current_user, user_id, now)
+        person = load_user_details(connection, current_user.organization_id, user_id)
     return _link_page(person, url, is_new=False)

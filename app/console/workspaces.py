@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.accounts import has_next_token
-from app.access.principal import Principal
+from app.access.principal import Role
 from app.access.store import require_workspace
 from app.console.ui.forms import (
     listed,
@@ -18,7 +18,6 @@ from app.console.ui.forms import (
 )
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
-from app.kernel.errors import Forbidden
 from app.tenancy.api import WorkspaceBody, WorkspaceChange, WorkspaceListQuery
 from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.workspaces import NewWorkspace, load_workspaces
@@ -63,7 +62,7 @@ def in_one_form(path: str, text: str) -> tuple[str, str]:
 def workspaces_page(current_user: CurrentUser) -> Response:
     wanted = read_search(WorkspaceListQuery)
     with reading() as connection:
-        found = load_workspaces(connection, require_organization_principal(current_user), wanted)
+        found = load_workspaces(connection, current_user.principal_for(Role.OWNER), wanted)
     return page_answer("workspaces/list.html", **listed(PATH, found, wanted.limit))
 
 
@@ -76,20 +75,13 @@ def new_workspace_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) 
 @routes.post(PATH, OWNER)
 @refilling(new_workspace_page, renaming=in_one_form)
 def make_workspace(current_user: CurrentUser) -> Response:
-    asks, given = require_organization_principal(current_user), given_fields() | given_account()
+    asks, given = current_user.principal_for(Role.OWNER), given_fields() | given_account()
     if request.form.get("destinations") == _OWN_POLICY:
         given["inherits"] = False
     wanted: NewWorkspace = read_form(WorkspaceBody, **given)
     row = get_service(ManageWorkspaces).create(asks, wanted)
     notice = f"{row.name} is created. Add use cases and an access key."
     return redirect_with_flash(f"{PATH}/{row.id}", notice)
-
-
-def require_organization_principal(current_user: CurrentUser) -> Principal:
-    wide = current_user.organization_principal
-    if wide is None:
-        raise Forbidden
-    return wide
 
 
 @routes.get(_ONE, OWNER)
@@ -100,7 +92,7 @@ def workspace_page(
     form: Form = NO_FORM,
     account_form: Form = NO_FORM,
 ) -> Response:
-    asks = require_organization_principal(current_user)
+    asks = current_user.principal_for(Role.OWNER)
     with reading() as connection:
         row = require_workspace(connection, asks, workspace_id)
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
@@ -137,6 +129,6 @@ def unlink_account(current_user: CurrentUser, workspace_id: UUID) -> Response:
 def _change(
     current_user: CurrentUser, workspace_id: UUID, wanted: dict[str, Any], notice: str
 ) -> Response:
-    asks = require_organization_principal(current_user)
+    asks = current_user.principal_for(Role.OWNER)
     get_service(ManageWorkspaces).change(asks, workspace_id, wanted)
     return redirect_with_flash(f"{PATH}/{workspace_id}", notice)

@@ -68,12 +68,11 @@ class CurrentUser(SessionOwner):
             self.workspace_access.role if self.workspace_access else self.reach.everywhere
         ) or Role.VIEWER
 
-    @property
-    def organization_role(self) -> Role | None:
-        return self.reach.everywhere
-
     def permits(self, wanted: Role) -> bool:
         return self.role.permits(wanted)
+
+    def permits_everywhere(self, wanted: Role) -> bool:
+        return self.reach.everywhere is not None and self.reach.everywhere.permits(wanted)
 
     @property
     def principal(self) -> Principal:

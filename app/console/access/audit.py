@@ -118,7 +118,7 @@ def object_path(current_user: CurrentUser, row: AnyRow) -> str | None:
     kind, _, verb = row.action.partition(".")
     if kind not in _PAGES or row.target is None or verb in _GONE:
         return None
-    if kind in _OF_ORGANIZATION and current_user.organization_role is not Role.OWNER:
+    if kind in _OF_ORGANIZATION and not current_user.permits_everywhere(Role.OWNER):
         return None
     place = current_user.workspace_access
     if kind in _OF_WORKSPACE and (place is None or row.workspace_id != place.workspace_id):
@@ -157,7 +157,7 @@ def audit_page(current_user: CurrentUser) -> Response:
     return page_answer(
         "access/audit.html",
         **found,
-        sees_everywhere=current_user.principal_for(Role.ADMIN).workspace_id is None,
+        sees_everywhere=current_user.permits_everywhere(Role.ADMIN),
         actions=[("", "Any action"), *sorted(ACTION_LABELS.items(), key=lambda pair: pair[1])],
         doors=[("", "Any"), *((kind, kind.replace("_", " ")) for kind in ActorKind)],
         action_label=action_label,

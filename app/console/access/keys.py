@@ -45,8 +45,7 @@ def access_keys_page(
         found = searched_list(PATH, AccessKeyListQuery, find, status)
         use_cases = load_named_use_cases(connection, visible)
     use_case_names = {one.id: one.name for one in use_cases}
-    everywhere = current_user.organization_principal
-    may_make_wide = everywhere is not None and everywhere.role is Role.OWNER
+    may_make_wide = current_user.permits_everywhere(Role.OWNER)
     return page_answer(
         "access/keys.html",
         **found,
@@ -60,7 +59,7 @@ def access_keys_page(
             _asking(current_user, row.workspace_id), Role(row.role), row.workspace_id
         ),
         roles=[(one, one.value) for one in Role if may_manage(own, one, own.workspace_id)],
-        sees_everywhere=everywhere is not None and everywhere.role.permits(Role.ADMIN),
+        sees_everywhere=current_user.permits_everywhere(Role.ADMIN),
         may_make_wide=may_make_wide,
     )
 

@@ -103,9 +103,7 @@ def _obstacle(current_user: CurrentUser, planned: list[Pushed]) -> tuple[int, st
     first = planned[0]
     if first.problem is not None:
         return 503, _UNREACHABLE.format(first.problem)
-    role = current_user.organization_role
-    is_admin_everywhere = role is not None and role.permits(Role.ADMIN)
-    if len(first.workspaces) > 1 and not is_admin_everywhere:
+    if len(first.workspaces) > 1 and not current_user.permits_everywhere(Role.ADMIN):
         names = ", ".join(first.workspaces)
         return 403, f"The Twilio account is shared by {names}. An admin of all of them can do this."
     return None

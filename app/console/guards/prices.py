@@ -81,8 +81,7 @@ def prices_page(
 ) -> Response:
     form, wanted = searched(PriceSearch)
     country = wanted["country"] if wanted else None
-    role = current_user.organization_role
-    is_owner = role is not None and role.permits(Role.OWNER)
+    is_owner = current_user.permits_everywhere(Role.OWNER)
     with reading() as connection:
         stored = load_prices(connection)
         may_change = is_owner and is_only_organization(connection, current_user.organization_id)

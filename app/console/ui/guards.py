@@ -148,8 +148,7 @@ class RequiresRole:
             abort(_to_sign_in())
         check_form()
         if self.of_organization:
-            has = current_user.organization_role
-            if has is None or not has.permits(self.role):
+            if not current_user.permits_everywhere(self.role):
                 raise Forbidden(f"This requires the role {self.role} in the whole organization.")
         elif not current_user.permits(self.role):
             raise Forbidden(

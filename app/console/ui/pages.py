@@ -46,8 +46,7 @@ class Item:
 
     def is_shown_to(self, current_user: CurrentUser) -> bool:
         if self.organization_role is not None:
-            has = current_user.organization_role
-            return has is not None and has.permits(self.organization_role)
+            return current_user.permits_everywhere(self.organization_role)
         return current_user.permits(self.role)
 
 
