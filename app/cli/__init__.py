@@ -12,7 +12,7 @@ import sys
 import click
 
 from app.cli.demo import demo_group, emulator_command, use_running_demo
-from app.cli.destinations import destinations_group
+from app.cli.destinations.change import destinations_group
 from app.cli.doctor import doctor_command
 from app.cli.geo import geo_group
 from app.cli.group import Group

@@ -178,7 +178,7 @@ def demo_group(context: click.Context, port: int) -> None:
     _run(port)
 
 
-@demo_group.command("reset", cls=Command)
+@demo_group.command("reset")
 def reset_command() -> None:
     """Remove the demo's organization with its messages, keys and users.
 

@@ -12,24 +12,15 @@ import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberDesc
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
-from app.kernel.phone import E164, RETIRED_PREFIXES, PhoneNumber
+from app.kernel.phone import E164, RETIRED_PREFIXES, NumberKind, PhoneNumber
 
 NOT_A_PREFIX = "Must be the beginning of E.164 numbers, for example +23276."
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
 _DIGIT_IN_PATTERN = re.compile(r"\{[^}]*\}|\\d|\[[^\]]*\]|[0-9]")
 _DIGITS = "0123456789"
-_KINDS = (
-    "fixed_line",
-    "mobile",
-    "toll_free",
-    "premium_rate",
-    "shared_cost",
-    "voip",
-    "personal_number",
-    "pager",
-    "uan",
-    "voicemail",
-)
+# libphonenumber describes the numbers of a region by kind, but not of these two.
+_UNDESCRIBED = {NumberKind.FIXED_LINE_OR_MOBILE, NumberKind.UNKNOWN}
+_KINDS = [kind for kind in NumberKind if kind not in _UNDESCRIBED]
 
 
 def problem_of_prefix(text: str) -> str | None:

@@ -4,33 +4,27 @@ import click
 
 from app.access.principal import Role
 from app.cli.context import command_line_actor
+from app.cli.destinations import files, rules, show  # noqa: F401  # they add their commands
 from app.cli.destinations.change import (
     MAX_REVISION,
     ChangeOptions,
     TextParam,
     change_options,
     change_policy,
+    destinations_group,
     echo_outcome,
     make,
     opened_workspace,
     workspace_option,
 )
-from app.cli.destinations.files import diff_command, export_command, import_command, set_command
-from app.cli.destinations.rules import allow_command, block_command, rule_group
-from app.cli.destinations.show import check_command, history_command, list_command, refusals_command
-from app.cli.group import Command, CommandFailure, Group, WholeNumberParam, echo_result, json_option
+from app.cli.group import CommandFailure, WholeNumberParam, echo_result, json_option
 from app.destinations import changes
 from app.kernel.errors import NotFound
 from app.tenancy.api import render_workspace
 from app.tenancy.workspaces import set_suspended
 
 
-@click.group("destinations", cls=Group)
-def destinations_group() -> None:
-    """Which countries and numbers a workspace may reach."""
-
-
-@click.command("inherit", cls=Command)
+@destinations_group.command("inherit")
 @click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
 @change_options
 def inherit_command(*, switch: str, options: ChangeOptions) -> None:
@@ -38,7 +32,7 @@ def inherit_command(*, switch: str, options: ChangeOptions) -> None:
     change_policy(changes.SetInheritance(switch == "on"), options)
 
 
-@click.command("restore", cls=Command)
+@destinations_group.command("restore")
 @click.argument("revision", type=WholeNumberParam(1, MAX_REVISION))
 @change_options
 def restore_command(*, revision: int, options: ChangeOptions) -> None:
@@ -59,7 +53,7 @@ _reason = click.option(
 )
 
 
-@click.command("suspend", cls=Command)
+@destinations_group.command("suspend")
 @_reason
 @workspace_option
 @json_option
@@ -68,7 +62,7 @@ def suspend_command(*, reason: str, workspace: str | None) -> None:
     _set(workspace, suspended=True, reason=reason)
 
 
-@click.command("resume", cls=Command)
+@destinations_group.command("resume")
 @_reason
 @workspace_option
 @json_option
@@ -87,25 +81,6 @@ def _set(workspace: str | None, *, suspended: bool, reason: str) -> None:
         line = f"{opened.name} is suspended{already}: every send is refused until it is resumed"
     echo_result(render_workspace(row, Role.OWNER), [line])
 
-
-for _command in (
-    list_command,
-    check_command,
-    refusals_command,
-    history_command,
-    allow_command,
-    block_command,
-    rule_group,
-    set_command,
-    diff_command,
-    export_command,
-    import_command,
-    restore_command,
-    inherit_command,
-    suspend_command,
-    resume_command,
-):
-    destinations_group.add_command(_command)
 
 for _old_name, _command in (("freeze", suspend_command), ("thaw", resume_command)):
     destinations_group.add_command(_command, name=_old_name)

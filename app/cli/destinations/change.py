@@ -16,6 +16,7 @@ from app.cli.context import command_line_actor, find_workspace, ready_database
 from app.cli.group import (
     CommandFailure,
     DurationParam,
+    Group,
     TimeParam,
     WholeNumberParam,
     echo_result,
@@ -33,6 +34,12 @@ from app.destinations.storage.policies import EffectivePolicy, load_effective
 from app.kernel.clock import Clock, rfc3339, utc_now
 from app.kernel.countries import country_name
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
+
+
+@click.group("destinations", cls=Group)
+def destinations_group() -> None:
+    """Which countries and numbers a workspace may reach."""
+
 
 workspace_option = click.option(
     "--workspace", metavar="NAME|ID", help="The workspace; may be left out where there is one."

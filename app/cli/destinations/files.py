@@ -14,11 +14,12 @@ from app.cli.destinations.change import (
     change_lines,
     change_options,
     change_policy,
+    destinations_group,
     opened_workspace,
     rule_lines,
     workspace_option,
 )
-from app.cli.group import Command, echo_result, json_option, read_input
+from app.cli.group import echo_result, json_option, read_input
 from app.destinations import changes
 from app.destinations.api.document import (
     PolicyDocument,
@@ -100,7 +101,7 @@ _DIFFERS = 2
 _file = click.argument("file")
 
 
-@click.command("set", cls=Command)
+@destinations_group.command("set")
 @_file
 @acknowledge_option
 @change_options
@@ -116,7 +117,7 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeOpti
     change_policy(changes.ReplaceMap(wanted.destinations, risks), options)
 
 
-@click.command("import", cls=Command)
+@destinations_group.command("import")
 @_file
 @acknowledge_option
 @change_options
@@ -129,7 +130,7 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeO
     change_policy(import_document(wanted, acknowledged), options)
 
 
-@click.command("diff", cls=Command)
+@destinations_group.command("diff")
 @_file
 @workspace_option
 @json_option
@@ -150,7 +151,7 @@ def diff_command(*, file: str, workspace: str | None) -> None:
     click.get_current_context().exit(_DIFFERS if difference.changes or rules else 0)
 
 
-@click.command("export", cls=Command)
+@destinations_group.command("export")
 @click.option(
     "--format",
     "form",

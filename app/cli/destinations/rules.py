@@ -14,6 +14,7 @@ from app.cli.destinations.change import (
     change_options,
     change_policy,
     country,
+    destinations_group,
     echo_outcome,
     ending_options,
     make,
@@ -21,7 +22,7 @@ from app.cli.destinations.change import (
     rule_row,
     workspace_option,
 )
-from app.cli.group import Command, CommandFailure, Group, echo_result, ending, json_option, table
+from app.cli.group import CommandFailure, echo_result, ending, json_option, table
 from app.destinations import changes
 from app.destinations.api.schemas import RuleBody, WantedRule
 from app.destinations.geo_permissions.permissions import load_geo_permissions
@@ -87,7 +88,7 @@ def hints_about(
 _codes = click.argument("codes", metavar="CODE...", nargs=-1, required=True)
 
 
-@click.command("allow", cls=Command)
+@destinations_group.command("allow")
 @_codes
 @ending_options
 @acknowledge_option
@@ -117,7 +118,7 @@ def allow_command(
     echo_outcome(opened, outcome, extra=asdict(hints), hints=lines)
 
 
-@click.command("block", cls=Command)
+@destinations_group.command("block")
 @_codes
 @change_options
 def block_command(*, codes: tuple[str, ...], options: ChangeOptions) -> None:
@@ -131,7 +132,7 @@ def block_command(*, codes: tuple[str, ...], options: ChangeOptions) -> None:
 _KINDS = [kind.value for kind in reversed([*RULE_KINDS])]
 
 
-@click.group("rule", cls=Group)
+@destinations_group.group("rule")
 def rule_group() -> None:
     """Rules for numbers, prefixes and countries; the most specific active rule wins."""
 

@@ -15,6 +15,7 @@ from app.cli.destinations.change import (
     OpenedWorkspace,
     change_lines,
     country,
+    destinations_group,
     opened_workspace,
     rule_lines,
     rule_row,
@@ -22,7 +23,6 @@ from app.cli.destinations.change import (
 )
 from app.cli.group import (
     STANDARD_INPUT,
-    Command,
     CommandFailure,
     IdParam,
     TimeParam,
@@ -60,7 +60,7 @@ _MAX_REVISIONS = 100_000
 _MAX_REFUSALS = 10_000
 
 
-@click.command("list", cls=Command)
+@destinations_group.command("list")
 @workspace_option
 @json_option
 def list_command(*, workspace: str | None) -> None:
@@ -135,7 +135,7 @@ def _why(code: str, access: str, effective: EffectivePolicy) -> str:
     return "" if effective.state.destinations.get(code) == access else "by a rule"
 
 
-@click.command("history", cls=Command)
+@destinations_group.command("history")
 @click.option(
     "--limit",
     default=100,
@@ -179,7 +179,7 @@ def _history_lines(
         yield "no changes yet"
 
 
-@click.command("check", cls=Command)
+@destinations_group.command("check")
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
 @click.option("--use-case", type=IdParam(), help="Check as a send of this use case.")
 @workspace_option
@@ -236,7 +236,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
     return printable(verdict["number"]), result, where, why
 
 
-@click.command("refusals", cls=Command)
+@destinations_group.command("refusals")
 @click.option("--country", metavar="CODE", help="Only sends to this country.")
 @click.option("--code", help="Only with this code, for example DestinationBlocked.")
 @click.option("--after", type=TimeParam(), help="Only after this time.")

@@ -1,6 +1,6 @@
 """SQL of the known geo permissions of provider accounts."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, Table, delete, literal, select
 
 from app.access.tables import provider_accounts, workspaces
 from app.db.rows import AnyRow, insert_on_conflict, upsert
-from app.destinations.geo_permissions.permissions import GeoPermissions
+from app.destinations.geo_permissions.permissions import CountryPermission, GeoPermissions
 from app.destinations.tables import provider_check_problems, provider_checks, provider_permissions
 from app.providers.port import ProviderAccount
 
@@ -49,13 +49,18 @@ def load_check_targets(
 
 
 def load_checked_at(connection: Connection, workspace_id: UUID) -> datetime | None:
-    query = (
-        select(provider_checks.c.checked_at)
-        .join(workspaces, workspaces.c.account_sid == provider_checks.c.account_sid)
-        .where(workspaces.c.id == workspace_id)
-    )
-    found: datetime | None = connection.execute(query).scalar_one_or_none()
-    return found
+    found = _load_last(connection, workspace_id, provider_checks)
+    return None if found is None else found.checked_at
+
+
+def load_problem(connection: Connection, workspace_id: UUID) -> AnyRow | None:
+    return _load_last(connection, workspace_id, provider_check_problems)
+
+
+def _load_last(connection: Connection, workspace_id: UUID, table: Table) -> AnyRow | None:
+    of_account = workspaces.c.account_sid == table.c.account_sid
+    query = select(table).join(workspaces, of_account).where(workspaces.c.id == workspace_id)
+    return connection.execute(query).one_or_none()
 
 
 def replace_permissions(
@@ -70,14 +75,7 @@ def replace_permissions(
         )
     )
     rows = [
-        {
-            "account_sid": account_sid,
-            "country": country,
-            "is_open": permission.is_open,
-            "is_high_risk": permission.is_high_risk,
-            "noted_at": now,
-            "noted_by": BY_CHECK,
-        }
+        {"account_sid": account_sid} | _row(country, permission, now, BY_CHECK)
         for country, permission in sorted(geo_permissions.entries.items())
     ]
     permissions = insert_on_conflict(connection, provider_permissions)
@@ -95,16 +93,6 @@ def record_problem(
     upsert(connection, provider_check_problems, key, code=code, message=message, at=now)
 
 
-def load_problem(connection: Connection, workspace_id: UUID) -> AnyRow | None:
-    problem = provider_check_problems.c
-    query = (
-        select(problem.code, problem.message, problem.at)
-        .join(workspaces, workspaces.c.account_sid == problem.account_sid)
-        .where(workspaces.c.id == workspace_id)
-    )
-    return connection.execute(query).one_or_none()
-
-
 def _lock_account(connection: Connection, account_sid: str) -> bool:
     """Serialize checks of an account; False if it was unlinked during the call.
 
@@ -120,13 +108,7 @@ def record_closed(
     """Store until the next check that the provider refused a country; does nothing for None."""
     if country is None:
         return
-    row = {
-        "country": country,
-        "is_open": False,
-        "is_high_risk": False,
-        "noted_at": now,
-        "noted_by": BY_REFUSAL,
-    }
+    row = _row(country, CountryPermission(is_open=False), now, BY_REFUSAL)
     # Nothing is stored for an account that was unlinked during the call.
     kept = select(
         provider_accounts.c.sid,
@@ -137,6 +119,10 @@ def record_closed(
         ["account_sid", *row], locked
     )
     connection.execute(_put(wanted, _NOTE))
+
+
+def _row(country: str, permission: CountryPermission, now: datetime, by: str) -> dict[str, Any]:
+    return {"country": country, **asdict(permission), "noted_at": now, "noted_by": by}
 
 
 def forget_permissions(connection: Connection, account_sid: str) -> None:
