@@ -1,7 +1,7 @@
-"""Alerts that follow from stored data, which is checked periodically.
+"""Alerts that follow from stored data.
 
-The worker checks endpoints, geo permissions and refusals of the workspaces. Workers and web
-processes all check the workers and clocks of the installation, so that one of them is enough.
+The worker checks endpoints, geo permissions and refusals. Workers and web processes all check
+workers and clocks, so that one of them is enough.
 """
 
 from collections import Counter, defaultdict

@@ -1,7 +1,6 @@
 """The times at which the provider is asked about a message. Pure.
 
-Unsettled: from 60 s to 15 minutes. Accepted: after 15 min, 1 h, 6 h, 24 h and 72 h; without
-receipts they stay `sent`. Resends: after 2, 3 and 5 minutes.
+Without receipts, an accepted message stays `sent` after the last check.
 """
 
 from datetime import datetime, timedelta
