@@ -51,11 +51,16 @@ def next_unclear_check(created_at: datetime, now: datetime) -> datetime | None:
     return next_accepted_check(created_at, max(now, created_at + UNSETTLED_GIVEN_UP))
 
 
-def next_unsettled_try(created_at: datetime, now: datetime) -> datetime | None:
-    """After a failure to ask; after two hours the pauses grow with the age."""
+def next_try(created_at: datetime, now: datetime, *, is_unsettled: bool) -> datetime | None:
+    """After a failure to ask; None after the last one.
+
+    For an unsettled submission, the pauses grow with its age after two hours.
+    """
     age = now - created_at
     if age >= TRIED_UNTIL:
         return None
+    if not is_unsettled:
+        return now + _TRY_AGAIN
     return max(next_unsettled_check(created_at, now), now + min(age / 120, _TRY_AGAIN))
 
 
@@ -75,8 +80,3 @@ def may_resend(
 def next_accepted_check(created_at: datetime, now: datetime) -> datetime | None:
     """Return None after the last one."""
     return next((created_at + age for age in ACCEPTED_CHECKS if created_at + age > now), None)
-
-
-def next_try(created_at: datetime, now: datetime) -> datetime | None:
-    """After a failure to ask; None after the last one."""
-    return now + _TRY_AGAIN if now - created_at < TRIED_UNTIL else None

@@ -28,7 +28,6 @@ from app.messages.check_times import (
     next_try,
     next_unclear_check,
     next_unsettled_check,
-    next_unsettled_try,
 )
 from app.messages.delivery.guessed_sids import release
 from app.messages.delivery.track import TrackDelivery
@@ -306,7 +305,7 @@ class Reconcile:
     ) -> None:
         """Release a message that could not be asked about; after days, give it up."""
         is_unsettled = due.submission in UNSETTLED
-        next_check = (next_unsettled_try if is_unsettled else next_try)(due.created_at, now)
+        next_check = next_try(due.created_at, now, is_unsettled=is_unsettled)
         if next_check is None:
             _log.warning("not_asked_any_more", message_id=str(due.message_id))
             if is_unsettled:
