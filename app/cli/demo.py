@@ -52,7 +52,7 @@ from app.emulator.server import EmulatorServer
 from app.kernel.clock import Clock, utc_now
 from app.kernel.whole_numbers import LARGEST_PORT, LARGEST_STORED
 from app.prices.price_table import day_of
-from app.prices.store import fetch_prices, import_prices, load_price_table
+from app.prices.store import fetch_prices, import_prices, load_prices
 from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
 
 _DEFAULT_PORT = 8010
@@ -142,7 +142,7 @@ def play_attack(
     tenant = make_attacked_tenant(database, cipher, clock())
     _take_prices(settings, database, tenant, clock())
     with database.reading() as connection:
-        prices = load_price_table(connection)
+        prices = load_prices(connection)
     services = open_services(settings, clock=Clock(clock), cipher=cipher, database=database)
     replay = ReplayAttack(database, services.send, services.guards, tenant, prices, clock)
     return replay(trace, advance)

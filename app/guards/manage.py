@@ -44,7 +44,7 @@ from app.guards.watches import Share, baseline_period, is_low, resolve_limits
 from app.kernel.clock import Clock
 from app.kernel.errors import Problems, RevisionMismatch
 from app.prices.price_table import PriceTable, day_of
-from app.prices.store import has_prices, load_price_table
+from app.prices.store import has_prices, load_prices
 
 _CHANGED_SINCE = "The guards were changed since the revision in If-Match."
 
@@ -90,7 +90,7 @@ class ManageGuards:
         """Replay the messages of the last 30 days; raises as `change`."""
         with self.database.reading() as connection:
             wanted, autos = self._plan(connection, workspace_id, edit, asked)
-            cost = _cost_of_message(load_price_table(connection))
+            cost = _cost_of_message(load_prices(connection))
         counts = wanted.configuration.guards.delivery.counts
         replay = Replay(wanted, autos, cost, self._baselines(workspace_id, counts))
         since = self.clock.now() - timedelta(days=REPLAYED_DAYS)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.kernel.countries import is_country
+from app.prices.price_table import PriceRow
 
 # Source: ISO 4217, the currencies that CLDR lists as in use.
 _TEXT = """
@@ -27,22 +28,6 @@ HEADER = ("country", "mccmnc", "price", "currency", "valid_from")
 _NETWORK = re.compile(r"[0-9]{5,6}", re.ASCII)
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRow:
-    """``mccmnc`` is empty for the whole country, ``price`` is a decimal."""
-
-    country: str
-    mccmnc: str
-    price: str
-    currency: str
-    valid_from: date
-
-    @property
-    def key(self) -> tuple[str, str, date]:
-        """A row replaces another one with the same key."""
-        return self.country, self.mccmnc, self.valid_from
 
 
 @dataclass(frozen=True, slots=True)

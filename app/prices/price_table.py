@@ -13,13 +13,26 @@ _DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """The price of one segment from a day (UTC) on; without network for the whole country."""
+class PriceRow:
+    """The price of one segment from a day (UTC) on, as a decimal.
+
+    ``mccmnc`` is empty for the whole country.
+    """
 
     country: str
-    mccmnc: str | None
-    millionths: int
+    mccmnc: str
+    price: str
+    currency: str
     valid_from: date
+
+    @property
+    def key(self) -> tuple[str, str, date]:
+        """A row replaces another one with the same key."""
+        return self.country, self.mccmnc, self.valid_from
+
+    @property
+    def millionths(self) -> int:
+        return to_millionths(Decimal(self.price))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +46,23 @@ class PriceTable:
     """Every stored price, in one currency; None without prices."""
 
     currency: str | None
-    prices: Sequence[Price]
+    rows: Sequence[PriceRow]
+    revision: int = 0
 
     def on(self, day: date) -> "DayPrices":
-        in_force: dict[tuple[str, str | None], Price] = {}
-        for price in self.prices:
-            key = price.country, price.mccmnc
+        in_force: dict[tuple[str, str], PriceRow] = {}
+        for row in self.rows:
+            key = row.country, row.mccmnc
             known = in_force.get(key)
-            if price.valid_from <= day and (known is None or known.valid_from < price.valid_from):
-                in_force[key] = price
+            if row.valid_from <= day and (known is None or known.valid_from < row.valid_from):
+                in_force[key] = row
         dearest: dict[str, int] = {}
-        for price in in_force.values():
-            dearest[price.country] = max(price.millionths, dearest.get(price.country, 0))
-        whole = {p.country: p.millionths for p in in_force.values() if p.mccmnc is None}
+        for row in in_force.values():
+            dearest[row.country] = max(row.millionths, dearest.get(row.country, 0))
+        whole = {row.country: row.millionths for row in in_force.values() if not row.mccmnc}
         # If no price is valid yet, use the whole table.
-        known_prices = list(in_force.values()) or list(self.prices)
-        others = max((price.millionths for price in known_prices), default=None)
+        known_rows = list(in_force.values()) or list(self.rows)
+        others = max((row.millionths for row in known_rows), default=None)
         return DayPrices(day, self.currency, dearest | whole, others)
 
 

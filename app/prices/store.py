@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from app.db.rows import insert_on_conflict
-from app.prices.price_file import PriceFile, PriceRow, Problem, WrongPrices, other_currencies
-from app.prices.price_table import DayPrices, Price, PriceTable, to_millionths
+from app.prices.price_file import PriceFile, Problem, WrongPrices, other_currencies
+from app.prices.price_table import DayPrices, PriceRow, PriceTable
 from app.prices.tables import price_lists, prices
 from app.providers.port import PriceSource, ProviderAccount, ProviderUnknown
 
@@ -21,24 +21,17 @@ NO_PRICE_LEFT = "there must be a price: without any, spend limits would count no
 PRICE_REVISION = "(SELECT revision FROM price_lists)"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPrices:
-    currency: str | None
-    rows: Sequence[PriceRow]
-    revision: int = 0
-
-
-def load_prices(connection: Connection) -> StoredPrices:
+def load_prices(connection: Connection) -> PriceTable:
     """The whole country comes before its networks."""
     listed = connection.execute(select(price_lists)).one_or_none()
     if listed is None:
-        return StoredPrices(None, ())
+        return PriceTable(None, ())
     query = select(prices).order_by(prices.c.country, prices.c.mccmnc, prices.c.valid_from)
     rows = [
         PriceRow(row.country, row.mccmnc, row.price, listed.currency, row.valid_from)
         for row in connection.execute(query)
     ]
-    return StoredPrices(listed.currency if rows else None, rows, listed.revision)
+    return PriceTable(listed.currency if rows else None, rows, listed.revision)
 
 
 def has_prices(connection: Connection) -> bool:
@@ -109,22 +102,6 @@ def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
     )
 
 
-def price_table(stored: StoredPrices) -> PriceTable:
-    return PriceTable(
-        stored.currency,
-        tuple(
-            Price(
-                row.country, row.mccmnc or None, to_millionths(Decimal(row.price)), row.valid_from
-            )
-            for row in stored.rows
-        ),
-    )
-
-
-def load_price_table(connection: Connection) -> PriceTable:
-    return price_table(load_prices(connection))
-
-
 class PriceBook:
     """The prices held by a process, by their revision.
 
@@ -142,7 +119,7 @@ class PriceBook:
             with self._loading:
                 held = self._held
                 if held is None or held[0] != revision:
-                    table = load_price_table(connection)
+                    table = load_prices(connection)
                     held = self._held = (revision, table, table.on(day))
         if held[2].day != day:
             held = self._held = (held[0], held[1], held[1].on(day))

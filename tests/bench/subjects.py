@@ -29,7 +29,8 @@ from app.kernel.errors import Problems
 from app.kernel.ids import new_id
 from app.messages.history import GuardHistory
 from app.messages.tables import messages
-from app.prices.price_file import PriceFile, PriceRow
+from app.prices.price_file import PriceFile
+from app.prices.price_table import PriceRow
 from app.prices.store import import_prices
 from app.providers.twilio.signature import sign
 from bench.apps.store import connect, is_postgres, make_tables

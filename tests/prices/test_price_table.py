@@ -1,35 +1,33 @@
 """The choice of a price, and amounts as texts."""
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 from app.prices.price_table import (
     Estimate,
-    Price,
+    PriceRow,
     PriceTable,
     amount_text,
     estimate_price,
-    to_millionths,
 )
 from support.each import each
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 
 
-def _price(country: str, network: str | None, text: str, day: date = JANUARY) -> Price:
-    return Price(country, network, to_millionths(Decimal(text)), day)
+def _price(country: str, network: str, text: str, day: date = JANUARY) -> PriceRow:
+    return PriceRow(country, network, text, "USD", day)
 
 
 TABLE = PriceTable(
     "USD",
     (
-        _price("US", None, "0.0079"),
+        _price("US", "", "0.0079"),
         _price("US", "310410", "0.0500"),
         _price("GB", "23410", "0.0400"),
         _price("GB", "23415", "0.0450"),
         _price("GB", "23415", "0.0300", FEBRUARY),
-        _price("MA", None, "0.0000"),
-        _price("FR", None, "0.9000", FEBRUARY),
+        _price("MA", "", "0.0000"),
+        _price("FR", "", "0.9000", FEBRUARY),
     ),
 )
 

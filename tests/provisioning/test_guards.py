@@ -9,7 +9,8 @@ import pytest
 from app.db.engine import Database
 from app.guards.configuration import configuration_json
 from app.guards.store import load_guards
-from app.prices.price_file import PriceFile, PriceRow
+from app.prices.price_file import PriceFile
+from app.prices.price_table import PriceRow
 from app.prices.store import import_prices
 from app.provisioning.apply import plan
 from app.provisioning.file import FileRefused

@@ -23,19 +23,16 @@ from app.messages.usage import Dimension, UsageFilter, load_usage
 from app.prices.price_file import (
     HEADER,
     PriceFile,
-    PriceRow,
     Problem,
     WrongPrices,
     other_currencies,
     read_row,
 )
-from app.prices.price_table import amount_text, day_of
+from app.prices.price_table import PriceRow, PriceTable, amount_text, day_of
 from app.prices.store import (
     NO_PRICE_LEFT,
-    StoredPrices,
     import_prices,
     load_prices,
-    price_table,
     remove_price,
 )
 from app.users.current_user import CurrentUser
@@ -149,7 +146,7 @@ def _save(
     record_audit_event(connection, current_user.actor, event, now)
 
 
-def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> StoredPrices:
+def _changed(stored: PriceTable, row: PriceRow, *, is_removal: bool) -> PriceTable:
     """Raises `WrongPrices` if it is the last price, or has another currency."""
     rows = [one for one in stored.rows if one.key != row.key]
     if is_removal and not rows:
@@ -166,8 +163,8 @@ def _changed(stored: StoredPrices, row: PriceRow, *, is_removal: bool) -> Stored
 def _costs(
     connection: Connection,
     current_user: CurrentUser,
-    stored: StoredPrices,
-    after: StoredPrices,
+    stored: PriceTable,
+    after: PriceTable,
     row: PriceRow,
 ) -> list[CostChange]:
     """Return each country for which the traffic of the last 30 days would have another cost."""
@@ -178,7 +175,7 @@ def _costs(
     for one in load_usage(connection, principal, wanted).rows:
         segments[one.group[0]] = segments.get(one.group[0], 0) + one.segments
     day = max(today, row.valid_from)
-    then, now = (price_table(prices).on(day) for prices in (stored, after))
+    then, now = (prices.on(day) for prices in (stored, after))
     changed = []
     for country, count in sorted(segments.items(), key=lambda item: -item[1]):
         found = [prices.estimate(country, count) for prices in (then, now)]
