@@ -39,8 +39,8 @@ from app.web.routes import (
     html_answer,
 )
 
-routes = Routes("Operations")
-docs_routes = Routes("Operations")
+routes = Routes("Operations", ignores_query=True)
+docs_routes = Routes("Operations", ignores_query=True)
 front = Routes("Front", described=False)
 DOCS = Path(__file__).parent / "static"
 _ID = re.compile(r"\{(\w+)\}")
@@ -141,7 +141,7 @@ def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
         found += _OF_KEYS
     if endpoint.body is not None:
         found += _OF_BODIES
-    if endpoint.query is not None:
+    if endpoint.query is not None or not endpoint.ignores_query:
         found.append(e.ValidationFailed)
     if "{" in endpoint.path:
         found.append(e.BadRequest)

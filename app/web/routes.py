@@ -81,6 +81,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
+    ignores_query: bool = False
     alias_of: str | None = None
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,11 +90,13 @@ class Endpoint:
 class Routes:
     """The routes of one feature; console pages are not described.
 
-    ``words`` are parts of a path with a single value; another value is a bad request.
+    ``words`` are parts of a path with a single value; another value is a bad request. A described
+    route without ``query`` refuses parameters, unless it ``ignores_query``.
     """
 
     tag: str
     described: bool = True
+    ignores_query: bool = False
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     endpoints: list[Endpoint] = field(default_factory=list, init=False)
@@ -137,6 +140,7 @@ class Routes:
                 headers=headers or {},
                 answer_headers={**self.answer_headers, **(answer_headers or {})},
                 described=self.described,
+                ignores_query=self.ignores_query or not self.described,
                 words=self.words,
             )
             self.endpoints.append(endpoint)
@@ -159,6 +163,10 @@ class Routes:
         return blueprint
 
 
+class _NoQuery(Schema):
+    """A query without parameters."""
+
+
 def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
     status = next(iter(endpoint.answers))
 
@@ -172,6 +180,8 @@ def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
                 given["body"] = problems.catch(partial(read_body, endpoint.body))
             if endpoint.query is not None:
                 given["query"] = problems.catch(partial(read_query, endpoint.query))
+            elif not endpoint.ignores_query and request.environ.get("QUERY_STRING"):
+                problems.catch(partial(read_query, _NoQuery))
             problems.refuse()
         except PublicError:
             if isinstance(endpoint.guard, LateGuard):

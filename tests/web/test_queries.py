@@ -61,6 +61,22 @@ def test_unknown_and_repeated_parameters_are_named(served: Served, path: str) ->
     }
 
 
+def test_a_route_without_parameters_refuses_them(served: Served) -> None:
+    """Who adds ``dry_run`` to a route without it must not get the real change."""
+    path = f"/v1/workspaces/{served.tenant.workspace_id}"
+    owner = served.tenant.keys[Role.OWNER]
+    answer = served.gateway.post(f"{path}/suspend?dry_run=true", {"reason": "x"}, key=owner)
+    assert (answer.status_code, answer.get_json()["details"]) == (
+        422,
+        {"$.dry_run": ["Unknown field."]},
+    )
+    assert served.gateway.get(path, key=owner).get_json()["frozen"] is False
+
+
+def test_monitors_may_add_parameters(served: Served) -> None:
+    assert served.gateway.get("/healthz?at=1").status_code == 200
+
+
 WRONG = [
     ("/v1/sms", "status", "gone"),
     ("/v1/sms", "status", "PENDING"),
