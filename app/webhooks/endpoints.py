@@ -163,16 +163,8 @@ def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> 
     if row.active:
         disable_endpoint(connection, row, BY_HAND, actor, now)
         return
-    update_endpoint(
-        connection,
-        row,
-        active=True,
-        disabled_at=None,
-        disabled_reason=None,
-        first_failed_at=None,
-        last_failed_at=None,
-        updated_at=now,
-    )
+    cleared = ("disabled_at", "disabled_reason", "first_failed_at", "last_failed_at")
+    update_endpoint(connection, row, active=True, updated_at=now, **dict.fromkeys(cleared))
     record_endpoint_event(connection, row, "enabled", actor, now)
 
 

@@ -42,7 +42,7 @@ from app.messages.reconciliation.claims import (
 from app.messages.reconciliation.matching import CLOCKS_DIFFER
 from app.messages.reconciliation.reconcile_with_list import (
     ListMatch,
-    ReconcileWithList,
+    reconcile_with_list,
     report_about,
 )
 from app.messages.reconciliation.refusing_accounts import (
@@ -239,7 +239,7 @@ class Reconcile:
         self.pace.wait_for_turn(due.account.sid)
         asked_at = self.clock.now()
         listed = self.source.list_to(due.account, number, due.created_at - CLOCKS_DIFFER)
-        found = ReconcileWithList(self.database, self.clock)(due, listed, asked_at)
+        found = reconcile_with_list(self.database, due, listed, asked_at, self.clock.now())
         if found is ListMatch.FOUND:
             return
         if found is not ListMatch.NONE or not self._resends(due, asked_at):

@@ -4,7 +4,6 @@ All unsettled submissions of the number are locked, so that other workers and ca
 decide at the same time.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
@@ -13,7 +12,6 @@ import structlog
 from sqlalchemy import Connection, update
 
 from app.db.engine import Database
-from app.kernel.clock import Clock
 from app.messages.check_times import is_given_up
 from app.messages.delivery.apply_report import apply_report
 from app.messages.delivery.track import has_effects, record_effects_of, report_of
@@ -41,65 +39,47 @@ class ListMatch(Enum):
     NONE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileWithList:
-    database: Database
-    clock: Clock
-
-    def __call__(self, due: DueMessage, listed: Listing, asked_at: datetime) -> ListMatch:
-        """Settle every clear match; ``asked_at`` is the time of the request."""
-        wanted = due.unsettled
-        candidates = [one for one in listed.messages if may_be(wanted, one)]
-        now = self.clock.now()
-        with self.database.writing() as connection:
-            submissions = lock_unsettled(connection, due, asked_at)
-            if submissions is None:
-                return ListMatch.CONTENDED
-            held = holders(
-                connection, due.account.sid, [one.message_sid for one in listed.messages]
-            )
-            free = [one for one in listed.messages if one.message_sid not in held]
-            found = match(wanted, submissions, free, now, is_last=is_given_up(due.created_at, now))
-            for submission, candidate in found.pairs:
-                _settle(connection, due.account.sid, submission.message_id, candidate, now)
-                _log.info("settled", message_id=str(submission.message_id), by="list")
-        if any(submission == wanted for submission, _ in found.pairs):
-            return ListMatch.FOUND
-        guessed = [one for one in candidates if held.get(one.message_sid) is SidSource.LIST]
-        if found.is_ambiguous or any(fits(wanted, one) for one in guessed):
-            return ListMatch.AMBIGUOUS
-        is_possible = not listed.is_complete or any(
-            one.message_sid not in held for one in candidates
-        )
-        return ListMatch.POSSIBLE if is_possible else ListMatch.NONE
+def reconcile_with_list(
+    database: Database, due: DueMessage, listed: Listing, asked_at: datetime, now: datetime
+) -> ListMatch:
+    """Settle every clear match; ``asked_at`` is the time of the request."""
+    wanted = due.unsettled
+    candidates = [one for one in listed.messages if may_be(wanted, one)]
+    with database.writing() as connection:
+        submissions = lock_unsettled(connection, due, asked_at)
+        if submissions is None:
+            return ListMatch.CONTENDED
+        held = holders(connection, due.account.sid, [one.message_sid for one in listed.messages])
+        free = [one for one in listed.messages if one.message_sid not in held]
+        found = match(wanted, submissions, free, now, is_last=is_given_up(due.created_at, now))
+        for submission, candidate in found.pairs:
+            delivery = report_about(due.account.sid, submission.message_id, candidate)
+            _settle(connection, delivery, now)
+            _log.info("settled", message_id=str(submission.message_id), by="list")
+    if any(submission == wanted for submission, _ in found.pairs):
+        return ListMatch.FOUND
+    guessed = [one for one in candidates if held.get(one.message_sid) is SidSource.LIST]
+    if found.is_ambiguous or any(fits(wanted, one) for one in guessed):
+        return ListMatch.AMBIGUOUS
+    is_possible = not listed.is_complete or any(one.message_sid not in held for one in candidates)
+    return ListMatch.POSSIBLE if is_possible else ListMatch.NONE
 
 
-def _settle(
-    connection: Connection,
-    account_sid: str,
-    message_id: UUID,
-    found: ProviderMessage,
-    now: datetime,
-) -> None:
+def _settle(connection: Connection, delivery: DeliveryReport, now: datetime) -> None:
     """Give a locked submission a SID, and apply the provider's status."""
-    columns = messages.c
+    of_message = update(messages).where(messages.c.id == delivery.message_id)
     connection.execute(
-        update(messages)
-        .where(columns.id == message_id)
-        .values(
+        of_message.values(
             submission=Submission.ACCEPTED,
-            message_sid=found.message_sid,
+            message_sid=delivery.message_sid,
             sid_source=SidSource.LIST,
             sent_number=None,
         )
     )
-    delivery = report_about(account_sid, message_id, found)
     advanced = apply_report(connection, report_of(delivery, now))
     if advanced is not None and has_effects(delivery):
         record_effects_of(connection, delivery, advanced.message_id, now)
-    connection.execute(
-        update(messages).where(columns.id == message_id).values(check_at=now + _LOOK_AT_GUESS)
-    )
+    connection.execute(of_message.values(check_at=now + _LOOK_AT_GUESS))
 
 
 def report_about(account_sid: str, message_id: UUID, found: ProviderMessage) -> DeliveryReport:
