@@ -45,6 +45,12 @@ from app.web.pages import PageQuery, page, page_of
 from app.web.registry import current_time, reading, writing
 from app.web.routes import Json, Routes
 
+routes = Routes("Access keys")
+PATH = "/v1/access-keys"
+ONE = PATH + "/{access_key_id}"
+audit_routes = Routes("Audit")
+_ABSENT = (e.NotFound,)
+
 
 class NetworkText(Text):
     """A network in CIDR notation, or one address."""
@@ -179,12 +185,6 @@ class AuditEventView(View):
 AuditPage = page_of(AuditEventView, "A page of the audit, newest first.", "AuditPage")
 
 
-routes = Routes("Access keys")
-PATH = "/v1/access-keys"
-ONE = PATH + "/{access_key_id}"
-_ABSENT = (e.NotFound,)
-
-
 @routes.add("GET", "/v1/me", VIEWER, {200: AccessKeyView})
 def get_me(principal: Principal) -> Json:
     """Show the access key of this request."""
@@ -232,9 +232,6 @@ def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:
         rate=Rate(row.rate_per_second, row.rate_burst),
         **limits_from(row.limits).as_json(),
     )
-
-
-audit_routes = Routes("Audit")
 
 
 @audit_routes.add("GET", "/v1/audit-events", ADMIN, {200: AuditPage}, query=AuditListQuery)

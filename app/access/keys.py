@@ -36,6 +36,10 @@ from app.kernel.rates import DEFAULT_RATE, Rate
 
 _KEY = access_keys.c
 _SHOWN = [one for one in _KEY if one is not _KEY.token_hash]
+# Declared here, because app.use_cases must not be imported.
+_USE_CASES = table(
+    "use_cases", column("id", Uuid), column("workspace_id", Uuid), column("deleted_at")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,6 @@ def load_limits_of(connection: Connection, actor: Actor) -> tuple[datetime | Non
     is_key = actor.kind is ActorKind.ACCESS_KEY
     row = connection.execute(query).one_or_none() if is_key else None
     return (None, None) if row is None else (row.expires_at, row.limits)
-
-
-# Declared here, because app.use_cases must not be imported.
-_USE_CASES = table(
-    "use_cases", column("id", Uuid), column("workspace_id", Uuid), column("deleted_at")
-)
 
 
 def absent_use_cases(

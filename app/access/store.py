@@ -13,6 +13,24 @@ from app.db.types import UtcDateTime
 from app.kernel.errors import NotFound, ValidationFailed
 
 T = TypeVar("T")
+KEY_COLUMNS = (
+    access_keys.c.id.label("key_id"),
+    access_keys.c.name.label("key_name"),
+    access_keys.c.organization_id.label("key_organization_id"),
+    access_keys.c.workspace_id.label("key_workspace_id"),
+    access_keys.c.role.label("key_role"),
+    access_keys.c.expires_at.label("key_expires_at"),
+    access_keys.c.revoked_at.label("key_revoked_at"),
+    access_keys.c.rate_per_second.label("key_rate_per_second"),
+    access_keys.c.rate_burst.label("key_rate_burst"),
+    access_keys.c.limits.label("key_limits"),
+    access_keys.c.last_used_at.label("key_last_used_at"),
+)
+# The same for a statement as text, with the alias ``k``.
+KEY_TEXT = ",\n  ".join(f"k.{one.element.name} AS {one.name}" for one in KEY_COLUMNS)
+KEY_IDS = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, Uuid))
+KEY_TIMES = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, UtcDateTime))
+_BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
 
 
 def visible_to(principal: Principal, workspace_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -67,27 +85,6 @@ def chosen_workspace(
     except NotFound as problem:
         raise ValidationFailed({path: ["There is no such workspace."]}) from problem
     return workspace_id
-
-
-KEY_COLUMNS = (
-    access_keys.c.id.label("key_id"),
-    access_keys.c.name.label("key_name"),
-    access_keys.c.organization_id.label("key_organization_id"),
-    access_keys.c.workspace_id.label("key_workspace_id"),
-    access_keys.c.role.label("key_role"),
-    access_keys.c.expires_at.label("key_expires_at"),
-    access_keys.c.revoked_at.label("key_revoked_at"),
-    access_keys.c.rate_per_second.label("key_rate_per_second"),
-    access_keys.c.rate_burst.label("key_rate_burst"),
-    access_keys.c.limits.label("key_limits"),
-    access_keys.c.last_used_at.label("key_last_used_at"),
-)
-# The same for a statement as text, with the alias ``k``.
-KEY_TEXT = ",\n  ".join(f"k.{one.element.name} AS {one.name}" for one in KEY_COLUMNS)
-KEY_IDS = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, Uuid))
-KEY_TIMES = tuple(one.name for one in KEY_COLUMNS if isinstance(one.type, UtcDateTime))
-
-_BY_HASH = select(*KEY_COLUMNS).where(access_keys.c.token_hash == bindparam("token_hash"))
 
 
 def load_key(connection: Connection, token_hash: str) -> StoredKey | None:

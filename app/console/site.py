@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -31,23 +31,19 @@ from app.web.requests import current_request_id
 
 _log = structlog.get_logger(__name__)
 _NO_PAGE = "This page does not exist."
+_ACCOUNT = (sign_in, account)
+_MESSAGES = (overview, messages, exports, find, usage, try_out)
+_CHANNEL = (destinations, changes, provider, guards, prices, use_cases, opt_outs)
+_SETTINGS = (workspaces, users, audit, keys, webhooks)
+CONSOLE_ROUTES = tuple(one.routes for one in (*_ACCOUNT, *_MESSAGES, *_CHANNEL, *_SETTINGS))
+CONSOLE_ASSETS = Path(__file__).parent / "assets"
 
 
-def install_failure_pages(blueprint: Blueprint) -> None:
-    blueprint.register_error_handler(e.PublicError, failure_page)
-    blueprint.register_error_handler(CSRFError, _stale_form)
-    blueprint.register_error_handler(HTTPException, _http_error)
-    blueprint.register_error_handler(Exception, _defect)
-
-
-def install_lost_page(app: Flask, below: str) -> None:
-    def lost(error: NotFound) -> Response:
-        if not request.path.startswith(below + "/"):
-            return http_error_answer(error)
-        signed_in_visitor()
-        return failure_page(e.NotFound())
-
-    app.register_error_handler(NotFound, lost)
+def _lost(error: NotFound) -> Response:
+    if not request.path.startswith("/console/"):
+        return http_error_answer(error)
+    signed_in_visitor()
+    return failure_page(e.NotFound())
 
 
 def failure_page(error: e.PublicError) -> Response:
@@ -80,14 +76,6 @@ def _defect(error: Exception) -> Response:
     return failure_page(e.InternalError())
 
 
-_ACCOUNT = (sign_in, account)
-_MESSAGES = (overview, messages, exports, find, usage, try_out)
-_CHANNEL = (destinations, changes, provider, guards, prices, use_cases, opt_outs)
-_SETTINGS = (workspaces, users, audit, keys, webhooks)
-CONSOLE_ROUTES = tuple(one.routes for one in (*_ACCOUNT, *_MESSAGES, *_CHANNEL, *_SETTINGS))
-CONSOLE_ASSETS = Path(__file__).parent / "assets"
-
-
 def install_console(app: Flask, settings: Settings) -> None:
     scope = cookie_scope(settings.public_url)
     register_service(app, scope)
@@ -98,9 +86,12 @@ def install_console(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,
     )
-    install_lost_page(app, "/console")
+    app.register_error_handler(NotFound, _lost)
     sign_in.install_identity_provider(app, settings)
     for place, routes in enumerate(CONSOLE_ROUTES):
         blueprint = routes.blueprint()
-        install_failure_pages(blueprint)
+        blueprint.register_error_handler(e.PublicError, failure_page)
+        blueprint.register_error_handler(CSRFError, _stale_form)
+        blueprint.register_error_handler(HTTPException, _http_error)
+        blueprint.register_error_handler(Exception, _defect)
         app.register_blueprint(blueprint, name=f"console_{place}")

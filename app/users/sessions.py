@@ -15,7 +15,7 @@ from app.access.store import KEY_COLUMNS
 from app.access.tables import access_keys, organizations, workspaces
 from app.db.clock import require_same_time
 from app.db.engine import Database
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, from_row
 from app.kernel.clock import Clock
 from app.kernel.errors import Unauthorized
 from app.kernel.ids import new_id
@@ -121,7 +121,8 @@ def load_current_user(connection: Connection, session: OpenSession) -> CurrentUs
     """Load the owner and the accessible workspaces, the shown one first."""
     owner, reach, columns = session.owner, session.owner.reach, workspaces.c
     query = (
-        select(columns.id, columns.name, columns.suspended_at, columns.suspended_reason)
+        select(columns.id.label("workspace_id"), columns.name)
+        .add_columns(columns.suspended_at, columns.suspended_reason)
         .add_columns(organizations.c.name.label("organization_name"))
         .select_from(organizations)
         .outerjoin(workspaces, workspaces.c.organization_id == organizations.c.id)
@@ -132,19 +133,21 @@ def load_current_user(connection: Connection, session: OpenSession) -> CurrentUs
     if reach.everywhere is None:
         query = query.where(workspaces.c.id.in_(list(reach.by_workspace)))
     rows = connection.execute(query).all()
-    places = tuple(_workspace_access(row, reach) for row in rows if row.id is not None)
+    places = [
+        from_row(
+            WorkspaceAccess,
+            row,
+            role=reach.role_in(row.workspace_id) or Role.VIEWER,
+            is_suspended=row.suspended_at is not None,
+        )
+        for row in rows
+        if row.workspace_id is not None
+    ]
     return CurrentUser(
         **{one.name: getattr(owner, one.name) for one in fields(owner)},
         organization_name=rows[0].organization_name if rows else "",
         workspace_access=places[0] if places else None,
         workspaces=tuple(sorted(places, key=lambda place: place.name.casefold())),
-    )
-
-
-def _workspace_access(row: AnyRow, reach: RoleGrants) -> WorkspaceAccess:
-    role = reach.role_in(row.id) or Role.VIEWER
-    return WorkspaceAccess(
-        row.id, row.name, role, row.suspended_at is not None, row.suspended_reason
     )
 
 
@@ -188,14 +191,8 @@ def begin_session(
     return token
 
 
-def touch_session(connection: Connection, session_id: UUID, now: datetime) -> None:
-    connection.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
-
-
-def move_session(connection: Connection, session_id: UUID, workspace_id: UUID) -> None:
-    connection.execute(
-        update(sessions).where(sessions.c.id == session_id).values(workspace_id=workspace_id)
-    )
+def update_session(connection: Connection, session_id: UUID, **values: Any) -> None:
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
 
 def end_session(connection: Connection, token_hash: str, now: datetime) -> None:

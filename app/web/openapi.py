@@ -209,14 +209,9 @@ def _answers(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _operation_id(endpoint: Endpoint) -> str:
-    name = _camel(endpoint.view.__name__)
-    if endpoint.alias_of is None:
-        return name
-    return name + "As" + endpoint.path.rpartition("/")[2].capitalize()
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
+    first, *rest = endpoint.view.__name__.split("_")
+    if endpoint.alias_of is not None:
+        rest += ["as", endpoint.path.rpartition("/")[2]]
     return first + "".join(map(str.capitalize, rest))
 
 

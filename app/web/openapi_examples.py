@@ -13,26 +13,6 @@ from app.kernel import errors as e
 from app.web.errors import HTTP_STATUS
 from app.web.routes import Endpoint
 
-
-class Error(Schema):
-    """Every error of the API."""
-
-    code = fields.String(
-        required=True,
-        metadata={"description": "Names the error; programs decide by it", "example": "NotFound"},
-    )
-    message = fields.String(
-        required=True,
-        metadata={"description": "Says it to people", "example": "There is no such resource."},
-    )
-    details = fields.Dict(
-        metadata={
-            "description": "What else is known. Of ValidationFailed: JSON paths, each with a list "
-            "of messages"
-        }
-    )
-
-
 _OWN_ID = "01990b4e-5d2c-7a1b-8c3d-2f6e4a9b7c10"
 _AT = "2026-01-09T10:11:12.000Z"
 _BY_NAME: dict[str, Any] = {
@@ -68,6 +48,54 @@ _BY_KIND: tuple[tuple[type[fields.Field[Any]], Any], ...] = (
     (fields.Integer, 1),
     (fields.Dict, {}),
 )
+_REQUEST_ID = "X-Request-Id"
+_RETRY = "Retry-After"
+_CHALLENGE = "WWW-Authenticate"
+_POLICY = "RateLimit-Policy"
+_LIMIT = "RateLimit"
+COMMON_HEADERS: dict[str, dict[str, Any]] = {
+    _REQUEST_ID: {
+        "description": "Finds the request in the log: yours if it had one, or else ours.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    _RETRY: {"description": "Seconds to wait before asking again.", "schema": {"type": "integer"}},
+    _POLICY: {
+        "description": "The rate of the access key: q requests in a window of w seconds "
+        "(draft-ietf-httpapi-ratelimit-headers). A 429 also names the limit that was met.",
+        "schema": {"type": "string"},
+        "example": '"key";q=200;w=2',
+    },
+    _LIMIT: {
+        "description": "What the access key has left: r requests; all of them in t seconds.",
+        "schema": {"type": "string"},
+        "example": '"key";r=199;t=1',
+    },
+    _CHALLENGE: {
+        "description": "The scheme that is wanted.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+
+
+class Error(Schema):
+    """Every error of the API."""
+
+    code = fields.String(
+        required=True,
+        metadata={"description": "Names the error; programs decide by it", "example": "NotFound"},
+    )
+    message = fields.String(
+        required=True,
+        metadata={"description": "Says it to people", "example": "There is no such resource."},
+    )
+    details = fields.Dict(
+        metadata={
+            "description": "What else is known. Of ValidationFailed: JSON paths, each with a list "
+            "of messages"
+        }
+    )
 
 
 def example_of(schema: type[Schema]) -> dict[str, Any]:
@@ -101,38 +129,6 @@ def _plain_value(name: str, field: fields.Field[Any]) -> Any:
         return next(iter(choices[0]))
     of_kind = (example for kind, example in _BY_KIND if isinstance(field, kind))
     return _BY_NAME.get(name, next(of_kind, name))
-
-
-_REQUEST_ID = "X-Request-Id"
-_RETRY = "Retry-After"
-_CHALLENGE = "WWW-Authenticate"
-_POLICY = "RateLimit-Policy"
-_LIMIT = "RateLimit"
-
-COMMON_HEADERS: dict[str, dict[str, Any]] = {
-    _REQUEST_ID: {
-        "description": "Finds the request in the log: yours if it had one, or else ours.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    _RETRY: {"description": "Seconds to wait before asking again.", "schema": {"type": "integer"}},
-    _POLICY: {
-        "description": "The rate of the access key: q requests in a window of w seconds "
-        "(draft-ietf-httpapi-ratelimit-headers). A 429 also names the limit that was met.",
-        "schema": {"type": "string"},
-        "example": '"key";q=200;w=2',
-    },
-    _LIMIT: {
-        "description": "What the access key has left: r requests; all of them in t seconds.",
-        "schema": {"type": "string"},
-        "example": '"key";r=199;t=1',
-    },
-    _CHALLENGE: {
-        "description": "The scheme that is wanted.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-}
 
 
 def success_headers(own: Mapping[str, str], *, is_keyed: bool) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,15 @@ from app.kernel.ids import parse_id
 from app.web.bodies import read_body, read_query
 
 Answer = Response
+Json: TypeAlias = dict[str, Any]
+V = TypeVar("V", bound=Callable[..., Any])
+# The content of an answer: a JSON schema, a media type, nothing, or one of several.
+Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_PIECE = 32 * 1024
 
 
 class BufferedAnswer(Response):
@@ -34,12 +43,6 @@ class BufferedAnswer(Response):
             return super().__call__(environ, start_response)  # type: ignore[arg-type]
         start_response(self.status, list(self.headers))
         return self.response
-
-
-Json: TypeAlias = dict[str, Any]
-V = TypeVar("V", bound=Callable[..., Any])
-# The content of an answer: a JSON schema, a media type, nothing, or one of several.
-Shape: TypeAlias = type[Schema] | str | tuple[type[Schema] | str, ...] | None
 
 
 class Guard(Protocol):
@@ -213,12 +216,6 @@ def _path_value(name: str, value: str) -> UUID | str:
     return found
 
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-
-
 def html_answer(text: str, status: int = 200) -> Response:
     answer = Response(text, status=status, content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
@@ -237,9 +234,6 @@ def json_text_answer(
     answer = BufferedAnswer(text, status=status, mimetype="application/json")
     answer.headers.update(headers or {})
     return answer
-
-
-_PIECE = 32 * 1024
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:

@@ -28,7 +28,7 @@ from app.settings import Settings
 from app.users.caller import KNOWN_FOR, Caller, KnownBrowserCookie, device_of
 from app.users.current_user import CurrentUser
 from app.users.identity_sign_in import ForgedToken, IdentitySignIn, ProviderFailed
-from app.users.sessions import LONGEST, hash_session_token, move_session
+from app.users.sessions import LONGEST, hash_session_token, update_session
 from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused, sign_out_of
 from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
@@ -210,7 +210,7 @@ def move_to_workspace(current_user: CurrentUser) -> Response:
     )
     with writing() as (connection, _):
         require_workspace(connection, wide, wanted)
-        move_session(connection, current_user.session_id, wanted)
+        update_session(connection, current_user.session_id, workspace_id=wanted)
     return redirect_with_flash(wanted_page(HOME))
 
 

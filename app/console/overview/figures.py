@@ -117,8 +117,11 @@ def figures_of(
             for sums in (slots[at], countries[one["country"] or ""], total):
                 sums.refusals += one["refusals"]
     largest = sorted(countries.items(), key=_size, reverse=True)
-    rest = largest[_MOST_COUNTRIES:]
-    return Figures(list(slots.items()), largest[:_MOST_COUNTRIES], _sum(rest), total)
+    others = Sums()
+    for _, sums in largest[_MOST_COUNTRIES:]:
+        others.add(sums)
+    shown = largest[:_MOST_COUNTRIES]
+    return Figures(list(slots.items()), shown, others if len(largest) > len(shown) else None, total)
 
 
 def series_of(
@@ -165,12 +168,3 @@ def falls_of(counts: Iterable[SlotCount], today: date) -> list[Fall]:
 def _size(named: tuple[str, Sums]) -> tuple[int, int, str]:
     code, sums = named
     return sums.sends, sums.refusals, code
-
-
-def _sum(named: Sequence[tuple[str, Sums]]) -> Sums | None:
-    if not named:
-        return None
-    total = Sums()
-    for _, sums in named:
-        total.add(sums)
-    return total

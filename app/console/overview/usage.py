@@ -52,10 +52,13 @@ class UsageSearch(StrictSchema):
 def usage_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(UsageSearch)
     rows = [] if wanted is None else _rows(current_user, wanted)
+    if wanted is not None:
+        by = wanted.group_by[0].value
+        form = Form({"since": wanted.first, "until": wanted.last, "by": by})
     return page_answer(
         "overview/usage.html",
         200 if wanted else 422,
-        form=_filled(form, wanted),
+        form=form,
         rows=rows[:_MOST],
         has_more=len(rows) > _MOST,
         groups=_GROUPS.items(),
@@ -99,10 +102,3 @@ def _label(by: Dimension, value: str | None, names: dict[str, str]) -> str:
     if by is Dimension.COUNTRY:
         return country_name(value)
     return names.get(value, value)
-
-
-def _filled(form: Form, wanted: UsageFilter | None) -> Form:
-    if wanted is None:
-        return form
-    values = {"since": wanted.first, "until": wanted.last, "by": wanted.group_by[0].value}
-    return Form(values, form.errors)

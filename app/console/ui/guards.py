@@ -28,7 +28,7 @@ from app.users.sessions import (
     hash_session_token,
     load_current_user,
     load_session,
-    touch_session,
+    update_session,
 )
 from app.web.peer import peer_address
 from app.web.registry import current_time, get_service, reading
@@ -214,7 +214,7 @@ def signed_in_visitor() -> CurrentUser | None:
 def _touch(session: OpenSession, now: datetime) -> None:
     if now - session.seen_at >= TOUCHED_EVERY:
         with get_service(Database).writing_once() as connection:
-            touch_session(connection, session.owner.session_id, now)
+            update_session(connection, session.owner.session_id, seen_at=now)
 
 
 def _to_sign_in() -> Response:

@@ -8,6 +8,7 @@ from flask import Response, request
 from app.console.ui.forms import (
     ListSearch,
     PhoneNumberInput,
+    read_form,
     refilling,
     searched_list,
     without_separators,
@@ -26,7 +27,6 @@ from app.use_cases.opt_outs import (
 )
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.users.current_user import CurrentUser
-from app.web.bodies import load
 from app.web.fields import Id
 from app.web.registry import get_service, reading, writing
 
@@ -66,7 +66,8 @@ def opt_outs_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
 @routes.post(OPT_OUTS, ADMIN)
 @refilling(opt_outs_page)
 def enter_number(current_user: CurrentUser) -> Response:
-    wanted = _read_opt_out()
+    given = {"to_number": without_separators(request.form.get("to_number", ""))}
+    wanted: NewOptOut = read_form(OptOutBody, **given, source=OptOutSource.CONSOLE.value)
     with writing() as (connection, now):
         enter_opt_out(connection, current_user.principal, wanted, now=now)
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
@@ -84,11 +85,3 @@ def source_label(source: str, opted_out: int) -> str:
     if source == OptOutSource.PROVIDER:
         return f"Twilio (error {opted_out})"
     return _SOURCES.get(source, source)  # type: ignore[call-overload, no-any-return]
-
-
-def _read_opt_out() -> NewOptOut:
-    given = {"to_number": without_separators(request.form.get("to_number", ""))}
-    if request.form.get("use_case_id"):
-        given["use_case_id"] = request.form["use_case_id"]
-    found: NewOptOut = load(OptOutBody(), given | {"source": OptOutSource.CONSOLE.value})
-    return found
