@@ -31,9 +31,7 @@ def store(database: Database, *times: datetime) -> None:
             )
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.datetimes(timezones=st.timezones() | st.just(UTC)).map(to_milliseconds),

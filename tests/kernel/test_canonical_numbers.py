@@ -72,7 +72,7 @@ def test_odd_spellings_of_the_numbers_of_all_regions_are_never_accepted() -> Non
     assert with_trunk - named == set()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True))
 def test_canonical_form_is_a_fixed_point(text: str) -> None:
     canonical = PhoneNumber.parse(text)

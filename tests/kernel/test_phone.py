@@ -28,7 +28,7 @@ def test_has_not_the_form_of_e164(text: str) -> None:
     assert not is_e164(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.from_regex(r"\+[1-9][0-9]{1,14}", fullmatch=True), st.text(max_size=20)))
 def test_every_text_is_resolved_without_an_error(text: str) -> None:
     found = resolve(text)

@@ -19,9 +19,6 @@ POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 schemathesis.openapi.format("iso3166-1", st.sampled_from(sorted(COUNTRIES)))
 _bounded = settings(
     max_examples=25,
-    deadline=None,
-    database=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -81,9 +81,7 @@ stacks = st.builds(
     use_case=st.none() | st.frozensets(_country, max_size=4),
     country=_country,
 )
-bounded = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+bounded = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def lay(policy: PolicyClient, parent: PolicyClient, stack: Stack) -> None:

@@ -28,9 +28,7 @@ _JSON = st.recursive(
     ),
     max_leaves=12,
 )
-ANY_BODY = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ANY_BODY = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -71,9 +69,7 @@ WITH_BODY = [endpoint for endpoint in declared_endpoints() if endpoint.body is n
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda of: f"{of.method} {of.path}")
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_field_values_of_every_body_answer_no_5xx(
     served: Served, endpoint: Endpoint, data: st.DataObject

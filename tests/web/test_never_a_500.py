@@ -173,9 +173,6 @@ def bounded(served: Served, examples: int) -> Callable[[Any], Any]:
     count = examples if served.factory.database.is_sqlite else max(1, examples // 4)
     return settings(
         max_examples=count * EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],
     )

@@ -120,9 +120,7 @@ _NAMES = st.sampled_from(
 
 
 @pytest.mark.parametrize("path", LISTS)
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pairs=st.lists(
         st.tuples(

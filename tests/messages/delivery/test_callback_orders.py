@@ -97,9 +97,7 @@ def _events(gateway: Gateway, tenant: Tenant, message_id: str) -> list[tuple[Any
     return [tuple(event[name] for name in names) for event in answer.json["items"]]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     early=st.lists(st.sampled_from(REPORTS), max_size=4),
     late=st.lists(st.sampled_from(REPORTS), max_size=6),
@@ -123,9 +121,7 @@ def test_every_order_of_callbacks_follows_the_rule(
     assert _events(gateway, tenant, message_id) == model.events
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(["queued", "sent", "sent", "delivered", "delivered"]))
 def test_the_same_callbacks_in_any_order_make_the_same_message(
     gateway: Gateway, tenant: Tenant, order: list[str]
