@@ -94,7 +94,6 @@ organization_option = click.option(
 
 
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:
-    """Without a name, the only one."""
     return only_one(find_organizations(connection, _key(name_or_id)), "organization", name_or_id)
 
 

@@ -34,8 +34,6 @@ class TraceSend:
 
 @dataclass(frozen=True, slots=True)
 class AttackTrace:
-    """Two weeks of normal traffic, then the hour of the attack."""
-
     history: Sequence[TraceSend]
     sends: Sequence[TraceSend]
 

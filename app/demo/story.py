@@ -33,8 +33,6 @@ _RESET = "`make demo-reset` removes the demo's organization; the next `make run`
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Sends by the current policy, and prints each answer."""
-
     url: str
     tenant: DemoTenant
     echo: Callable[[str], None]

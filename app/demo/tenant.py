@@ -83,7 +83,6 @@ def _make_user(database: Database, organization_id: UUID, password: str) -> None
 
 
 def use_case_of_file(service_sid: str) -> dict[str, Any]:
-    """Like a use case of `apply`, ready to send."""
     return {
         "name": "one-time passwords",
         "messaging_service_sid": service_sid,
@@ -133,7 +132,6 @@ _REFERENCES = {
 
 
 def remove_demo(database: Database, instance: Path) -> dict[str, int]:
-    """Delete the demo's organization; return the deleted rows by table."""
     deleted: dict[str, int] = {}
     with database.writing() as connection:
         organization_id = find_demo(connection, instance)

@@ -93,10 +93,9 @@ class AccountBook:
         self._accounts = {account.sid: account for account in self._declared}
 
     def authenticate(self, user: str, secret: str, path_sid: str | None) -> Account:
-        """Returns the account of these credentials.
+        """`path_sid` is null on hosts without accounts in paths.
 
-        `path_sid` is null on hosts without accounts in paths. Raises `TwilioError` 20003
-        for wrong credentials, 20404 for another account's path.
+        Raises `TwilioError` 20003 for wrong credentials, 20404 for another account's path.
         """
         with self._lock:
             account = self._identified(user, secret, path_sid)

@@ -185,7 +185,6 @@ def clear_scenarios() -> Response:
 
 @blueprint.get("/messages")
 def list_messages() -> Response:
-    """Lists the created messages, newest first, and counts the create calls."""
     book = current_emulator().messages
     return jsonify(
         created=book.created,
@@ -231,7 +230,6 @@ def put_account(sid: str) -> Response:
 
 @blueprint.post("/inbound")
 def send_inbound() -> Response:
-    """Posts an inbound message to a URL and returns the receiver's answer."""
     order = _body(_InboundBody())
     emulator = current_emulator()
     account = emulator.accounts.find(order["account_sid"])

@@ -66,10 +66,7 @@ def current_emulator() -> Emulator:
 
 
 def calling_account(path_sid: str | None = None) -> Account:
-    """Authenticates the request; `path_sid` is the account in its path.
-
-    Raises `TwilioError` 20003 or 20404, as `AccountBook.authenticate`.
-    """
+    """Raises `TwilioError`, as `AccountBook.authenticate`."""
     given = request.authorization
     is_basic = given is not None and given.type == "basic"
     user = (given.username or "") if given and is_basic else ""

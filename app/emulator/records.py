@@ -82,11 +82,7 @@ class CallbackAttempt:
 
 
 class MessageBook:
-    """The accepted messages; safe for many threads.
-
-    ``created`` counts the accepted messages since the last reset, ``attempted`` the
-    authenticated create calls, refused ones included.
-    """
+    """``created`` counts messages since the last reset, ``attempted`` also refused calls."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

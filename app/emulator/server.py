@@ -19,7 +19,6 @@ _CODE_OF_STATUS = {404: 20404, 405: 20004}
 
 
 def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
-    """Returns the WSGI application; `emulator_of(application)` is its state."""
     application = Flask(__name__, static_folder=None)
     application.config["MAX_CONTENT_LENGTH"] = 1_000_000
     application.extensions[EXTENSION] = Emulator(config)

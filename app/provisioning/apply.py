@@ -151,7 +151,6 @@ class _KeyPlanner:
     steps: list[Step] = field(default_factory=list)
 
     def plan(self, owner: Entry, workspace_id: UUID | None) -> list[dict[str, str | None]]:
-        """Add the steps of the keys of a scope; return the result."""
         return [
             self._plan(entry, workspace_id)
             for entry in owner.each("access_keys")

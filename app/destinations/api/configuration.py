@@ -121,7 +121,6 @@ def effect_json(changed: Changed) -> dict[str, Any]:
 
 
 def policy_answer(effective: EffectivePolicy, body: Any, status: int = 200) -> Answer:
-    """Return an answer with the revision as its strong ``ETag``."""
     return json_answer(body, status, {"ETag": f'"{effective.revision}"'})
 
 

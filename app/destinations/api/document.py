@@ -93,7 +93,6 @@ def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
 
 
 def rule_content(rule: Rule | WantedRule) -> tuple[str, str, str, str | None, datetime | None]:
-    """A rule without its id and creation time."""
     return rule.kind, rule.value, rule.action, rule.reason, rule.expires_at
 
 

@@ -203,7 +203,6 @@ def find_blockers(
     *,
     is_suspended: bool,
 ) -> list[CountryBlocker]:
-    """List everything that blocks a country; empty if it can be reached."""
     found = []
     if not has_numbers(country):
         found.append(CountryBlocker(Blocker.NO_NUMBERS, "no phone number belongs to it"))

@@ -29,7 +29,6 @@ def require_sid(prefix: str, sid: str) -> str:
 
 
 def derived_sid(prefix: str, origin: str) -> str:
-    """A SID that depends only on another resource's SID."""
     return prefix + hashlib.sha256(f"{prefix}/{origin}".encode()).hexdigest()[:32]
 
 

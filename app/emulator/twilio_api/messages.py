@@ -30,7 +30,6 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 def list_page(
     newest_first: Sequence[Message], path: str, query: Mapping[str, str]
 ) -> dict[str, object]:
-    """Returns a page in Twilio's envelope; raises `TwilioError` 20001."""
     size = _number(query, "PageSize", 50, low=1, high=_LARGEST_PAGE)
     page = _number(query, "Page", 0)
     found = [message for message in newest_first if _matches(message, query)]
