@@ -27,8 +27,8 @@ def serve() -> Flask:
         sys.exit(_STARTED_BY_GUNICORN_AND_NOT_AGAIN)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         # Imported here, because a web process does not need the commands and their imports.
-        from app.cli import COMMANDS  # noqa: PLC0415
+        from app.cli.group import borderpost  # noqa: PLC0415
 
-        for command in COMMANDS:
+        for command in borderpost.commands.values():
             app.cli.add_command(command)
     return app

@@ -15,10 +15,9 @@ import urllib3
 from app.bootstrap import open_cipher, open_provider, open_services, open_settings
 from app.cli.context import opened_database, progress, ready_database
 from app.cli.group import (
-    Command,
     CommandFailure,
-    Group,
     WholeNumberParam,
+    borderpost,
     echo_result,
     json_option,
     read_input,
@@ -59,7 +58,7 @@ _DEFAULT_PORT = 8010
 _REFUSED = 400
 
 
-@click.command("emulator", cls=Command)
+@borderpost.command("emulator")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -95,7 +94,21 @@ def _give(url: str, order: bytes) -> None:
         raise CommandFailure(f"the scenarios are refused: {answer.data.decode().strip()}")
 
 
-@click.command("attack", cls=Command)
+@borderpost.group("demo", invoke_without_command=True)
+@click.option("--port", default=8000, show_default=True, type=WholeNumberParam(1, LARGEST_PORT))
+@click.pass_context
+def demo_group(context: click.Context, port: int) -> None:
+    """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
+
+    Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    require_free_port(port)
+    _run(port)
+
+
+@demo_group.command("attack")
 @click.option(
     "--seed",
     default=1,
@@ -164,20 +177,6 @@ _EMULATOR_PORT_AFTER = 10  # emulator port minus gateway port
 _WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 
 
-@click.group("demo", cls=Group, invoke_without_command=True)
-@click.option("--port", default=8000, show_default=True, type=WholeNumberParam(1, LARGEST_PORT))
-@click.pass_context
-def demo_group(context: click.Context, port: int) -> None:
-    """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
-
-    Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
-    """
-    if context.invoked_subcommand is not None:
-        return
-    require_free_port(port)
-    _run(port)
-
-
 @demo_group.command("reset")
 def reset_command() -> None:
     """Remove the demo's organization with its messages, keys and users.
@@ -193,9 +192,6 @@ def reset_command() -> None:
         click.echo("there is no demo to remove")
     else:
         click.echo(f"removed the demo's organization: {sum(deleted.values())} rows")
-
-
-demo_group.add_command(attack_command)
 
 
 def use_running_demo(command: str, environ: MutableMapping[str, str]) -> None:

@@ -23,7 +23,7 @@ from app.bootstrap import (
 )
 from app.cli.context import opened_database
 from app.cli.findings import Finding, Level, bad, look_at_twilio, ok, warning
-from app.cli.group import FAILED, Command, echo_result, json_option
+from app.cli.group import FAILED, borderpost, echo_result, json_option
 from app.db.clock import ClocksDiffer, require_same_time
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
@@ -50,7 +50,7 @@ _FREE_BYTES = 500_000_000
 _FREE_SHARE = 0.05
 
 
-@click.command("doctor", cls=Command)
+@borderpost.command("doctor")
 @click.option("--offline", is_flag=True, help="Do not ask Twilio, and send no probe.")
 @json_option
 def doctor_command(offline: bool) -> None:

@@ -12,7 +12,7 @@ import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.context import linked_workspace_id, ready_database, record_command
-from app.cli.group import FAILED, CommandFailure, Group, echo_result, json_option, printable
+from app.cli.group import FAILED, CommandFailure, borderpost, echo_result, json_option, printable
 from app.destinations.geo_permissions.check import Checked, CheckProvider
 from app.destinations.geo_permissions.permissions import (
     Blocker,
@@ -186,7 +186,7 @@ _NO_ACCOUNT = "no workspace has a Twilio account"
 _workspace = click.option("--workspace", metavar="NAME|ID", help="Only this workspace.")
 
 
-@click.group("geo", cls=Group)
+@borderpost.group("geo")
 def geo_group() -> None:
     """Twilio's geo permissions, which apply after the policies here."""
 

@@ -68,6 +68,15 @@ class Group(Command, click.Group):
     group_class = type
 
 
+borderpost = Group(
+    name="borderpost",
+    help="A self-hosted SMS gateway over Twilio that lets nothing cross a border it should not.",
+    epilog="Exit codes: 0 done, 1 failed, 2 where a command says so, 64 wrong usage.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+click.version_option(package_name="borderpost", message="%(prog)s %(version)s")(borderpost)
+
+
 def options_of(*options: Callable[[Any], Any]) -> Callable[[FC], FC]:
     return lambda command: reduce(lambda found, option: option(found), reversed(options), command)
 

@@ -17,8 +17,8 @@ from app.cli.destinations.change import (
 )
 from app.cli.group import (
     CommandFailure,
-    Group,
     IdParam,
+    borderpost,
     echo_result,
     json_option,
     options_of,
@@ -213,7 +213,7 @@ def _explain(wrong: ValidationFailed, opened: OpenedWorkspace) -> Iterator[str]:
         yield from (f"{at}: {explain_for_text(text)}" for text in texts)
 
 
-@click.group("guards", cls=Group)
+@borderpost.group("guards")
 def guards_group() -> None:
     """Limits that stop a flood or a spend before the provider is called."""
 

@@ -24,9 +24,9 @@ from app.cli.context import (
 )
 from app.cli.group import (
     DurationParam,
-    Group,
     TimeParam,
     WholeNumberParam,
+    borderpost,
     echo_result,
     expiry,
     json_option,
@@ -79,7 +79,7 @@ _limit_options = options_of(
 )
 
 
-@click.group("keys", cls=Group)
+@borderpost.group("keys")
 def keys_group() -> None:
     """Access keys of organizations and workspaces."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.context import linked_workspace_id, ready_database, record_command_in
-from app.cli.group import CommandFailure, Group, echo_result, json_option, read_input
+from app.cli.group import CommandFailure, borderpost, echo_result, json_option, read_input
 from app.db.engine import Database
 from app.destinations.geo_permissions.permissions import allowed_countries
 from app.destinations.geo_permissions.store import load_check_targets
@@ -21,7 +21,7 @@ from app.prices.store import fetch_prices, import_prices, load_prices
 from app.providers.port import ProviderAccount
 
 
-@click.group("prices", cls=Group)
+@borderpost.group("prices")
 def prices_group() -> None:
     """Prices per segment, by country and network."""
 

@@ -10,9 +10,8 @@ from app.bootstrap import open_cipher, open_installation_secrets, open_settings
 from app.cli.context import opened_database, ready_database, record_command
 from app.cli.copying import copy_command
 from app.cli.group import (
-    Command,
     CommandFailure,
-    Group,
+    borderpost,
     echo_result,
     json_option,
     json_option_of,
@@ -33,7 +32,7 @@ from app.tenancy.key_rotation import reencrypt
 _HIDDEN = "(set, hidden)"
 
 
-@click.command("init", cls=Command)
+@borderpost.command("init")
 def init_command() -> None:
     """Create the instance folder with its secrets, and the database.
 
@@ -53,7 +52,7 @@ def init_command() -> None:
         click.echo(f"warning: secrets: {SecretsDiffer(differing)}", err=True)
 
 
-@click.command("check-config", cls=Command)
+@borderpost.command("check-config")
 @json_option_of("Print the settings as JSON.")
 def check_config_command() -> None:
     """Check every setting and print them, secrets hidden.
@@ -68,7 +67,7 @@ def check_config_command() -> None:
     echo_result(shown, (f"{name}: {unset if v is None else v}" for name, v in shown.items()))
 
 
-@click.group("db", cls=Group)
+@borderpost.group("db")
 def db_group() -> None:
     """The database and its migrations."""
 
@@ -144,7 +143,7 @@ def _shown(settings: Settings) -> dict[str, object]:
     }
 
 
-@click.group("secrets", cls=Group)
+@borderpost.group("secrets")
 def secrets_group() -> None:
     """Encryption keys of stored secrets."""
 
@@ -183,7 +182,7 @@ def rotate_command(new_key: bool) -> None:
 _DIFFERS = 2
 
 
-@click.command("apply", cls=Command)
+@borderpost.command("apply")
 @click.argument("file")
 @click.option(
     "--plan",

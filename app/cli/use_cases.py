@@ -7,12 +7,12 @@ import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.context import command_line_actor, id_of_workspace, ready_database
-from app.cli.group import FAILED, Group, echo_result, json_option
+from app.cli.group import FAILED, borderpost, echo_result, json_option
 from app.kernel.clock import Clock
 from app.use_cases.refresh import RefreshedUseCase, RefreshRegistrations
 
 
-@click.group("use-cases", cls=Group)
+@borderpost.group("use-cases")
 def use_cases_group() -> None:
     """Use cases and their registrations at the provider."""
 

@@ -16,7 +16,7 @@ from app.cli.context import (
     organization_option,
     ready_database,
 )
-from app.cli.group import CommandFailure, Group, described, echo_result, json_option
+from app.cli.group import CommandFailure, borderpost, described, echo_result, json_option
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
 from app.kernel.errors import ValidationFailed
@@ -63,7 +63,7 @@ _from_stdin = click.option(
 )
 
 
-@click.group("users", cls=Group)
+@borderpost.group("users")
 def users_group() -> None:
     """People who sign in to the console."""
 

@@ -11,9 +11,9 @@ import click
 from app.bootstrap import Background, open_background, open_settings, with_public_url
 from app.cli.context import progress, ready_database, record_command
 from app.cli.group import (
-    Command,
     CommandFailure,
     DurationParam,
+    borderpost,
     echo_json,
     echo_result,
     json_option,
@@ -39,7 +39,7 @@ _CHECK_SECONDS = 600.0
 _HOUR_SECONDS = 3600.0
 
 
-@click.command("worker", cls=Command)
+@borderpost.command("worker")
 def worker_command() -> None:
     """Run background tasks: reconcile with Twilio, deliver webhooks, purge, keep statistics."""
     configure_logs()
@@ -78,7 +78,7 @@ def _tasks(background: Background, heartbeat: Heartbeat) -> list[Task]:
     ]
 
 
-@click.command("reconcile", cls=Command)
+@borderpost.command("reconcile")
 @click.option(
     "--since",
     type=DurationParam(),
@@ -106,7 +106,7 @@ def reconcile_command(since: timedelta) -> None:
     echo_result({"asked": asked, "charges": charges}, [line])
 
 
-@click.command("export", cls=Command)
+@borderpost.command("export")
 @click.option("--number", required=True, metavar="NUMBER", help="In canonical E.164 form.")
 def export_command(number: str) -> None:
     """Print as JSON all stored data about a number, to answer a request of that person.
@@ -128,7 +128,7 @@ def export_command(number: str) -> None:
     echo_json(held)
 
 
-@click.command("erase", cls=Command)
+@borderpost.command("erase")
 @click.argument("number")
 @json_option
 def erase_command(number: str) -> None:
@@ -145,7 +145,7 @@ def erase_command(number: str) -> None:
     echo_result({"messages": erased}, [f"erased {erased} messages"])
 
 
-@click.command("purge", cls=Command)
+@borderpost.command("purge")
 @json_option
 def purge_command() -> None:
     """Erase data past its retention time: texts, numbers, answers, sessions, messages."""

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.cli import COMMANDS, borderpost
+from app.cli import borderpost
 from app.cli.group import Command, Group, IdParam, WholeNumberParam
 from app.kernel.errors import WorkspaceSuspended
 from support.commands import Run
@@ -54,7 +54,7 @@ def test_wrong_usage_exits_64(run: Run, line: str) -> None:
 
 def under_flask(environ: dict[str, str | None], *arguments: str) -> Result:
     app = Flask(__name__)
-    for command in COMMANDS:
+    for command in borderpost.commands.values():
         app.cli.add_command(command)
     return app.test_cli_runner(env=environ).invoke(args=arguments)
 

@@ -16,9 +16,9 @@ from app.cli.context import command_line_actor, find_workspace, ready_database
 from app.cli.group import (
     CommandFailure,
     DurationParam,
-    Group,
     TimeParam,
     WholeNumberParam,
+    borderpost,
     echo_result,
     json_option,
     options_of,
@@ -36,7 +36,7 @@ from app.kernel.countries import country_name
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
 
-@click.group("destinations", cls=Group)
+@borderpost.group("destinations")
 def destinations_group() -> None:
     """Which countries and numbers a workspace may reach."""
 
