@@ -57,15 +57,21 @@ def watch_in_background(
 ) -> threading.Thread:
     """Begin after a pause, so that a worker that starts at the same time is not missed."""
     end = stop or threading.Event()
-    return _in_background(lambda: _watch(app, seconds, end), "watch", "installation_not_watched")
+    return _in_background(lambda: _watch(app, seconds, end), "watch", _log_not_watched)
 
 
-def _in_background(run: Callable[[], None], name: str, failure: str) -> threading.Thread:
+def _log_not_watched(why: str) -> None:
+    _log.warning("installation_not_watched", why=why)
+
+
+def _in_background(
+    run: Callable[[], None], name: str, log_failure: Callable[[str], None]
+) -> threading.Thread:
     thread = threading.Thread(target=run, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError:
-        _log.warning(failure, why="no thread can be started")
+        log_failure("no thread can be started")
     return thread
 
 
@@ -79,12 +85,13 @@ def _watch(app: Flask, seconds: float, stop: threading.Event) -> None:
         run_task(Task("watch", run_once, seconds), stop, Progress())
 
 
-_UNKNOWN = "geo_permissions_unknown"
-
-
 def check_in_background(app: Flask) -> threading.Thread:
     """Only log the check of geo permissions, also its failures."""
-    return _in_background(lambda: _check(app), "start-check", _UNKNOWN)
+    return _in_background(lambda: _check(app), "start-check", _log_unknown)
+
+
+def _log_unknown(why: str) -> None:
+    _log.warning("geo_permissions_unknown", why=why)
 
 
 def _check(app: Flask) -> None:
@@ -94,6 +101,6 @@ def _check(app: Flask) -> None:
         for one in checked:
             log_checked(one)
     except ServiceUnavailable:
-        _log.warning(_UNKNOWN, why="the database is not ready")
+        _log_unknown("the database is not ready")
     except Exception:  # noqa: BLE001
-        _log.exception(_UNKNOWN, why="a defect of ours")
+        _log.exception("geo_permissions_unknown", why="a defect of ours")
