@@ -165,6 +165,8 @@ def _open_private(path: Path) -> int:
             raise PermissionError(1, "belongs to another user")
         if os.fstat(file).st_size != _FILE_BYTES:
             os.ftruncate(file, _FILE_BYTES)
+        # A write to a page without room on the disk would end the process (SIGBUS).
+        os.posix_fallocate(file, 0, _FILE_BYTES)
     except OSError:
         os.close(file)
         raise

@@ -1,5 +1,7 @@
 """Token buckets: what one lets through, over time, threads, processes and restarts."""
 
+import errno
+import os
 import subprocess
 import sys
 import textwrap
@@ -136,5 +138,30 @@ def test_limit_applies_without_a_writable_folder(
     (tmp_path / "file").touch()
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     buckets = RateBuckets(tmp_path / "file", monotonic_ns=Monotonic())
+
+    assert _let_through(buckets) == 10
+
+
+def test_the_file_has_its_room_on_the_disk_before_it_is_mapped(
+    tmp_path: Path, buckets: RateBuckets
+) -> None:
+    """Otherwise a write while the disk is full ends the process. Break: only set the length."""
+    path = tmp_path / "rates"
+    with path.open("wb") as file:
+        file.truncate(2**20)  # as earlier versions left it
+    path.chmod(0o600)
+
+    assert _let_through(buckets) == 10
+    found = path.stat()
+    assert (found.st_size, found.st_blocks * 512 >= found.st_size) == (2**20, True)
+
+
+def test_limit_applies_on_a_full_disk(
+    buckets: RateBuckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
 
     assert _let_through(buckets) == 10
