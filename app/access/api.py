@@ -17,14 +17,7 @@ from app.access.keys import (
     load_access_keys,
     revoke_access_key,
 )
-from app.access.principal import (
-    ActorKind,
-    KeyLimits,
-    Principal,
-    Role,
-    limits_from,
-    parse_network,
-)
+from app.access.principal import ActorKind, KeyLimits, Principal, Role, limits_from, parse_network
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.kernel.rates import DEFAULT_RATE, MOST_BURST, MOST_PER_SECOND, Rate, rate_of

@@ -87,12 +87,7 @@ def webhooks_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
         successes = load_last_successes(connection, [row.id for row in found])
     shown = listed(WEBHOOKS, found, wanted.limit)
     return page_answer(
-        "webhooks/list.html",
-        status,
-        **shown,
-        form=form,
-        events=EVENTS,
-        successes=successes,
+        "webhooks/list.html", status, **shown, form=form, events=EVENTS, successes=successes
     )
 
 

@@ -102,9 +102,9 @@ def needs_new_hash(stored: str) -> bool:
 
 
 @contextmanager
-def hash_slot(wait_seconds: float = MOST_WAIT_SECONDS) -> Iterator[None]:
+def hash_slot(*, may_wait: bool = True) -> Iterator[None]:
     """Take a turn for all hashes that this thread computes inside; raises `RateLimited`."""
-    with _slots.turn(wait_seconds):
+    with _slots.turn(MOST_WAIT_SECONDS if may_wait else 0.0):
         _own.has_turn = True
         try:
             yield

@@ -40,13 +40,7 @@ from app.users.caller import (
     record_failed_sign_in,
     record_user_event,
 )
-from app.users.passwords import (
-    MOST_WAIT_SECONDS,
-    hash_password,
-    hash_slot,
-    is_password,
-    needs_new_hash,
-)
+from app.users.passwords import hash_password, hash_slot, is_password, needs_new_hash
 from app.users.second_factor import use_code
 from app.users.sessions import begin_session, end_session, hash_session_token, load_session
 from app.users.store import drop_sign_in_link, find_users, load_user, record_sign_in, update_user
@@ -97,7 +91,7 @@ class SignIn:
             one for one in found if caller.browser.knows(one.id, one.browsers_known_since, now)
         ]
         # The turn comes first, so that a flood costs neither a hash nor a write.
-        with hash_slot(MOST_WAIT_SECONDS if known else 0.0):
+        with hash_slot(may_wait=bool(known)):
             attempt = self.attempts.begin(*_subjects(address, known, caller))
             right = _with_password(found, password)
         live = [one for one in right if one.disabled_at is None]

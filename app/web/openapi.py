@@ -29,15 +29,7 @@ from app.web.openapi_examples import (
 )
 from app.web.prefix import PublicPrefix
 from app.web.registry import get_service
-from app.web.routes import (
-    Answer,
-    CachedResponse,
-    Endpoint,
-    Routes,
-    Shape,
-    cached_answer,
-    html_answer,
-)
+from app.web.routes import CachedResponse, Endpoint, Routes, Shape, cached_answer, html_answer
 
 routes = Routes("Operations", ignores_query=True)
 docs_routes = Routes("Operations", ignores_query=True)
@@ -241,13 +233,13 @@ class Description:
     {200: "application/json"},
     answer_headers={"ETag": "Changes with the description"},
 )
-def openapi(_: None) -> Answer:
+def openapi(_: None) -> Response:
     """Show the OpenAPI description of this API."""
     return cached_answer(get_service(Description).packed, cache="no-store")
 
 
 @docs_routes.add("GET", "/docs", Anyone("the reference is no secret"), {200: "text/html"})
-def docs(_: None) -> Answer:
+def docs(_: None) -> Response:
     """Show the API reference."""
     document = get_service(Description).document
     sections: dict[str, list[tuple[str, str, Any]]] = defaultdict(list)
@@ -266,7 +258,7 @@ def docs(_: None) -> Answer:
 
 
 @front.add("GET", "/", Anyone("pages guard themselves"), {303: None}, errors=(e.NotFound,))
-def find_pages(_: None) -> Answer:
+def find_pages(_: None) -> Response:
     """Lead a browser to the console."""
     prefix = get_service(PublicPrefix)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":

@@ -35,12 +35,7 @@ def account_page(current_user: CurrentUser, status: int = 200, **forms: Form) ->
             if user is not None and user.totp_secret is not None:
                 codes_left = count_recovery_codes(connection, user.id)
     return page_answer(
-        "account/page.html",
-        status,
-        user=user,
-        sessions=sessions,
-        codes_left=codes_left,
-        **shown,
+        "account/page.html", status, user=user, sessions=sessions, codes_left=codes_left, **shown
     )
 
 

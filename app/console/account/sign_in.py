@@ -12,15 +12,7 @@ from flask import Flask, Response, current_app, request, session
 
 from app.access.store import require_workspace
 from app.console.ui.forms import read_form, read_secret, refilled
-from app.console.ui.guards import (
-    ANYONE,
-    SESSION,
-    SIGN_IN,
-    VIEWER,
-    Pages,
-    keep,
-    presented,
-)
+from app.console.ui.guards import ANYONE, SESSION, SIGN_IN, VIEWER, Pages, keep, presented
 from app.console.ui.pages import NO_FORM, Form, plain_page, redirect_with_flash, wanted_page
 from app.kernel.errors import NotFound, RateLimited, ValidationFailed
 from app.kernel.ids import parse_id

@@ -29,12 +29,7 @@ from app.prices.price_file import (
     read_row,
 )
 from app.prices.price_table import PriceRow, PriceTable, amount_text, day_of
-from app.prices.store import (
-    NO_PRICE_LEFT,
-    import_prices,
-    load_prices,
-    remove_price,
-)
+from app.prices.store import NO_PRICE_LEFT, import_prices, load_prices, remove_price
 from app.users.current_user import CurrentUser
 from app.web.fields import Country, StrictSchema
 from app.web.registry import current_time, get_service, reading

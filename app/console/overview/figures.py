@@ -99,9 +99,7 @@ def midnight(day: date) -> datetime:
 
 
 def figures_of(
-    counts: Iterable[SlotCount],
-    refused: Iterable[Mapping[str, Any]],
-    starts: Sequence[datetime],
+    counts: Iterable[SlotCount], refused: Iterable[Mapping[str, Any]], starts: Sequence[datetime]
 ) -> Figures:
     """Sum up the slots; ``refused`` are the API's counts by day."""
     slots = {start: Sums() for start in starts}
