@@ -15,9 +15,8 @@ T = TypeVar("T")
 _KEY = "borderpost"
 
 
-def register_service(app: Flask, service: object, *, as_type: type | None = None) -> None:
-    """``as_type`` is a protocol that the service implements."""
-    app.extensions.setdefault(_KEY, {})[as_type or type(service)] = service
+def register_service(app: Flask, service: object) -> None:
+    app.extensions.setdefault(_KEY, {})[type(service)] = service
 
 
 def get_service(wanted: type[T]) -> T:

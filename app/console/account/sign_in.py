@@ -63,10 +63,14 @@ def current_caller() -> Caller:
     )
 
 
+def emptied(errors: Mapping[str, list[str]]) -> Form:
+    return Form({"email": request.form.get("email", "")}, errors)
+
+
 def emptying(
     page: Callable[..., Response], form: str = "form", field: str = ""
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Show the page again, without what was entered, if a view raises one of two errors.
+    """Show the page again, with the e-mail address alone, if a view raises one of two errors.
 
     They are `ValidationFailed` and `RateLimited`, which is shown at ``field``.
     """
@@ -77,9 +81,9 @@ def emptying(
             try:
                 return view(caller)
             except ValidationFailed as problem:
-                return page(caller, 422, **{form: Form({}, refilled(problem).errors)})
+                return page(caller, 422, **{form: emptied(refilled(problem).errors)})
             except RateLimited as limited:
-                wrong = Form({}, {field: [limited.text]})
+                wrong = emptied({field: [limited.text]})
                 answer = page(caller, HTTP_STATUS[RateLimited], **{form: wrong})
                 return add_retry_headers(answer, limited)
 
@@ -120,10 +124,10 @@ def sign_in_page(
 
 
 @routes.post(SIGN_IN, ANYONE)
+@emptying(sign_in_page)
 def sign_in(_: None) -> Response:
-    operation, caller = get_service(SignIn), current_caller()
+    operation, caller, given = get_service(SignIn), current_caller(), read_form(SignInForm)
     try:
-        given = read_form(SignInForm)
         if given["access_key"]:
             signed_in = operation.by_key(given["access_key"].strip(), caller)
         else:
@@ -131,20 +135,11 @@ def sign_in(_: None) -> Response:
                 given["email"], given["password"], caller, given["organization_id"]
             )
     except SignInRefused:
-        return sign_in_page(None, 403, _again(_REFUSED))
-    except RateLimited as limited:
-        answer = sign_in_page(None, HTTP_STATUS[RateLimited], _again(limited.text))
-        return add_retry_headers(answer, limited)
+        return sign_in_page(None, 403, emptied({"": [_REFUSED]}))
     except SeveralAccounts as several:
-        form = _again("Select the organization and enter the password again.")
+        form = emptied({"": ["Select the organization and enter the password again."]})
         return sign_in_page(None, 422, form, several)
-    except ValidationFailed as problem:
-        return sign_in_page(None, 422, refilled(problem))
     return finish_sign_in(signed_in)
-
-
-def _again(problem: str) -> Form:
-    return Form({"email": request.form.get("email", "")}, {"": [problem]})
 
 
 @routes.get(_BY_CODE, ANYONE)
