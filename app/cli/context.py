@@ -23,6 +23,13 @@ from app.kernel.clock import utc_now
 from app.kernel.ids import parse_id
 from app.settings import Settings
 
+_NAMELESS = "command line"
+organization_option = click.option(
+    "--organization",
+    metavar="NAME|ID",
+    help="The organization; may be left out where there is one.",
+)
+
 
 @contextmanager
 def opened_database(settings: Settings | None = None) -> Iterator[Database]:
@@ -47,9 +54,6 @@ def ready_database(settings: Settings | None = None) -> Iterator[Database]:
                 "run `borderpost db upgrade`"
             )
         yield database
-
-
-_NAMELESS = "command line"
 
 
 def command_line_actor() -> Actor:
@@ -84,13 +88,6 @@ def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
     is_seen = sys.stderr.isatty()
     with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not is_seen) as bar:
         yield bar.update
-
-
-organization_option = click.option(
-    "--organization",
-    metavar="NAME|ID",
-    help="The organization; may be left out where there is one.",
-)
 
 
 def find_organization(connection: Connection, name_or_id: str | None) -> AnyRow:

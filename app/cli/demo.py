@@ -56,6 +56,8 @@ from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_
 
 _DEFAULT_PORT = 8010
 _REFUSED = 400
+_EMULATOR_PORT_AFTER = 10  # emulator port minus gateway port
+_WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 
 
 @borderpost.command("emulator")
@@ -171,10 +173,6 @@ def _take_prices(
     found = fetch_prices(source, wanted, day_of(now))
     with database.writing() as connection:
         import_prices(connection, found.file, now)
-
-
-_EMULATOR_PORT_AFTER = 10  # emulator port minus gateway port
-_WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 
 
 @demo_group.command("reset")

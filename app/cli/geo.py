@@ -28,6 +28,21 @@ from app.providers.port import ItemOutcome, WantedPermission
 CONSOLE = "Twilio's Console (Messaging > Settings > Geo permissions, Owner or Admin)"
 _WIDTH = 100
 _FEW = 12  # above this, codes are printed without names
+_WHO = {
+    Blocker.NO_NUMBERS: "nobody",
+    Blocker.UNSUPPORTED: "Twilio",
+    Blocker.ORGANIZATION: "the organization",
+    Blocker.WORKSPACE: "the workspace",
+    Blocker.PROVIDER: "Twilio",
+}
+_REMEDY = {
+    Blocker.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
+    Blocker.WORKSPACE: "see `borderpost destinations`",
+    Blocker.PROVIDER: "`borderpost geo push` shows how to open it",
+}
+_DIFFERS = 2
+_NO_ACCOUNT = "no workspace has a Twilio account"
+_workspace = click.option("--workspace", metavar="NAME|ID", help="Only this workspace.")
 
 
 def check_row(checked: Checked) -> dict[str, Any]:
@@ -94,20 +109,6 @@ def named(countries: list[str]) -> str:
     if len(countries) > _FEW:
         return " ".join(countries)
     return ", ".join(f"{country} {country_name(country)}" for country in countries)
-
-
-_WHO = {
-    Blocker.NO_NUMBERS: "nobody",
-    Blocker.UNSUPPORTED: "Twilio",
-    Blocker.ORGANIZATION: "the organization",
-    Blocker.WORKSPACE: "the workspace",
-    Blocker.PROVIDER: "Twilio",
-}
-_REMEDY = {
-    Blocker.ORGANIZATION: "see denied_destinations in the file of `borderpost apply`",
-    Blocker.WORKSPACE: "see `borderpost destinations`",
-    Blocker.PROVIDER: "`borderpost geo push` shows how to open it",
-}
 
 
 def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> dict[str, Any]:
@@ -178,12 +179,6 @@ def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:
 
 def _verb(wanted: WantedPermission) -> str:
     return "open " if wanted.is_open else "close"
-
-
-_DIFFERS = 2
-_NO_ACCOUNT = "no workspace has a Twilio account"
-
-_workspace = click.option("--workspace", metavar="NAME|ID", help="Only this workspace.")
 
 
 @borderpost.group("geo")

@@ -35,6 +35,19 @@ FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 FAILED = 1
 WRONG_USAGE = 64
 STANDARD_INPUT = "-"
+_WANTS_JSON = "app.cli.wants_json"
+# Their texts are written for people.
+_REASONS = (
+    ClocksDiffer,
+    CopyRefused,
+    DecryptionError,
+    DemoFailed,
+    ProviderUnknown,
+    SecretsDiffer,
+    UnknownRevision,
+)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
 
 
 class CommandFailure(click.ClickException):
@@ -81,9 +94,6 @@ def options_of(*options: Callable[[Any], Any]) -> Callable[[FC], FC]:
     return lambda command: reduce(lambda found, option: option(found), reversed(options), command)
 
 
-_WANTS_JSON = "app.cli.wants_json"
-
-
 def json_option_of(help_text: str) -> Callable[[FC], FC]:
     """Add ``--json``, which `echo_result` obeys."""
 
@@ -122,18 +132,6 @@ def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
-
-
-# Their texts are written for people.
-_REASONS = (
-    ClocksDiffer,
-    CopyRefused,
-    DecryptionError,
-    DemoFailed,
-    ProviderUnknown,
-    SecretsDiffer,
-    UnknownRevision,
-)
 
 
 @contextmanager
@@ -191,10 +189,6 @@ def read_input(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as problem:
         raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem
-
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.ASCII)
 
 
 class TimeParam(click.ParamType[datetime]):

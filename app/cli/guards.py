@@ -51,6 +51,9 @@ from app.guards.suggest import apply_suggestion
 from app.kernel.errors import Problems, RevisionMismatch, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 
+_OF_DELIVERY = ("below", "baseline", "minimum", "counts")
+_LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
+
 
 def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
     found = [("", workspace_differences(before, after))]
@@ -107,10 +110,6 @@ def _limits_text(limits: Mapping[str, Any], auto: Mapping[str, Any]) -> str:
             now = f" (now {auto[window]})" if limit == "auto" and window in auto else ""
             found.append(f"{limit} per {window}{now}")
     return ", ".join(found) or "no limit"
-
-
-_OF_DELIVERY = ("below", "baseline", "minimum", "counts")
-_LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
 
 
 @dataclass(frozen=True, slots=True)

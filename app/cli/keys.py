@@ -38,6 +38,17 @@ from app.kernel.countries import is_country
 from app.kernel.ids import mistake_in_name, parse_id
 from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, rate_of
 
+_workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
+_limit_options = options_of(
+    click.option("--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."),
+    click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
+    click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
+    click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
+    click.option(
+        "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
+    ),
+)
+
 
 def key_as_json(key: AnyRow, now: datetime) -> dict[str, Any]:
     """``workspace`` is null for a key of the organization."""
@@ -63,20 +74,6 @@ def _details(key: AnyRow) -> Iterator[str]:
         yield f"{label}: {text}"
     if key.last_used_at is not None:
         yield f"last used {rfc3339(key.last_used_at)} from {key.last_used_address}"
-
-
-_workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
-
-
-_limit_options = options_of(
-    click.option("--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."),
-    click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
-    click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
-    click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
-    click.option(
-        "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
-    ),
-)
 
 
 @borderpost.group("keys")

@@ -24,6 +24,10 @@ from app.users.manage import NewUser, create_user, disable_user, reset_user
 from app.users.passwords import choose_password, generate_password
 from app.users.store import UserDetails, find_users, load_user_details, load_users
 
+_from_stdin = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
 
 def user_as_json(user: UserDetails) -> dict[str, Any]:
     """``workspace`` is null for a role in all of them."""
@@ -56,11 +60,6 @@ def user_line(shown: dict[str, Any]) -> str:
     state = "live" if shown["disabled_at"] is None else "disabled"
     factor = ", second factor" if shown["has_second_factor"] else ""
     return f"{shown['email']}  {state:<8}  {shown['name']} ({roles}{factor})"
-
-
-_from_stdin = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input."
-)
 
 
 @borderpost.group("users")

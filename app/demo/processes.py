@@ -18,6 +18,7 @@ import urllib3
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30
 _STOP_SECONDS = 30
+_FILE = "demo.running"
 
 
 class DemoFailed(Exception):
@@ -95,9 +96,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-_FILE = "demo.running"
 
 
 @dataclass(frozen=True, slots=True)

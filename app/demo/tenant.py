@@ -27,6 +27,15 @@ NOTE_FILE = "demo.env"
 DEMO_ORGANIZATION = "Borderpost demo"
 _KEY_NAME = "demo"
 _EMAIL = "owner@demo.example"
+# Columns that refer to a row without a foreign key, by their names.
+_REFERENCES = {
+    "organization_id": ("organizations.id",),
+    "workspace_id": ("workspaces.id",),
+    "scope_id": ("workspaces.id", "use_cases.id"),
+    "use_case_id": ("use_cases.id",),
+    "account_sid": ("provider_accounts.sid",),
+    "message_id": ("messages.id",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +127,6 @@ def _is_live(database: Database, access_key: str) -> bool:
 
 def read_note(instance: Path) -> dict[str, str]:
     return read_values(instance / NOTE_FILE)
-
-
-# Columns that refer to a row without a foreign key, by their names.
-_REFERENCES = {
-    "organization_id": ("organizations.id",),
-    "workspace_id": ("workspaces.id",),
-    "scope_id": ("workspaces.id", "use_cases.id"),
-    "use_case_id": ("use_cases.id",),
-    "account_sid": ("provider_accounts.sid",),
-    "message_id": ("messages.id",),
-}
 
 
 def remove_demo(database: Database, instance: Path) -> dict[str, int]:

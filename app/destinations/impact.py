@@ -17,6 +17,8 @@ from app.kernel.phone import Destination, NumberKind
 
 # An E.164 number has 15 digits at most.
 _AFTER_ALL_NUMBERS = "+" + "9" * 16
+IMPACT_DAYS = 30
+_BLOCKED = "DestinationBlocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,6 @@ def _bounds(rule: Rule) -> Iterator[str]:
     if rule.kind is RuleKind.NUMBER:
         yield rule.value + "0"
     yield next_prefix(rule.value) or _AFTER_ALL_NUMBERS
-
-
-IMPACT_DAYS = 30
-_BLOCKED = "DestinationBlocked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,28 +24,6 @@ _SWEPT_AT_ONCE = 10
 SAVING_CODES = frozenset(
     {"DestinationBlocked", "Forbidden", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refused send with its reason; ``rule`` is of the policy, or a guard."""
-
-    workspace_id: UUID
-    use_case_id: UUID | None
-    code: str
-    number: str
-    country: str | None
-    segments: int
-    source: Source
-    rule: StrEnum | None = None
-    scope: Scope | None = None
-    revision: int | None = None
-    provider_code: int | None = None
-    access_key_id: UUID | None = None
-    # The estimated cost of the message.
-    estimate: Estimate | None = None
-
-
 # Text statements as for a send, because a flood causes as many refusals.
 _IS_LISTED = """SELECT count(*) < :most::integer AS is_listed FROM (SELECT 1 FROM refusals
   WHERE workspace_id = :workspace_id::uuid AND id >= :minute_id::uuid
@@ -79,6 +57,27 @@ swept AS ({_SWEEP} AND EXISTS (SELECT 1 FROM listing WHERE is_listed))
 _FIND_ROOM = Statement(_IS_LISTED)
 _COUNT_ALONE = Statement(f"WITH listing AS (SELECT :is_listed AS is_listed)\n{_COUNT}")
 _INSERT_ALONE, _SWEEP_ALONE = Statement(_INSERT), Statement(_SWEEP)
+COUNTED_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused send with its reason; ``rule`` is of the policy, or a guard."""
+
+    workspace_id: UUID
+    use_case_id: UUID | None
+    code: str
+    number: str
+    country: str | None
+    segments: int
+    source: Source
+    rule: StrEnum | None = None
+    scope: Scope | None = None
+    revision: int | None = None
+    provider_code: int | None = None
+    access_key_id: UUID | None = None
+    # The estimated cost of the message.
+    estimate: Estimate | None = None
 
 
 def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> None:
@@ -128,9 +127,6 @@ def _values(refusal: Refusal, now: datetime) -> dict[str, Any]:
 
 def _saves(refusal: Refusal) -> bool:
     return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
-
-
-COUNTED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,6 @@ from app.emulator.errors import TwilioError
 HIGH_RISK: Final = frozenset({"AZ", "BD", "DZ", "IL", "LK", "NG", "OM", "PK", "PS", "TJ", "TN"})
 UNSUPPORTED: Final = frozenset({"CU", "IR", "SY"})
 REGIONS: Final = tuple(sorted(phonenumbers.SUPPORTED_REGIONS))
-
-
-def calling_prefix(region: str) -> str:
-    return f"+{phonenumbers.country_code_for_region(region)}"
-
-
-def region_of(number: str) -> str | None:
-    region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
-    return region if region in phonenumbers.SUPPORTED_REGIONS else None
-
-
 CURRENCY: Final = "USD"
 _USUAL: Final = Decimal("0.0500")
 _PER_SEGMENT: Final = {
@@ -39,6 +28,17 @@ _PER_SEGMENT: Final = {
     "MX": Decimal("0.0300"),
     "US": Decimal("0.0080"),
 }
+ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
+KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")
+
+
+def calling_prefix(region: str) -> str:
+    return f"+{phonenumbers.country_code_for_region(region)}"
+
+
+def region_of(number: str) -> str | None:
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def price_of_segment(region: str) -> Decimal:
@@ -47,10 +47,6 @@ def price_of_segment(region: str) -> Decimal:
 
 def price_on_second_network(region: str) -> Decimal:
     return price_of_segment(region) * Decimal("1.1")
-
-
-ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
-KEY_SID: Final = re.compile(r"SK[0-9a-fA-F]{32}")
 
 
 class BrandStatus(StrEnum):

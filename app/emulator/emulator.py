@@ -13,6 +13,8 @@ from app.emulator.config import EmulatorConfig
 from app.emulator.records import CallbackAttempt, MessageBook
 from app.emulator.scenarios import ScenarioBook
 
+EXTENSION: Final = "borderpost-emulator"
+
 
 class Emulator:
     def __init__(self, config: EmulatorConfig) -> None:
@@ -52,9 +54,6 @@ class Emulator:
         self._closed.set()
         self.poster.close()
         self._scheduler.close()
-
-
-EXTENSION: Final = "borderpost-emulator"
 
 
 def emulator_of(application: Flask) -> Emulator:

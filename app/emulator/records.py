@@ -9,6 +9,14 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 API_VERSION: Final = "2010-04-01"
+_GSM_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_ESCAPED: Final = frozenset("\f^{}\\[~]|€")
+_GSM_SINGLE, _GSM_PART = 160, 153
+_UCS2_SINGLE, _UCS2_PART = 70, 67
+_LAST_OF_BASIC_PLANE: Final = 0xFFFF
 
 
 class TwilioStatus(StrEnum):
@@ -122,16 +130,6 @@ class MessageBook:
     def newest_first(self) -> list[Message]:
         with self._lock:
             return list(reversed(self._messages.values()))
-
-
-_GSM_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_ESCAPED: Final = frozenset("\f^{}\\[~]|€")
-_GSM_SINGLE, _GSM_PART = 160, 153
-_UCS2_SINGLE, _UCS2_PART = 70, 67
-_LAST_OF_BASIC_PLANE: Final = 0xFFFF
 
 
 def count_segments(body: str) -> int:

@@ -16,6 +16,8 @@ from app.emulator.errors import TwilioError
 from app.emulator.twilio_api import account_setup, countries, lookups, messages
 
 _CODE_OF_STATUS = {404: 20404, 405: 20004}
+_POLL_SECONDS: Final = 0.02
+_BACKLOG: Final = 128
 
 
 def create_emulator(config: EmulatorConfig = DEFAULT_CONFIG) -> Flask:
@@ -42,10 +44,6 @@ def _failure(error: HTTPException) -> Response:
     status = error.code or 500
     fallback = 20001 if status < 500 else 20500  # noqa: PLR2004
     return _refusal(TwilioError(_CODE_OF_STATUS.get(status, fallback), status=status))
-
-
-_POLL_SECONDS: Final = 0.02
-_BACKLOG: Final = 128
 
 
 class _QuietHandler(WSGIRequestHandler):

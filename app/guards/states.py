@@ -31,6 +31,7 @@ from app.guards.watches import StepCounts, held, resolve_limits, shifted_to, ste
 # The other guards count so many numbers and ranges that reading them all is slow.
 _FEW_VALUES = (GuardName.COUNTRY, GuardName.WORKSPACE, GuardName.SPEND)
 _GUARDS, _AUTOS, _COUNTER, _ALERTS = "guards", "autos", "counter", "alerts"
+_OF_COUNTER = ("guard", "value", "short_step", "short_counts", "long_step", "long_counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,6 @@ def _every_part(workspace_id: UUID) -> CompoundSelect[Any]:
         )
         .group_by(alerts.c.guard),
     )
-
-
-_OF_COUNTER = ("guard", "value", "short_step", "short_counts", "long_step", "long_counts")
 
 
 def _columns(part: str, **given: ColumnElement[Any]) -> Iterator[ColumnElement[Any]]:

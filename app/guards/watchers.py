@@ -37,6 +37,16 @@ SPIKE_LEAST = 50
 _SPIKE_FACTOR = 10
 _USUAL_DAYS = 15
 _SPIKES_LISTED = 1000
+# A heartbeat comes every 10 seconds. One that is older than the second time is of a worker that
+# was replaced.
+SILENT_AFTER = timedelta(minutes=2)
+_SILENT_UNTIL = timedelta(hours=1)
+# For an upgrade, all workers may be stopped for so long.
+_STOPPED_FOR = timedelta(minutes=10)
+# The times of two hosts may differ by so much: none clears what another one has just opened.
+_MARGIN = timedelta(seconds=5)
+_SUBJECTS = {AlertKind.CLOCK_DIFFERS: "clock", AlertKind.WORKER_STUCK: "worker"}
+_Problems = dict[AlertKind, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +163,6 @@ def _usual_refusals(
     )
     windows = timedelta(days=_USUAL_DAYS) // SPIKE_WINDOW
     return {key: -(-int(count) // windows) for key, count in connection.execute(query)}
-
-
-# A heartbeat comes every 10 seconds. One that is older than the second time is of a worker that
-# was replaced.
-SILENT_AFTER = timedelta(minutes=2)
-_SILENT_UNTIL = timedelta(hours=1)
-# For an upgrade, all workers may be stopped for so long.
-_STOPPED_FOR = timedelta(minutes=10)
-# The times of two hosts may differ by so much: none clears what another one has just opened.
-_MARGIN = timedelta(seconds=5)
-_SUBJECTS = {AlertKind.CLOCK_DIFFERS: "clock", AlertKind.WORKER_STUCK: "worker"}
-_Problems = dict[AlertKind, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ _STEP_SECONDS = {
 }
 _MONTHS = 12
 _FLOORS = AutoLimits()
+SHARE_WINDOW = timedelta(hours=1)
+_BASELINE_LASTS = timedelta(days=15)
+_ALL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +248,6 @@ def fits_again_at(
         if left <= most:
             return _begin(guard, window, current.step - place + live)
     return None
-
-
-SHARE_WINDOW = timedelta(hours=1)
-_BASELINE_LASTS = timedelta(days=15)
-_ALL = 100
 
 
 def baseline_period(at: datetime) -> tuple[datetime, datetime]:

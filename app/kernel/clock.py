@@ -21,6 +21,7 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
 # Smaller differences are ignored: synchronized clocks differ by less.
 _TOLERATED = timedelta(seconds=1)
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,6 @@ def shifted(at: datetime, by: timedelta) -> datetime:
         return at + by
     except OverflowError:
         return _FIRST if by < timedelta(0) else _LAST
-
-
-_MOST_DIGITS = 9
 
 
 def pause_after(failures: int, first: timedelta, longest: timedelta) -> timedelta:

@@ -23,21 +23,7 @@ UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 ISO_CODES = frozenset(_ISO_3166_1.split())
 BESIDE_ISO = frozenset({"XK", "AC", "TA"})
 COUNTRIES = ISO_CODES | BESIDE_ISO
-
-
-def is_country(code: str) -> bool:
-    """Whether a destination policy may name this code."""
-    return code in COUNTRIES
-
-
 LANGUAGE = "en"  # that of all texts for people
-
-
-@cache
-def country_name(code: str, language: str = LANGUAGE) -> str:
-    return str(Locale.parse(language).territories.get(code, code))
-
-
 SEPARATE: dict[str, tuple[str, ...]] = {
     "US": ("PR", "GU", "VI", "AS", "MP"),
     "GB": ("GG", "JE", "IM"),
@@ -49,6 +35,16 @@ SEPARATE: dict[str, tuple[str, ...]] = {
     "AU": ("CC", "CX", "NF"),
     "NZ": ("CK", "NU", "TK"),
 }
+
+
+def is_country(code: str) -> bool:
+    """Whether a destination policy may name this code."""
+    return code in COUNTRIES
+
+
+@cache
+def country_name(code: str, language: str = LANGUAGE) -> str:
+    return str(Locale.parse(language).territories.get(code, code))
 
 
 def hints_for(codes: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 # The upper limit of Retry-After, also if the provider asks for more.
 _LONGEST_WAIT_SECONDS = 3600
+T = TypeVar("T")
 
 
 class PublicError(Exception):
@@ -238,9 +239,6 @@ class InternalError(PublicError):
     """An internal defect; the log has it under the request id."""
 
     message = "An internal error occurred."
-
-
-T = TypeVar("T")
 
 
 class Problems:

@@ -20,6 +20,8 @@ _COUNTED_ON_MILLISECONDS = 1000
 _COUNTER_BITS = 26
 _LOW_COUNTER_BITS = 14
 _RANDOM_BITS = 48
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
+MAX_NAME_CHARS = 200
 
 
 class _Mint:
@@ -79,15 +81,9 @@ def parse_id(text: str) -> UUID | None:
     return found if str(found) == text.lower() else None
 
 
-_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}", re.ASCII)
-
-
 def canonical_sid(text: str) -> str:
     """Lower-case the digits of Twilio's "String Identifier"; return other texts unchanged."""
     return text[:2] + text[2:].lower() if _SID.fullmatch(text) else text
-
-
-MAX_NAME_CHARS = 200
 
 
 def mistake_in_name(name: str) -> str | None:

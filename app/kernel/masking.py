@@ -9,6 +9,7 @@ _E164 = re.compile(r"(?:\+|%2B)\d{5,15}(?!\d)", re.IGNORECASE)
 _NATIONAL = re.compile(r"(?<!\d)(?!\d{4}-\d\d-\d\d(?!\d))\(?\d(?:[\s().\-/]{0,2}\d){6,}")
 _SHOWN_START = 3
 _SHOWN_END = 2
+_DIGITS = 15
 
 
 def mask_number(number: str) -> str:
@@ -27,9 +28,6 @@ def mask_numbers_in(text: str) -> str:
 def mask_every_number_in(text: str) -> str:
     """Mask possible phone numbers, also in national form."""
     return _NATIONAL.sub(lambda found: mask_number(found.group()), mask_numbers_in(text))
-
-
-_DIGITS = 15
 
 
 def pseudonym_of(key: str, number: str) -> str:

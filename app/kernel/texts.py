@@ -32,6 +32,15 @@ _BLANK_RANGES = (
 _UNSTORABLE_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 # Nearly every text has one of these.
 _COMMON = re.compile("[!-~]")
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENSION = frozenset("\f^{}\\[~]|€")
+_GSM = _BASIC | _EXTENSION
+_GSM_SINGLE, _GSM_PART = 160, 153
+_UCS2_SINGLE, _UCS2_PART = 70, 67
+_LAST_BMP = "\uffff"
 
 
 def is_storable(text: str) -> bool:
@@ -48,17 +57,6 @@ def _is_visible(char: str) -> bool:
         return False
     code = ord(char)
     return not any(first <= code <= last for first, last in _BLANK_RANGES)
-
-
-_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_EXTENSION = frozenset("\f^{}\\[~]|€")
-_GSM = _BASIC | _EXTENSION
-_GSM_SINGLE, _GSM_PART = 160, 153
-_UCS2_SINGLE, _UCS2_PART = 70, 67
-_LAST_BMP = "\uffff"
 
 
 def count_segments(text: str) -> int:

@@ -40,6 +40,15 @@ charge_checks = add_table(
     Column("look", String(8), primary_key=True),
     Column("checked_until", UtcDateTime, nullable=False),
 )
+_STORE = (
+    update(messages)
+    .where(
+        messages.c.message_sid == bindparam("sid"),
+        messages.c.account_sid == bindparam("account"),
+        messages.c.price.is_(None),
+    )
+    .values(price=bindparam("charged"), price_unit=bindparam("unit"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +134,6 @@ class CollectCharges:
                     stored += store_charges(connection, account.sid, page)
             self.pace.wait_for_turn(account.sid)
         return stored
-
-
-_STORE = (
-    update(messages)
-    .where(
-        messages.c.message_sid == bindparam("sid"),
-        messages.c.account_sid == bindparam("account"),
-        messages.c.price.is_(None),
-    )
-    .values(price=bindparam("charged"), price_unit=bindparam("unit"))
-)
 
 
 def store_charges(connection: Connection, account_sid: str, charges: Iterable[Charge]) -> int:

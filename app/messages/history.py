@@ -50,6 +50,8 @@ _LOOKED_AT = (
     messages.c.errored_at,
     messages.c.converted,
 )
+# SQLite joins at most 500 parts in one statement.
+_RANGES_AT_ONCE = 100
 
 
 class GuardHistory:
@@ -200,10 +202,6 @@ def _message(row: Any) -> PastMessage:
         is_delivered=row.status == Status.DELIVERED,
         is_converted=row.converted,
     )
-
-
-# SQLite joins at most 500 parts in one statement.
-_RANGES_AT_ONCE = 100
 
 
 class MessageTraffic:

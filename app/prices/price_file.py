@@ -28,6 +28,13 @@ HEADER = ("country", "mccmnc", "price", "currency", "valid_from")
 _NETWORK = re.compile(r"[0-9]{5,6}", re.ASCII)
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_MUST = {
+    "country": "must be an ISO 3166-1 alpha-2 country code in upper case",
+    "mccmnc": "must be five or six digits, or empty for the whole country",
+    "price": "must be a decimal that is not negative, with at most six digits after the point",
+    "currency": "must be an ISO 4217 currency code in upper case",
+    "valid_from": "must be a date, YYYY-MM-DD",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +119,6 @@ def read_row(line: int, cells: Sequence[str]) -> PriceRow | list[Problem]:
     if wrong or day is None:
         return wrong
     return PriceRow(country, mccmnc, price, currency, day)
-
-
-_MUST = {
-    "country": "must be an ISO 3166-1 alpha-2 country code in upper case",
-    "mccmnc": "must be five or six digits, or empty for the whole country",
-    "price": "must be a decimal that is not negative, with at most six digits after the point",
-    "currency": "must be an ISO 4217 currency code in upper case",
-    "valid_from": "must be a date, YYYY-MM-DD",
-}
 
 
 def _read_day(text: str) -> date | None:

@@ -19,6 +19,8 @@ _ONLY = 1
 NO_PRICE_LEFT = "there must be a price: without any, spend limits would count nothing"
 # Selected by the statement that decides about a send; null without prices.
 PRICE_REVISION = "(SELECT revision FROM price_lists)"
+_KEY = ("country", "mccmnc", "valid_from")
+_DELETE = delete(prices).where(*(prices.c[name] == bindparam(f"old_{name}") for name in _KEY))
 
 
 def load_prices(connection: Connection) -> PriceTable:
@@ -74,10 +76,6 @@ def _lock(connection: Connection, now: datetime) -> None:
     )
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(select(price_lists.c.id).with_for_update()).one()
-
-
-_KEY = ("country", "mccmnc", "valid_from")
-_DELETE = delete(prices).where(*(prices.c[name] == bindparam(f"old_{name}") for name in _KEY))
 
 
 def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:

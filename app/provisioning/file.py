@@ -18,6 +18,8 @@ from app.provisioning.schemas import FileSchema
 
 THE_FILE = "the file"
 _STEPS = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_FROM_ENVIRONMENT = "env:"
+_TAKEN_AWAY = ("next_auth_token", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +185,6 @@ def _record_repeated(entries: Iterable[Entry], name: str, problems: FileProblems
             problems.add(one.at(name), f"Stands twice: first at {first}.")
 
 
-_FROM_ENVIRONMENT = "env:"
-
-
 def _read_tokens(account: Entry, environ: Mapping[str, str], problems: FileProblems) -> None:
     for name in ("auth_token", "next_auth_token"):
         given = account.get(name)
@@ -196,9 +195,6 @@ def _read_tokens(account: Entry, environ: Mapping[str, str], problems: FileProbl
             del account[name]
         else:
             account[name] = token
-
-
-_TAKEN_AWAY = ("next_auth_token", "")
 
 
 def _read_token(

@@ -17,6 +17,18 @@ from app.provisioning.schemas import ANY_DESTINATION
 CHANGED = "changed"  # printed for a changed secret
 _NAME = "borderpost apply"
 ACTOR = Actor(ActorKind.PROVISIONING, _NAME)
+_IN_THE_FILE = {
+    "parent_id": "parent",
+    "acknowledges_high_risk": "acknowledge_high_risk",
+    "account_sid": "twilio.account_sid",
+    "brand_sid": "brand.sid",
+    "brand_status": "brand.status",
+    "campaign_sid": "campaign.sid",
+    "campaign_status": "campaign.status",
+    "deleted_at": "deleted",
+    "rate_per_second": "rate.per_second",
+    "rate_burst": "rate.burst",
+}
 
 
 class Action(StrEnum):
@@ -85,20 +97,6 @@ class Step:
     changes: tuple[PlannedChange, ...]
     run: Callable[[], object]
     always: bool = False
-
-
-_IN_THE_FILE = {
-    "parent_id": "parent",
-    "acknowledges_high_risk": "acknowledge_high_risk",
-    "account_sid": "twilio.account_sid",
-    "brand_sid": "brand.sid",
-    "brand_status": "brand.status",
-    "campaign_sid": "campaign.sid",
-    "campaign_status": "campaign.status",
-    "deleted_at": "deleted",
-    "rate_per_second": "rate.per_second",
-    "rate_burst": "rate.burst",
-}
 
 
 def added(place: str, name: str) -> tuple[PlannedChange, ...]:

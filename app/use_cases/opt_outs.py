@@ -24,6 +24,9 @@ from app.kernel.phone import PhoneNumber
 from app.use_cases.read import load_use_case
 from app.use_cases.tables import SCOPED, WHOLE, keyword_messages, opt_outs, recipient_consents
 
+# Reports of messages never come later, so older facts are deleted and ignored.
+CONSENTS_KEPT = timedelta(days=30)
+
 
 class OptOutSource(StrEnum):
     API = "api"
@@ -95,10 +98,6 @@ def load_opt_outs(
     conditions = equal(wanted, opt_outs, "workspace_id", "use_case_id", "to_number")
     seen = visible_to(principal, opt_outs.c.workspace_id)
     return load_page(connection, select(opt_outs).where(seen, *conditions), opt_outs, wanted)
-
-
-# Reports of messages never come later, so older facts are deleted and ignored.
-CONSENTS_KEPT = timedelta(days=30)
 
 
 def count_keyword(

@@ -14,6 +14,20 @@ from app.kernel.errors import (
 )
 from app.kernel.phone import NOT_REAL, is_e164, problem_of_number, resolve
 
+# Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set;
+# a campaign's is any text, and only this one permits its use.
+SUSPENDED = "SUSPENDED"
+BRAND_STATUSES = (
+    "PENDING",
+    "APPROVED",
+    "FAILED",
+    "IN_REVIEW",
+    "DELETION_PENDING",
+    "DELETION_FAILED",
+    SUSPENDED,
+)
+VERIFIED = "VERIFIED"
+
 
 class OnUnconfirmed(StrEnum):
     """Wait for a trace (nothing is sent twice), or send again (at least once)."""
@@ -57,21 +71,6 @@ class Eligibility:
     campaign_status: str | None
     has_sender: bool
     has_us_long_code: bool
-
-
-# Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set;
-# a campaign's is any text, and only this one permits its use.
-SUSPENDED = "SUSPENDED"
-BRAND_STATUSES = (
-    "PENDING",
-    "APPROVED",
-    "FAILED",
-    "IN_REVIEW",
-    "DELETION_PENDING",
-    "DELETION_FAILED",
-    SUSPENDED,
-)
-VERIFIED = "VERIFIED"
 
 
 def check_eligibility(eligibility: Eligibility) -> None:

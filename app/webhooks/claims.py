@@ -21,6 +21,8 @@ from app.db.rows import AnyRow, from_row
 from app.web.metrics import MOST_COUNTED
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
+DELIVERY_LEASE = timedelta(seconds=45)
+
 
 class DeliveryLane(StrEnum):
     """The endpoints to serve, by their last attempt."""
@@ -97,9 +99,6 @@ def count_due(connection: Connection, now: datetime) -> int:
     deliveries = webhook_deliveries.c
     due = select(deliveries.id).where(deliveries.due_at <= now).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(due)).scalar_one())
-
-
-DELIVERY_LEASE = timedelta(seconds=45)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,13 @@ from app.webhooks.sender import Attempt, Failure, NotDelivered, Reply, Sender
 from app.webhooks.tables import webhook_deliveries, webhook_endpoints, webhook_events
 
 FAN_OUT_BATCH = 200
+_log = structlog.get_logger(__name__)
+# As many as are posted at once, so that a claimed delivery does not wait: an exchange ends long
+# before the lease.
+DELIVERY_BATCH = 16
+# More than are claimed, because another worker may claim the first ones.
+_CHOICES = 4
+TEST_TYPE = "webhook.test"
 
 
 def is_waiting(connection: Connection) -> bool:
@@ -77,14 +84,6 @@ def _endpoints(connection: Connection, events: Sequence[AnyRow]) -> Sequence[Any
         .with_for_update(read=True, key_share=True)
     )
     return connection.execute(query).all()
-
-
-_log = structlog.get_logger(__name__)
-# As many as are posted at once, so that a claimed delivery does not wait: an exchange ends long
-# before the lease.
-DELIVERY_BATCH = 16
-# More than are claimed, because another worker may claim the first ones.
-_CHOICES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +176,6 @@ class DeliverWebhooks:
                 failure=attempt.failure,
                 milliseconds=attempt.milliseconds,
             )
-
-
-TEST_TYPE = "webhook.test"
 
 
 @dataclass(frozen=True, slots=True)

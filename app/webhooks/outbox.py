@@ -23,6 +23,24 @@ from app.kernel.ids import first_id_at, new_id
 from app.kernel.phone import PhoneNumber
 from app.webhooks.tables import webhook_endpoints, webhook_events
 
+SMS_FIELDS = (
+    "id",
+    "workspace_id",
+    "use_case_id",
+    "status",
+    "error_code",
+    "to_number",
+    "from_number",
+    "num_segments",
+    "handed_off_at",
+    "delivered_at",
+    "errored_at",
+)
+_IN_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+_COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
+KEPT_DAYS = 30
+EVENT_BATCH = 200
+
 
 class EventType(StrEnum):
     SMS_SENT = "sms.sent"
@@ -46,21 +64,6 @@ def message_text(event_type: str, at: datetime, data: str) -> str:
     return f'{{"type":"{event_type}","timestamp":"{rfc3339(at)}","data":{data}}}'
 
 
-SMS_FIELDS = (
-    "id",
-    "workspace_id",
-    "use_case_id",
-    "status",
-    "error_code",
-    "to_number",
-    "from_number",
-    "num_segments",
-    "handed_off_at",
-    "delivered_at",
-    "errored_at",
-)
-
-
 def sms_data(row: Any) -> dict[str, Any]:
     return {name: _written(getattr(row, name)) for name in SMS_FIELDS}
 
@@ -80,12 +83,6 @@ def sms_json(table: str) -> str:
         for name in SMS_FIELDS
     )
     return f"(SELECT row_to_json(data)::text FROM (SELECT {fields}) AS data)"
-
-
-_IN_UTC = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
-
-_COLUMNS = "id, workspace_id, type, payload, created_at, to_number"
 
 
 def has_endpoint(table: str) -> str:
@@ -138,10 +135,6 @@ def add_event(
     """Write an event; return False if the workspace has no endpoint."""
     row = event_row(workspace_id, event_type, data, now)
     return _ONE.run(connection, row) == 1
-
-
-KEPT_DAYS = 30
-EVENT_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from app.http_exchange import Deadline, Resolve, TimedSocket, look_up, look_up_i
 from app.webhooks.address import Target, UrlRefused, may_reach, read_url
 
 _GONE = 410
+SECONDS = 10.0
+_BODY_SECONDS = 1.0
+_BODY_BYTES = 1024
 
 
 class DeliveryState(StrEnum):
@@ -123,11 +126,6 @@ def connect(
     except BaseException:
         raw.close()
         raise
-
-
-SECONDS = 10.0
-_BODY_SECONDS = 1.0
-_BODY_BYTES = 1024
 
 
 @dataclass(kw_only=True)

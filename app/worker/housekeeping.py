@@ -25,6 +25,9 @@ EVERY = timedelta(days=1)
 # Longer than asking all accounts takes, so that only a dead worker loses its lease.
 CHECK_LEASE = timedelta(hours=1)
 _JOB = "geo-check"
+_log = structlog.get_logger(__name__)
+_IN_USE = "in use; tried again in an hour"
+_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,6 @@ class DailyCheck:
         with self.database.writing() as connection:
             release_lease(connection, _JOB, leased_until, self.clock.now() + EVERY)
         return 0
-
-
-_log = structlog.get_logger(__name__)
-_IN_USE = "in use; tried again in an hour"
-_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ from app.kernel.errors import NotFound
 from app.tenancy.api import render_workspace
 from app.tenancy.workspaces import set_suspended
 
+_reason = click.option(
+    "--reason", required=True, type=TextParam(), help="Reason, shown in the audit log."
+)
+
 
 @destinations_group.command("inherit")
 @click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
@@ -46,11 +50,6 @@ def restore_command(*, revision: int, options: ChangeOptions) -> None:
         except NotFound as problem:
             raise CommandFailure(f"{opened.name} has no revision {revision}") from problem
     echo_outcome(opened, outcome)
-
-
-_reason = click.option(
-    "--reason", required=True, type=TextParam(), help="Reason, shown in the audit log."
-)
 
 
 @destinations_group.command("suspend")

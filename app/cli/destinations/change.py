@@ -35,15 +35,22 @@ from app.kernel.clock import Clock, rfc3339, utc_now
 from app.kernel.countries import country_name
 from app.kernel.errors import DestinationsInherited, RevisionMismatch
 
+workspace_option = click.option(
+    "--workspace", metavar="NAME|ID", help="The workspace; may be left out where there is one."
+)
+MAX_REVISION = 2**31 - 1
+_MAX_REASON = 500
+ending_options = options_of(
+    click.option("--until", type=TimeParam(), help="When it expires."),
+    click.option(
+        "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
+    ),
+)
+
 
 @borderpost.group("destinations")
 def destinations_group() -> None:
     """Which countries and numbers a workspace may reach."""
-
-
-workspace_option = click.option(
-    "--workspace", metavar="NAME|ID", help="The workspace; may be left out where there is one."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +84,6 @@ def opened_workspace(name_or_id: str | None) -> Iterator[OpenedWorkspace]:
         with database.reading() as connection:
             row = find_workspace(connection, name_or_id)
         yield OpenedWorkspace(row, services, services.clock.now())
-
-
-MAX_REVISION = 2**31 - 1
-_MAX_REASON = 500
 
 
 class TextParam(click.ParamType[str]):
@@ -148,14 +151,6 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         command(options=options, **given)
 
     return _options(gathered)
-
-
-ending_options = options_of(
-    click.option("--until", type=TimeParam(), help="When it expires."),
-    click.option(
-        "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ from app.provisioning.file import parse_text, refused
 from app.web.bodies import load
 
 _COLUMNS = ("code", "status")
+_DIFFERS = 2
+_file = click.argument("file")
 
 
 class Format(StrEnum):
@@ -95,10 +97,6 @@ def _read_csv(text: str) -> dict[str, str]:
         if found.setdefault(code, status) != status:
             raise refused(f"{code} is listed twice, with different statuses.", at)
     return found
-
-
-_DIFFERS = 2
-_file = click.argument("file")
 
 
 @destinations_group.command("set")

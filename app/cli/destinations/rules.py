@@ -36,6 +36,9 @@ from app.kernel.ids import parse_id
 from app.providers.port import GeoFacts
 from app.web.bodies import load
 
+_codes = click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+_KINDS = [kind.value for kind in reversed([*RULE_KINDS])]
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -85,9 +88,6 @@ def hints_about(
     )
 
 
-_codes = click.argument("codes", metavar="CODE...", nargs=-1, required=True)
-
-
 @destinations_group.command("allow")
 @_codes
 @ending_options
@@ -127,9 +127,6 @@ def block_command(*, codes: tuple[str, ...], options: ChangeOptions) -> None:
     Removes a rule that allows one of them as a whole; rules for prefixes and numbers stay.
     """
     change_policy(changes.BlockCountries(codes), options)
-
-
-_KINDS = [kind.value for kind in reversed([*RULE_KINDS])]
 
 
 @destinations_group.group("rule")

@@ -26,6 +26,21 @@ from app.kernel.texts import without_formula
 
 # A prefix of this length identifies few subscribers.
 _NEARLY_A_NUMBER = 11
+_CONTENT = ("kind", "value", "action", "reason", "expires_at")
+_CSV_COLUMNS = (
+    "revision",
+    "from_revision",
+    "at",
+    "actor_kind",
+    "actor_name",
+    "action",
+    "reason",
+    "country",
+    "from",
+    "to",
+    "rules",
+    "restored_revision",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +92,6 @@ class PolicyDocument(MapBody):
     rules = fields.List(fields.Nested(RuleBody))
 
 
-_CONTENT = ("kind", "value", "action", "reason", "expires_at")
-
-
 def document_of(state: PolicyState, now: datetime) -> dict[str, Any]:
     """Write a policy as a document, without expired rules."""
     live = [rule for rule in state.rules if rule.is_live(now)]
@@ -129,22 +141,6 @@ def rules_difference(before: PolicyState, after: PolicyState) -> RulesDifference
         added=tuple(rule for rule in after.rules if rule_content(rule) not in old),
         removed=tuple(rule for rule in before.rules if rule_content(rule) not in new),
     )
-
-
-_CSV_COLUMNS = (
-    "revision",
-    "from_revision",
-    "at",
-    "actor_kind",
-    "actor_name",
-    "action",
-    "reason",
-    "country",
-    "from",
-    "to",
-    "rules",
-    "restored_revision",
-)
 
 
 def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilter) -> list[AnyRow]:

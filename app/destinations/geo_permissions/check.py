@@ -33,6 +33,8 @@ from app.kernel.errors import ProviderMisconfigured, ProviderUnavailable
 from app.providers.port import GeoFacts, GeoPermissionSource, ProviderAccount, ProviderUnknown
 from app.webhooks.outbox import EventType, add_event
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class PermissionsView:
@@ -157,9 +159,6 @@ class CheckProvider:
         effective = load_effective(connection, target.workspace_id)
         view = load_permissions_view(connection, effective, self.source.facts, self.clock.now())
         return Checked(target, effective, view, problem)
-
-
-_log = structlog.get_logger(__name__)
 
 
 def log_checked(checked: Checked) -> None:

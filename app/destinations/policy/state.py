@@ -9,6 +9,13 @@ from app.destinations.policy.evaluate import NOT_A_COUNTRY, RULE_KINDS, Access, 
 from app.kernel.countries import is_country
 from app.kernel.phone import resolve
 
+MAX_ENTRIES = 300
+DENIED = "The organization denies this destination; a workspace cannot allow it."
+_ROOT = "$.destinations"
+_STATUSES = f"Must be one of: {', '.join(Access)}."
+FieldProblems = dict[str, list[str]]
+K = TypeVar("K")
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
@@ -112,15 +119,6 @@ def country_changes(
         for code in sorted(before.keys() | after.keys())
         if before.get(code) != after.get(code)
     )
-
-
-MAX_ENTRIES = 300
-DENIED = "The organization denies this destination; a workspace cannot allow it."
-_ROOT = "$.destinations"
-_STATUSES = f"Must be one of: {', '.join(Access)}."
-
-FieldProblems = dict[str, list[str]]
-K = TypeVar("K")
 
 
 def problems_of_map(

@@ -23,6 +23,9 @@ from app.emulator.records import (
 )
 from app.emulator.scenarios import CallbackMode, FinalStatus, Scenario
 
+_WITH_ERROR_CODE: Final = frozenset({TwilioStatus.FAILED, TwilioStatus.UNDELIVERED})
+_WITH_RECEIPT_TIME: Final = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED})
+
 
 @dataclass(frozen=True, slots=True)
 class LifecycleStep:
@@ -98,10 +101,6 @@ def chosen_sender(messaging_service_sid: str) -> str:
     """The one fictitious long code in the pool of a Messaging Service."""
     place = int.from_bytes(hashlib.sha256(messaging_service_sid.encode()).digest()[:4])
     return f"+1202555{100 + place % 100:04d}"
-
-
-_WITH_ERROR_CODE: Final = frozenset({TwilioStatus.FAILED, TwilioStatus.UNDELIVERED})
-_WITH_RECEIPT_TIME: Final = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED})
 
 
 @dataclass(frozen=True, slots=True)

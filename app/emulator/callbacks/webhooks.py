@@ -21,6 +21,8 @@ from urllib.parse import SplitResult, parse_qsl, urldefrag, urlencode, urlsplit
 
 from app.emulator.config import ANY_HOST
 
+_MOST_READ: Final = 65_536
+
 
 class CallbackOutcome(StrEnum):
     """The result of an attempt; retry policies use these words of Twilio's."""
@@ -134,9 +136,6 @@ def signature(auth_token: str, url: str, params: Mapping[str, str]) -> str:
     signed = urldefrag(url).url + "".join(name + params[name] for name in sorted(params))
     digest = hmac.digest(auth_token.encode(), signed.encode(), hashlib.sha1)
     return base64.b64encode(digest).decode()
-
-
-_MOST_READ: Final = 65_536
 
 
 class WebhookPoster:

@@ -22,6 +22,8 @@ from app.emulator.errors import TwilioError
 blueprint = Blueprint("countries", __name__)
 _PERMISSIONS: Final = "/v1/Messaging/GeoPermissions"
 _ITEM_ERROR: Final = 30649
+_HOST: Final = "https://pricing.twilio.com"
+_PRICES: Final = "/v1/Messaging/Countries"
 
 
 @blueprint.get(_PERMISSIONS)
@@ -86,10 +88,6 @@ def _problem(code: str) -> str | None:
     if code in UNSUPPORTED or code not in REGIONS:
         return "Country is not supported"
     return None
-
-
-_HOST: Final = "https://pricing.twilio.com"
-_PRICES: Final = "/v1/Messaging/Countries"
 
 
 @blueprint.get(f"{_PRICES}/<region>")

@@ -37,6 +37,7 @@ _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
 _LONGEST_BODY: Final = 1600
 _LONGEST_VALIDITY: Final = 36_000
+_PRICED = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioStatus.READ})
 
 
 def check(form: Mapping[str, str], account: Account) -> None:
@@ -122,9 +123,6 @@ def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Mess
         created_at=at,
         updated_at=at,
     )
-
-
-_PRICED = frozenset({TwilioStatus.DELIVERED, TwilioStatus.UNDELIVERED, TwilioStatus.READ})
 
 
 def message_json(message: Message) -> dict[str, object]:

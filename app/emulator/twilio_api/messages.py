@@ -25,6 +25,8 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "DateSent<": operator.le,
     "DateSent>": operator.ge,
 }
+blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
+_MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 
 def list_page(
@@ -97,10 +99,6 @@ def _number(
     if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
         raise TwilioError(20001, name)
     return int(text)
-
-
-blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
-_MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 
 @blueprint.post("/Messages.json")

@@ -40,6 +40,8 @@ from app.providers.port import (
 from app.use_cases.rules import OnUnconfirmed
 from app.use_cases.tables import use_cases
 
+_log = structlog.get_logger(__name__)
+
 
 def count_resend(
     connection: Connection, due: DueMessage, messaging_service_sid: str, now: datetime
@@ -87,9 +89,6 @@ def uncount_resend(
         .where(claim_held(counted))
         .values(resends=before.resends, resent_at=before.resent_at, check_at=check_at)
     )
-
-
-_log = structlog.get_logger(__name__)
 
 
 class AccountChanged(Exception):
