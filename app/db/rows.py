@@ -33,6 +33,10 @@ def upsert(connection: Connection, table: Table, key: Mapping[str, Any], **value
     connection.execute(row.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
+def update_row(connection: Connection, table: Table, row_id: UUID, **values: Any) -> None:
+    connection.execute(table.update().where(table.c.id == row_id).values(**values))
+
+
 _FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, case, distinct, func, literal, select, update
 
 from app.db.engine import Database
-from app.db.rows import AnyRow, insert_on_conflict
+from app.db.rows import AnyRow, insert_on_conflict, update_row
 from app.db.statement import Statement
 from app.db.types import UtcDateTime
 from app.destinations.storage.policies import lock_policy
@@ -290,10 +290,8 @@ def find_changes(
 
 
 def apply_changes(connection: Connection, changes: AlertChanges, now: datetime) -> None:
-    columns = alerts.c
-    clear_alerts(connection, columns.id.in_(list(changes.over)), now)
+    clear_alerts(connection, alerts.c.id.in_(list(changes.over)), now)
     for alert_id, details in changes.changed.items():
-        values = {"details": details, "last_at": now}
-        connection.execute(update(alerts).where(columns.id == alert_id).values(**values))
+        update_row(connection, alerts, alert_id, details=details, last_at=now)
     for (workspace_id, subject), details in changes.new.items():
         open_alert(connection, workspace_id, changes.kind, subject, now, details=details)

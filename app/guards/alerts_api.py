@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from marshmallow import fields, post_load
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from app.access.audit import record_workspace_event
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
 from app.access.store import required, visible_to
-from app.db.rows import AnyRow, PageFilter, equal, given, load_page
+from app.db.rows import AnyRow, PageFilter, equal, given, load_page, update_row
 from app.guards.alerts import AlertKind, render_alert
 from app.guards.tables import alerts
 from app.kernel import errors as e
@@ -55,11 +55,8 @@ def acknowledge(
     found = required(connection.execute(own.with_for_update()).one_or_none())
     if found.acknowledged_at is not None:
         return found
-    connection.execute(
-        update(alerts)
-        .where(columns.id == alert_id)
-        .values(acknowledged_at=now, acknowledged_by=principal.key_name)
-    )
+    by = principal.key_name
+    update_row(connection, alerts, alert_id, acknowledged_at=now, acknowledged_by=by)
     of_alert = found.workspace_id, "alert.acknowledged", now
     record_workspace_event(connection, principal, *of_alert, target=alert_id)
     return connection.execute(own).one()

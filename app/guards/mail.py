@@ -19,7 +19,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from app.access.tables import workspaces
 from app.db.engine import Database
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, update_row
 from app.guards.alert_texts import alert_text
 from app.guards.alerts import OF_INSTALLATION, render_alert
 from app.guards.tables import alerts
@@ -135,9 +135,7 @@ def _note(connection: Connection, claimed: list[AnyRow], sent: list[UUID], now: 
     for row in claimed:
         if row.id not in sent:
             due_at = now + pause_after(row.mail_attempts, *_PAUSES)
-            connection.execute(
-                update(alerts).where(columns.id == row.id).values(mail_due_at=due_at)
-            )
+            update_row(connection, alerts, row.id, mail_due_at=due_at)
 
 
 def _message(row: AnyRow, server: MailServer, public_url: str) -> EmailMessage:

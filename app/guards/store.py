@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, null, select, update
+from sqlalchemy import Connection, insert, null, select
 
 from app.access.audit import record_workspace_event
 from app.access.store import required
 from app.access.tables import workspaces
-from app.db.rows import upsert
+from app.db.rows import update_row, upsert
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import configuration_json, read_guards, read_own, use_case_json
 from app.guards.limits import GuardConfiguration
@@ -99,11 +99,8 @@ def _write_own(
     for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
         own = after.use_cases.get(use_case_id)
         if own != before.use_cases.get(use_case_id):
-            connection.execute(
-                update(use_cases)
-                .where(use_cases.c.id == use_case_id)
-                .values(guards=use_case_json(own) if own else null())
-            )
+            guards = use_case_json(own) if own else null()
+            update_row(connection, use_cases, use_case_id, guards=guards)
 
 
 def find_use_cases(connection: Connection, workspace_id: UUID) -> set[UUID]:

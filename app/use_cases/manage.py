@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, null, select, update
+from sqlalchemy import Connection, delete, insert, null, select
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
-from app.db.rows import AnyRow, PageFilter, load_page
+from app.db.rows import AnyRow, PageFilter, load_page, update_row
 from app.kernel.errors import Problems, UseCaseNotFound, ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.masking import mask_numbers_in
@@ -89,14 +89,14 @@ def change_use_case(
     values = use_case_columns(wanted, row)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
-        _update(connection, use_case_id, **_sql(changed), updated_at=now)
+        update_row(connection, use_cases, use_case_id, **_sql(changed), updated_at=now)
         _note(connection, row, "changed", principal, now, reason=", ".join(sorted(changed)))
     return require_use_case(connection, principal, use_case_id)
 
 
 def free_name(connection: Connection, use_case_id: UUID) -> None:
     """Let others take a name whose use case gets a new one later in the transaction."""
-    _update(connection, use_case_id, name=str(use_case_id))
+    update_row(connection, use_cases, use_case_id, name=str(use_case_id))
 
 
 def delete_use_case(
@@ -104,14 +104,14 @@ def delete_use_case(
 ) -> None:
     """Delete a use case; its messages stay."""
     row = _lock(connection, principal, use_case_id).row
-    _update(connection, use_case_id, deleted_at=now, updated_at=now)
+    update_row(connection, use_cases, use_case_id, deleted_at=now, updated_at=now)
     _note(connection, row, "deleted", principal, now, reason=row.name)
 
 
 def restore_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
 ) -> None:
-    _update(connection, use_case_id, deleted_at=None, updated_at=now)
+    update_row(connection, use_cases, use_case_id, deleted_at=None, updated_at=now)
     row = require_use_case(connection, principal, use_case_id).row
     _note(connection, row, "changed", principal, now, reason="deleted_at")
 
@@ -168,10 +168,6 @@ def _known(stored: AnyRow | None, kind: str) -> Registration | None:
 def _sql(values: Mapping[str, Any]) -> dict[str, Any]:
     # A JSON column would store None as JSON null.
     return {name: null() if value is None else value for name, value in values.items()}
-
-
-def _update(connection: Connection, use_case_id: UUID, **values: Any) -> None:
-    connection.execute(update(use_cases).where(use_cases.c.id == use_case_id).values(**values))
 
 
 def _note(
@@ -242,7 +238,7 @@ def change_sender(
     row = required(next((one for one in use_case.senders if one.number == wanted.number), None))
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
-    connection.execute(update(senders).where(senders.c.id == row.id).values(**values))
+    update_row(connection, senders, row.id, **values)
     _note_sender(connection, use_case.row, row, "changed", principal=principal, now=now)
 
 

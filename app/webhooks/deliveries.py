@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, select
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, ActorKind, Principal
 from app.access.store import required, visible_to
-from app.db.rows import AnyRow, PageFilter, equal, load_page
+from app.db.rows import AnyRow, PageFilter, equal, load_page, update_row
 from app.kernel.clock import read_retry_after
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
@@ -189,11 +189,8 @@ def _locked(connection: Connection, table: Any, row_id: Any) -> AnyRow | None:
 
 
 def _move(connection: Connection, delivery: AnyRow, **values: Any) -> None:
-    connection.execute(
-        update(webhook_deliveries)
-        .where(webhook_deliveries.c.id == delivery.id)
-        .values(attempts=delivery.attempts + 1, **values)
-    )
+    attempts = delivery.attempts + 1
+    update_row(connection, webhook_deliveries, delivery.id, attempts=attempts, **values)
 
 
 def _record_success(connection: Connection, endpoint: AnyRow, delivery: AnyRow) -> None:

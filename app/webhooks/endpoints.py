@@ -21,7 +21,7 @@ from app.access.principal import Actor, Principal, actor_of
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.rows import AnyRow, PageFilter, equal, load_page
+from app.db.rows import AnyRow, PageFilter, equal, load_page, update_row
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
@@ -169,9 +169,7 @@ def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> 
 
 
 def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
-    connection.execute(
-        update(webhook_endpoints).where(webhook_endpoints.c.id == row.id).values(**values)
-    )
+    update_row(connection, webhook_endpoints, row.id, **values)
 
 
 def ordered(events: list[str]) -> list[str]:
