@@ -102,7 +102,6 @@ class _Busiest:
                 self.minute = max(self.minute, one.segments)
 
     def limits(self) -> AutoLimits:
-        """Return the limits; countries at the floor are left out."""
         floor = AUTO_FLOORS[GuardName.COUNTRY]
         countries = {}
         for country in sorted(self.hours.keys() | self.days.keys()):

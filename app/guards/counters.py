@@ -62,7 +62,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Subtracted if the provider never sends the message."""
+    """Subtracted if the message is never sent."""
 
     key: Key
     steps: tuple[int, int]

@@ -191,8 +191,6 @@ def _wire(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSigns:
-    """The last heartbeat, and until when messages are counted."""
-
     heartbeat_at: datetime | None
     counted_until: datetime | None
 
@@ -248,7 +246,7 @@ def load_worker_signs(connection: Connection) -> WorkerSigns:
 
 
 def count_unsettled(connection: Connection, _now: datetime) -> int:
-    """Count the unconfirmed submissions that are still asked about, up to `MOST_COUNTED`."""
+    """Count those that are still asked about, up to `MOST_COUNTED`."""
     is_asked_about = messages.c.check_at.is_not(None)
     found = select(messages.c.id).where(IS_UNSETTLED, is_asked_about).limit(MOST_COUNTED).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())

@@ -249,7 +249,6 @@ class ManageEndpoints:
             record_endpoint_event(connection, row, "deleted", actor_of(principal), now)
 
     def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
-        """Rotate the secret; the previous one also signs for a day."""
         now, secret = self.clock.now(), mint_secret()
         with self.database.writing() as connection:
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)

@@ -34,7 +34,6 @@ class Unsettled:
 
     @property
     def created_at(self) -> datetime:
-        """The time of the first creation."""
         return self.tried_at[0]
 
 

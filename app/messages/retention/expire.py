@@ -57,7 +57,7 @@ class ExpireMessages:
     retention_days: int
 
     def __call__(self) -> Expired:
-        """Delete all expired messages; raises `ClocksDiffer`."""
+        """Raises `ClocksDiffer`."""
         require_same_time(self.database)
         longest = select(func.max(workspaces.c.number_retention_days))
         with self.database.reading() as connection:

@@ -46,7 +46,6 @@ class Month:
 
     @property
     def first_id(self) -> UUID:
-        """The smallest id that a row of this month can have."""
         return first_id_at(datetime(self.year, self.number, 1, tzinfo=UTC))
 
     def later(self, months: int) -> "Month":

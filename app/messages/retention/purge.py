@@ -67,7 +67,7 @@ class Purge:
     pseudonym_key: str
 
     def __call__(self) -> Purged:
-        """Erase all expired data; raises `ClocksDiffer`."""
+        """Raises `ClocksDiffer`."""
         require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:

@@ -113,7 +113,7 @@ def acquire_count_lease(connection: Connection, now: datetime) -> CountLease | N
 
 
 def renew_count_lease(connection: Connection, turn: CountLease, now: datetime) -> CountLease | None:
-    """Renew the lease; None if another worker has taken over."""
+    """None if another worker has taken over."""
     renewed = CountLease(turn.counted_until, max(now + COUNT_LEASE, turn.leased_until))
     return renewed if _move(connection, turn, leased_until=renewed.leased_until) else None
 
