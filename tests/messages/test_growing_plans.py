@@ -54,7 +54,7 @@ INDEX_SCAN = re.compile(
     rf"|Bitmap Index Scan on {_OF_GROWING}"
 )
 # Indexes of the rows that wait for something, months without rows, and the message of a key.
-_AHEAD = "|".join(str(month_of(utc_now()).later(months)) for months in (1, 2, 3, 4))
+_AHEAD = "|".join(f"{month_of(utc_now(), later):%Y_%m}" for later in (1, 2, 3, 4))
 IS_SMALL = re.compile(rf"check_at_idx|_waiting|_(?:before|{_AHEAD})\b| sent_")
 # But for another message with the same SID, which is looked for where this one has none yet, and for
 # the message of an idempotency key, whose month is only known as the statement runs.

@@ -66,7 +66,8 @@ class ExpireMessages:
         long_since = since - ASKED_ABOUT
         if self.database.is_sqlite:
             return Expired(self._delete(_Bounds(first_id_at(since), first_id_at(long_since))))
-        return self._by_month(_Bounds(month_of(since).first_id, month_of(long_since).first_id))
+        bounds = _Bounds(first_id_at(month_of(since)), first_id_at(month_of(long_since)))
+        return self._by_month(bounds)
 
     def _by_month(self, bounds: _Bounds) -> Expired:
         rows = 0

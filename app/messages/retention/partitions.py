@@ -34,28 +34,11 @@ from app.messages.tables import message_events, messages
 _MONTHS = 12
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Month:
-    """One month of one year; ``number`` is 1 to 12."""
-
-    year: int
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.year:04}_{self.number:02}"
-
-    @property
-    def first_id(self) -> UUID:
-        return first_id_at(datetime(self.year, self.number, 1, tzinfo=UTC))
-
-    def later(self, months: int) -> "Month":
-        count = self.year * _MONTHS + self.number - 1 + months
-        return Month(count // _MONTHS, count % _MONTHS + 1)
-
-
-def month_of(at: datetime) -> Month:
+def month_of(at: datetime, later: int = 0) -> datetime:
+    """Return the beginning of a month (UTC), or of one that many months ``later``."""
     there = at.astimezone(UTC)
-    return Month(there.year, there.month)
+    count = there.year * _MONTHS + there.month - 1 + later
+    return datetime(count // _MONTHS, count % _MONTHS + 1, 1, tzinfo=UTC)
 
 
 _ONE_AT_A_TIME = 7078
@@ -112,13 +95,15 @@ def count_partition_rows(connection: Connection, partition: Partition) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def create_partition(connection: Connection, parent: Table, newest: Partition, month: Month) -> str:
+def create_partition(
+    connection: Connection, parent: Table, newest: Partition, month: datetime
+) -> str:
     """End the newest partition at a month; return the name of the following one.
 
     An empty partition is recreated. One with rows is detached and attached again, which reads
     it once.
     """
-    bound, name = month.first_id, f"{parent.name}_{month}"
+    bound, name = first_id_at(month), f"{parent.name}_{month:%Y_%m}"
     _wait_for_statements(connection, parent)
     is_kept = has_rows(connection, newest)
     if is_kept:
@@ -193,8 +178,8 @@ class CreatePartitions:
         partitions: list[str] = []
         busy: list[str] = []
         if not self.database.is_sqlite:
-            this_month = month_of(self.clock.now())
-            beginnings = [this_month.later(months) for months in range(1, MONTHS_AHEAD + 2)]
+            now = self.clock.now()
+            beginnings = [month_of(now, later) for later in range(1, MONTHS_AHEAD + 2)]
             for table in (messages, message_events):
                 try:
                     partitions += filter(None, [self._begin(table, one) for one in beginnings])
@@ -202,10 +187,10 @@ class CreatePartitions:
                     busy.append(table.name)
         return CreatedPartitions(tuple(partitions), tuple(busy))
 
-    def _begin(self, table: Table, month: Month) -> str | None:
+    def _begin(self, table: Table, month: datetime) -> str | None:
         with self.database.writing() as connection:
             lock_partitions(connection)
             newest = load_partitions(connection, table)[-1]
-            if newest.first is not None and newest.first >= month.first_id:
+            if newest.first is not None and newest.first >= first_id_at(month):
                 return None
             return create_partition(connection, table, newest, month)
