@@ -182,12 +182,8 @@ def open_alert(
 
 
 def clear_alerts(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
-    rows = connection.execute(
-        update(alerts)
-        .where(which, alerts.c.cleared_at.is_(None))
-        .values(cleared_at=now)
-        .returning(alerts)
-    ).all()
+    cleared = update(alerts).where(which, alerts.c.cleared_at.is_(None)).values(cleared_at=now)
+    rows = connection.execute(cleared.returning(alerts)).all()
     for row in sorted(rows, key=lambda row: row.id):
         add_event(connection, row.workspace_id, EventType.GUARD_CLEARED, render_alert(row), now)
     return len(rows)

@@ -274,15 +274,12 @@ def describe(view: GuardsView) -> dict[str, Any]:
 
 def describe_dry_run(found: DryRun) -> dict[str, Any]:
     would_trip = [WouldTripView.write(one) for one in found.replayed.would_trip]
+    impact = {"days": REPLAYED_DAYS, "messages": found.replayed.messages, "would_trip": would_trip}
     return {
         "dry_run": True,
         "revision": found.revision,
         **configuration_json(found.configuration),
-        "impact": {
-            "days": REPLAYED_DAYS,
-            "messages": found.replayed.messages,
-            "would_trip": would_trip,
-        },
+        "impact": impact,
     }
 
 

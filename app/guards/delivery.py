@@ -116,11 +116,8 @@ def recover(
 ) -> None:
     columns = guard_collapses.c
     if recovered:
-        connection.execute(
-            delete(guard_collapses).where(
-                columns.workspace_id == workspace_id, columns.value.in_(recovered)
-            )
-        )
+        over = columns.workspace_id == workspace_id, columns.value.in_(recovered)
+        connection.execute(delete(guard_collapses).where(*over))
     for row in load_open(connection, workspace_id, AlertKind.DELIVERY_COLLAPSED):
         is_over = row.counter_value not in still if row.counter_value else not still
         if is_over:

@@ -82,15 +82,8 @@ def write_guards(
             **written,
         )
     )
-    record_workspace_event(
-        connection,
-        asked.actor,
-        before.workspace_id,
-        "guards.changed",
-        now,
-        target=number,
-        reason=asked.reason,
-    )
+    of_change = before.workspace_id, "guards.changed", now
+    record_workspace_event(connection, asked.actor, *of_change, target=number, reason=asked.reason)
 
 
 def _write_own(

@@ -78,16 +78,10 @@ def suggest(
         )
     country = guards[GuardName.COUNTRY]
     kept = {code: own for code, own in country.countries.items() if code == home_country}
+    others = sorted(counting.of_countries().items())
+    suggested = {code: _limits(found, _LEAST) for code, found in others if code != home_country}
     guards[GuardName.COUNTRY] = replace(
-        country,
-        mode=GuardMode.ENFORCE,
-        limits=dict(_LEAST),
-        countries=kept
-        | {
-            code: _limits(found, _LEAST)
-            for code, found in sorted(counting.of_countries().items())
-            if code != home_country
-        },
+        country, mode=GuardMode.ENFORCE, limits=dict(_LEAST), countries=kept | suggested
     )
     guards[GuardName.WORKSPACE] = replace(
         guards[GuardName.WORKSPACE],

@@ -13,13 +13,7 @@ _OFTEN_UNTIL = timedelta(minutes=3)
 _OFTEN = timedelta(seconds=15)
 _SELDOM = timedelta(seconds=60)
 
-ACCEPTED_CHECKS = (
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(hours=24),
-    timedelta(hours=72),
-)
+ACCEPTED_CHECKS = tuple(timedelta(hours=hours) for hours in (0.25, 1, 6, 24, 72))
 
 # After a failure to ask, try again soon, until a day after the last check.
 _TRY_AGAIN = timedelta(minutes=5)

@@ -57,10 +57,5 @@ def render_message(message: MessageRecord) -> dict[str, Any]:
 
 
 def render_for(message: MessageRecord, role: Role) -> dict[str, Any]:
-    return render_message(
-        replace(
-            message,
-            to_number=shown_number(role, message.to_number),
-            body=shown_body(role, message.body),
-        )
-    )
+    number, body = shown_number(role, message.to_number), shown_body(role, message.body)
+    return render_message(replace(message, to_number=number, body=body))

@@ -54,11 +54,8 @@ def load_deliveries(
 
 def load_attempts(connection: Connection, delivery_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
     columns = webhook_attempts.c
-    query = (
-        select(webhook_attempts)
-        .where(columns.delivery_id.in_(list(delivery_ids)))
-        .order_by(columns.id)
-    )
+    of_deliveries = columns.delivery_id.in_(list(delivery_ids))
+    query = select(webhook_attempts).where(of_deliveries).order_by(columns.id)
     found: defaultdict[UUID, list[AnyRow]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.delivery_id].append(row)
@@ -102,12 +99,7 @@ DELAYS = (
     timedelta(seconds=5),
     timedelta(minutes=5),
     timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=5),
-    timedelta(hours=10),
-    timedelta(hours=14),
-    timedelta(hours=20),
-    timedelta(hours=24),
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
 )
 MAX_ATTEMPTS = len(DELAYS) + 1
 DISABLED_AFTER = timedelta(days=5)

@@ -22,7 +22,7 @@ from app.messages.events import record_unclear
 from app.messages.reconciliation.matching import Unsettled
 from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
-from app.providers.port import ProviderAccount, Status
+from app.providers.port import ProviderAccount, ProviderMessage, Status
 from app.use_cases.rules import OnUnconfirmed
 from app.use_cases.tables import use_cases
 
@@ -174,16 +174,10 @@ def schedule(connection: Connection, due: DueMessage, check_at: datetime | None)
     )
 
 
-def record_billing(
-    connection: Connection,
-    due: DueMessage,
-    *,
-    num_segments: int | None,
-    price: str | None,
-    price_unit: str | None,
-) -> None:
+def record_billing(connection: Connection, due: DueMessage, found: ProviderMessage) -> None:
     """Store segments and price, unless the message has lost its SID."""
-    known = {"num_segments": num_segments, "price": price, "price_unit": price_unit}
+    segments = None if due.status is Status.PENDING else found.num_segments
+    known = {"num_segments": segments, "price": found.price, "price_unit": found.price_unit}
     values = {name: value for name, value in known.items() if value is not None}
     if values:
         connection.execute(

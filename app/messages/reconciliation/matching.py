@@ -48,16 +48,11 @@ class Match:
 def may_be(submission: Unsettled, found: ProviderMessage) -> bool:
     """Compares everything but the text."""
     services = {submission.messaging_service_sid, found.messaging_service_sid} - {None}
-    return (
-        _same_number(found.to_number, submission.number)
-        and len(services) <= 1
-        and (
-            found.created_at is None
-            or any(
-                at - CLOCKS_DIFFER <= found.created_at <= at + _CALL_LASTS
-                for at in submission.tried_at
-            )
-        )
+    if len(services) > 1 or not _same_number(found.to_number, submission.number):
+        return False
+    at = found.created_at
+    return at is None or any(
+        tried_at - CLOCKS_DIFFER <= at <= tried_at + _CALL_LASTS for tried_at in submission.tried_at
     )
 
 

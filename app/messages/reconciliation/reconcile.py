@@ -276,20 +276,11 @@ class Reconcile:
             found = self.source.fetch(due.account, due.message_sid)
         now = self.clock.now()
         next_check = None if due.status.is_terminal else next_accepted_check(due.created_at, now)
-        if found is None:
-            with self.database.writing() as connection:
-                schedule(connection, due, next_check)
-            return
-        if found.status not in {due.status, Status.PENDING}:
+        if found is not None and found.status not in {due.status, Status.PENDING}:
             self.track(report_about(due.account.sid, due.message_id, found))
         with self.database.writing() as connection:
-            record_billing(
-                connection,
-                due,
-                num_segments=found.num_segments if due.status is not Status.PENDING else None,
-                price=found.price,
-                price_unit=found.price_unit,
-            )
+            if found is not None:
+                record_billing(connection, due, found)
             schedule(connection, due, next_check)
 
     def _is_taken_back(self, due: DueMessage) -> bool:

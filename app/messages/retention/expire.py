@@ -86,18 +86,12 @@ class ExpireMessages:
         with self.database.writing() as connection:
             lock_partitions(connection)
             goes = _may_go if table is messages else _event_may_go
-            gone = list(
-                takewhile(
-                    lambda one: goes(connection, one, bounds), load_partitions(connection, table)
-                )
-            )
+            found = load_partitions(connection, table)
+            gone = list(takewhile(lambda one: goes(connection, one, bounds), found))
             if not any(one.first is not None or has_rows(connection, one) for one in gone):
                 return [], 0
-            counted = (
-                sum(count_partition_rows(connection, one) for one in gone)
-                if table is messages
-                else 0
-            )
+            of_messages = gone if table is messages else []
+            counted = sum(count_partition_rows(connection, one) for one in of_messages)
             drop_oldest(connection, table, gone)
             return [one.name for one in gone], counted
 

@@ -211,11 +211,8 @@ class Erase:
         with self.database.writing() as connection:
             erase_events(connection, number)
             every = select(workspaces.c.id)
-            of_number = (
-                messages.c.workspace_id.in_(every),
-                HAS_NUMBER,
-                messages.c.to_number == number,
-            )
+            columns = messages.c
+            of_number = columns.workspace_id.in_(every), HAS_NUMBER, columns.to_number == number
             ids = select(messages.c.id).where(*of_number)
             connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))

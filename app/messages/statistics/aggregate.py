@@ -136,15 +136,11 @@ def hours_touched(connection: Connection, since: datetime, until: datetime) -> s
     latest = int(until.timestamp() * 1000) >> _PIECE_BITS
     pieces = (int(text, 16) for text in connection.execute(query).scalars())
     return {
-        _hour_at(milliseconds)
+        hour_of(_EPOCH + timedelta(milliseconds=milliseconds))
         for piece in pieces
         if piece <= latest
         for milliseconds in (piece << _PIECE_BITS, ((piece + 1) << _PIECE_BITS) - 1)
     }
-
-
-def _hour_at(milliseconds: int) -> datetime:
-    return hour_of(_EPOCH + timedelta(milliseconds=milliseconds))
 
 
 def hour_of(at: datetime) -> datetime:
