@@ -18,7 +18,7 @@ from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_permissions
 from app.messages.reconciliation.refusing_accounts import record_refusing
 from app.messages.tables import refusing_accounts
-from app.providers.port import ProviderAccount
+from app.providers.port import AccountRefused, ProviderAccount
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
 from support.factories import ACCOUNT, AUTH_TOKEN, OTHER_ACCOUNT, Factory, Gateway, Tenant
 from support.fake_twilio import Call, refused
@@ -123,9 +123,8 @@ def test_unlinked_account_is_deleted_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
     replace_permissions_of(owner.factory, ACCOUNT)
     with owner.factory.database.writing() as connection:
-        record_refusing(
-            connection, ProviderAccount(ACCOUNT, "sealed"), 20003, None, owner.factory.now
-        )
+        account, refused = ProviderAccount(ACCOUNT, "sealed"), AccountRefused("why", 20003)
+        record_refusing(connection, account, refused, None, owner.factory.now)
     assert owner.patch(None).get_json()["account_sid"] is None
     assert owner.factory.rows(provider_accounts) == []
     assert owner.factory.rows(provider_permissions) == []

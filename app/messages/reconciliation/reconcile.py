@@ -195,13 +195,10 @@ class Reconcile:
         refused: AccountRefused | None,
         before: RefusingAccount | None,
     ) -> RefusingAccount:
-        is_silent, code = refused is None, None if refused is None else refused.code
         with self.database.writing() as connection:
-            noted = record_refusing(
-                connection, account, code, before, self.clock.now(), is_silent=is_silent
-            )
+            noted = record_refusing(connection, account, refused, before, self.clock.now())
         _log.error(
-            "account_silent" if is_silent else "account_refused",
+            "account_silent" if refused is None else "account_refused",
             account_sid=account.sid,
             why=None if refused is None else str(refused),
             since=noted.since.isoformat(),

@@ -4,7 +4,7 @@ They are asked less and less often, until a new auth token or an answer.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
@@ -13,7 +13,7 @@ from app.access.tables import provider_accounts
 from app.db.rows import from_row, upsert
 from app.messages.check_times import ask_account_again
 from app.messages.tables import refusing_accounts
-from app.providers.port import ProviderAccount
+from app.providers.port import AccountRefused, ProviderAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +43,26 @@ def load_refusing(connection: Connection) -> dict[str, RefusingAccount]:
 def record_refusing(
     connection: Connection,
     account: ProviderAccount,
-    provider_code: int | None,
+    refused: AccountRefused | None,
     before: RefusingAccount | None,
     now: datetime,
-    *,
-    is_silent: bool = False,
 ) -> RefusingAccount:
-    """Record a refusal or silence; return when to ask again."""
+    """Record a refusal or, without one, silence; return when to ask again."""
+    is_silent = refused is None
     if before is not None and before.is_silent != is_silent:
         before = None
     failures = 1 if before is None else before.failures + 1
     noted = RefusingAccount(
         account_sid=account.sid,
-        provider_code=provider_code,
+        provider_code=None if refused is None else refused.code,
         is_silent=is_silent,
         failures=failures,
         since=now if before is None else before.since,
         ask_again_at=ask_account_again(failures, now, is_silent=is_silent),
     )
-    upsert(
-        connection,
-        refusing_accounts,
-        {"account_sid": account.sid},
-        token_hash=_hash(account.encrypted_auth_token),
-        provider_code=provider_code,
-        is_silent=is_silent,
-        failures=failures,
-        since=noted.since,
-        last_at=now,
-        ask_again_at=noted.ask_again_at,
-    )
+    values, token_hash = asdict(noted), _hash(account.encrypted_auth_token)
+    key = {"account_sid": values.pop("account_sid")}
+    upsert(connection, refusing_accounts, key, token_hash=token_hash, last_at=now, **values)
     return noted
 
 
