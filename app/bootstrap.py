@@ -58,6 +58,7 @@ from app.webhooks.endpoints import ManageEndpoints
 from app.webhooks.outbox import PurgeWebhooks
 from app.webhooks.sender import HttpSender
 from app.worker.housekeeping import DailyCheck, HourlyMonths, HourlyPurge
+from app.worker.loop import Task
 from app.worker.web_watch import WatchFromWeb
 
 # Threads reserved for other requests, so that callbacks are served while the provider is slow.
@@ -200,23 +201,16 @@ def open_services(
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """The services of the worker."""
+    """The services of the worker, and its tasks with their pauses."""
 
     clock: Clock
     reconcile: Reconcile
     charges: CollectCharges
-    count: AggregateMessages
-    check_permissions: DailyCheck
     purge: HourlyPurge
-    make_months: HourlyMonths
-    refresh_autos: RefreshAutos
-    watch_delivery: WatchDelivery
-    watch_others: WatchOthers
-    watch_installation: WatchInstallation
-    clear_alerts: ClearAlerts
-    mail_alerts: MailAlerts
-    deliver: DeliverWebhooks
-    deliver_again: DeliverWebhooks
+    tasks: tuple[Task, ...]
+
+
+_HOUR = 3600.0
 
 
 def open_background(settings: Settings, database: Database) -> Background:
@@ -224,43 +218,40 @@ def open_background(settings: Settings, database: Database) -> Background:
     clock, cipher = Clock(), open_cipher(settings)
     pseudonym_key = open_installation_secrets(settings).load_pseudonym_key(database)
     provider = open_provider(settings, cipher)
-    deliver = DeliverWebhooks(
-        database=database,
-        cipher=cipher,
-        clock=clock,
-        sender=HttpSender(allow_loopback=settings.webhook_allow_loopback),
-        lane=DeliveryLane.HEALTHY,
+    charges = CollectCharges(database, provider.messages, clock)
+    track, resend = TrackDelivery(database, clock), Resend(database, provider.sms, clock)
+    reconcile = Reconcile(database, provider.messages, track, resend, clock)
+    purge = HourlyPurge(
+        Purge(database, clock, pseudonym_key),
+        PurgeWebhooks(database, clock),
+        PurgeSessions(database, clock),
+        ExpireMessages(database, clock, settings.message_retention_days),
+        PurgeGuards(database, clock),
     )
-    return Background(
-        clock=clock,
-        charges=CollectCharges(database, provider.messages, clock),
-        reconcile=Reconcile(
-            database=database,
-            source=provider.messages,
-            track=TrackDelivery(database, clock),
-            resend=Resend(database, provider.sms, clock),
-            clock=clock,
-        ),
-        check_permissions=DailyCheck(database, clock, CheckProvider(database, provider.geo, clock)),
-        count=AggregateMessages(database, clock),
-        purge=HourlyPurge(
-            Purge(database, clock, pseudonym_key),
-            PurgeWebhooks(database, clock),
-            PurgeSessions(database, clock),
-            ExpireMessages(database, clock, settings.message_retention_days),
-            PurgeGuards(database, clock),
-        ),
-        make_months=HourlyMonths(CreatePartitions(database, clock)),
-        refresh_autos=RefreshAutos(database, clock, GuardHistory()),
-        watch_delivery=WatchDelivery(database, clock, GuardHistory()),
-        watch_others=WatchOthers(database, clock, provider.geo.facts),
-        watch_installation=WatchInstallation(database, clock),
-        clear_alerts=ClearAlerts(database, clock),
-        mail_alerts=MailAlerts(database, clock, settings.mail, settings.public_url),
-        deliver=deliver,
-        # Retries have their own threads, so that failing receivers do not delay others.
-        deliver_again=replace(deliver, lane=DeliveryLane.FAILING),
+    check = DailyCheck(database, clock, CheckProvider(database, provider.geo, clock))
+    mail_alerts = MailAlerts(database, clock, settings.mail, settings.public_url)
+    sender = HttpSender(allow_loopback=settings.webhook_allow_loopback)
+    deliver = DeliverWebhooks(database, cipher, clock, sender, DeliveryLane.HEALTHY)
+    # Retries have their own threads, so that failing receivers do not delay others.
+    deliver_again = replace(deliver, lane=DeliveryLane.FAILING)
+    tasks = (
+        Task("settle", reconcile.settle_once, 1),
+        Task("repair", reconcile.repair_once, 1),
+        Task("charges", charges.run_once, 60),
+        Task("counters", AggregateMessages(database, clock).run_once, 10),
+        Task("webhooks", deliver.run_once, 1),
+        Task("webhooks-again", deliver_again.run_once, 1),
+        Task("purge", purge.run_once, _HOUR, _HOUR),
+        Task("alerts", ClearAlerts(database, clock).run_once, 10),
+        Task("alert-mail", mail_alerts.run_once, 10),
+        Task("delivery", WatchDelivery(database, clock, GuardHistory()).run_once, 25),
+        Task("watchers", WatchOthers(database, clock, provider.geo.facts).run_once, 25),
+        Task("installation", WatchInstallation(database, clock).run_once, 25),
+        Task("auto-limits", RefreshAutos(database, clock, GuardHistory()).run_once, 60),
+        Task("months", HourlyMonths(CreatePartitions(database, clock)).run_once, _HOUR, _HOUR),
+        Task("geo-check", check.run_once, 600, _HOUR),
     )
+    return Background(clock, reconcile, charges, purge, tasks)
 
 
 def prepare_start(environ: Mapping[str, str] | None = None) -> Settings:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import click
 
-from app.bootstrap import Background, open_background, open_settings, with_public_url
+from app.bootstrap import open_background, open_settings, with_public_url
 from app.cli.context import progress, ready_database, record_command
 from app.cli.group import (
     CommandFailure,
@@ -28,16 +28,6 @@ from app.web.logs import configure_logs
 from app.worker.housekeeping import Heartbeat
 from app.worker.loop import Progress, Task, run_tasks
 
-_POLL_SECONDS = 1.0
-_COUNT_SECONDS = 10.0
-_ALERT_SECONDS = 10.0
-_DELIVERY_SECONDS = 25.0
-_AUTO_SECONDS = 60.0
-_CHARGES_SECONDS = 60.0
-_BEAT_SECONDS = 10.0
-_CHECK_SECONDS = 600.0
-_HOUR_SECONDS = 3600.0
-
 
 @borderpost.command("worker")
 def worker_command() -> None:
@@ -53,29 +43,9 @@ def worker_command() -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
         progress = Progress()
         heartbeat = Heartbeat(database, background.clock, name, progress.stuck_task)
-        run_tasks(_tasks(background, heartbeat), stop, progress)
+        beat = Task("heartbeat", heartbeat.run_once, 10)
+        run_tasks((*background.tasks, beat), stop, progress)
         heartbeat.stop()
-
-
-def _tasks(background: Background, heartbeat: Heartbeat) -> list[Task]:
-    return [
-        Task("settle", background.reconcile.settle_once, _POLL_SECONDS),
-        Task("repair", background.reconcile.repair_once, _POLL_SECONDS),
-        Task("heartbeat", heartbeat.run_once, _BEAT_SECONDS),
-        Task("charges", background.charges.run_once, _CHARGES_SECONDS),
-        Task("counters", background.count.run_once, _COUNT_SECONDS),
-        Task("webhooks", background.deliver.run_once, _POLL_SECONDS),
-        Task("webhooks-again", background.deliver_again.run_once, _POLL_SECONDS),
-        Task("purge", background.purge.run_once, _HOUR_SECONDS, _HOUR_SECONDS),
-        Task("alerts", background.clear_alerts.run_once, _ALERT_SECONDS),
-        Task("alert-mail", background.mail_alerts.run_once, _ALERT_SECONDS),
-        Task("delivery", background.watch_delivery.run_once, _DELIVERY_SECONDS),
-        Task("watchers", background.watch_others.run_once, _DELIVERY_SECONDS),
-        Task("installation", background.watch_installation.run_once, _DELIVERY_SECONDS),
-        Task("auto-limits", background.refresh_autos.run_once, _AUTO_SECONDS),
-        Task("months", background.make_months.run_once, _HOUR_SECONDS, _HOUR_SECONDS),
-        Task("geo-check", background.check_permissions.run_once, _CHECK_SECONDS, _HOUR_SECONDS),
-    ]
 
 
 @borderpost.command("reconcile")

@@ -91,10 +91,6 @@ class AllowCountries(PolicyChange):
     def action(self) -> str:
         return "allowed" if self.until is None else "allowed_until"
 
-    @property
-    def why(self) -> str | None:
-        return self.reason
-
     def check(self, current: CurrentPolicy) -> FieldProblems:
         risky = unacknowledged(current.connection, current.effective, self.codes, self.acknowledged)
         places = (place for place, code in enumerate(self.codes) if code in risky)

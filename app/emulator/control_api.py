@@ -111,15 +111,10 @@ class _EmulatedAccountBody(_Body):
 
     @validates("geo_permissions")
     def _check_regions(self, permissions: Mapping[str, bool], **_: Any) -> None:
-        problems = {
-            region: ["is not a region of libphonenumber"]
-            for region in permissions
-            if region not in REGIONS
-        } | {
-            region: ["can never be enabled"]
-            for region, enabled in permissions.items()
-            if enabled and region in UNSUPPORTED
-        }
+        unknown = permissions.keys() - set(REGIONS)
+        wrong = UNSUPPORTED.intersection(one for one, enabled in permissions.items() if enabled)
+        problems = {one: ["is not a region of libphonenumber"] for one in unknown}
+        problems |= {one: ["can never be enabled"] for one in wrong}
         if problems:
             raise ValidationError(problems)
 
@@ -139,14 +134,8 @@ def _problems_by_path(messages: Any, path: str = "$") -> dict[str, list[str]]:
         return {path: list(messages)}
     found: dict[str, list[str]] = {}
     for key, inner in messages.items():
-        step = (
-            path
-            if key == "_schema"
-            else f"{path}[{key}]"
-            if isinstance(key, int)
-            else f"{path}.{key}"
-        )
-        found |= _problems_by_path(inner, step)
+        step = f"[{key}]" if isinstance(key, int) else f".{key}"
+        found |= _problems_by_path(inner, path if key == "_schema" else path + step)
     return found
 
 

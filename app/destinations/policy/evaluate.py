@@ -192,16 +192,14 @@ def check_destination(policy: Policy, destination: Destination, now: datetime) -
         )
     verdict = decide(policy, destination, now)
     if not verdict.allowed:
-        raise DestinationBlocked(details=_blocked_details(verdict))
+        raise DestinationBlocked(
+            details={
+                "source": Source.POLICY,
+                "country": verdict.country,
+                "rule": verdict.rule,
+                "scope": verdict.scope,
+                "revision": verdict.revision,
+                "retryable": False,
+            }
+        )
     return verdict
-
-
-def _blocked_details(verdict: Verdict) -> dict[str, object]:
-    return {
-        "source": Source.POLICY,
-        "country": verdict.country,
-        "rule": verdict.rule,
-        "scope": verdict.scope,
-        "revision": verdict.revision,
-        "retryable": False,
-    }
