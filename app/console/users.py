@@ -5,8 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import ValidationError as SchemaError
-from marshmallow import fields, post_load
+from marshmallow import ValidationError, fields, post_load
 from sqlalchemy import Connection
 
 from app.access.principal import Role
@@ -72,14 +71,14 @@ def _roles(data: dict[str, Any]) -> dict[UUID | None, Role]:
     roles = {_workspace_of(place): Role(role) for place, role in data["roles"].items()}
     more, role = data["more_workspace"], data["more_role"]
     if (more is None) != (role is None):
-        raise SchemaError(_INCOMPLETE, "more_role" if role is None else "more_workspace")
+        raise ValidationError(_INCOMPLETE, "more_role" if role is None else "more_workspace")
     return roles if role is None else {**roles, more: Role(role)}
 
 
 def _workspace_of(text: str) -> UUID | None:
     found = parse_id(text)
     if found is None and text != EVERYWHERE:
-        raise SchemaError("There is no such workspace.", "roles")
+        raise ValidationError("There is no such workspace.", "roles")
     return found
 
 

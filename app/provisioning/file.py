@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from marshmallow import ValidationError as SchemaError
+from marshmallow import ValidationError
 
 from app.access.accounts import WantedAccount, mistake_in_token
 from app.provisioning.schemas import FileSchema
@@ -143,7 +143,7 @@ def read_entries(data: object, environ: Mapping[str, str], problems: FileProblem
     """Check fields and duplicates; resolve tokens of ``env:``."""
     try:
         found = FileSchema().load(data)  # type: ignore[arg-type]
-    except SchemaError as problem:
+    except ValidationError as problem:
         problems.add_tree("", problem.messages)
         found = problem.valid_data if isinstance(problem.valid_data, dict) else {}
     entry = Entry(found, "")

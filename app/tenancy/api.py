@@ -4,8 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError as SchemaError
-from marshmallow import fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from app.access.accounts import WantedAccount, mistake_in_token
 from app.access.guard import ADMIN, OWNER, VIEWER
@@ -101,7 +100,7 @@ def render_workspace(row: AnyRow, role: Role) -> dict[str, Any]:
 def _check_token(token: str) -> None:
     wrong = mistake_in_token(token)
     if wrong is not None:
-        raise SchemaError(f"{wrong}.")
+        raise ValidationError(f"{wrong}.")
 
 
 class AccountBody(StrictSchema):

@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError as SchemaError
-from marshmallow import fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, shown_number
@@ -138,7 +137,7 @@ class SenderBody(StrictSchema):
     def _check_number(self, data: dict[str, Any], **_: Any) -> None:
         wrong = mistake_in_number(data["number"], data["type"])
         if wrong is not None:
-            raise SchemaError(wrong, "number")
+            raise ValidationError(wrong, "number")
 
 
 SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")

@@ -10,8 +10,7 @@ from functools import cache
 from typing import Any
 
 from flask import request
-from marshmallow import Schema
-from marshmallow import ValidationError as SchemaError
+from marshmallow import Schema, ValidationError
 from werkzeug.sansio.utils import get_content_length
 
 from app.kernel import errors as e
@@ -121,7 +120,7 @@ def load(schema: Schema, value: Any) -> Any:
     unstorable = _unstorable(value)
     try:
         found = schema.load(value)
-    except SchemaError as problem:
+    except ValidationError as problem:
         raise e.ValidationFailed(unstorable | flatten(problem.messages)) from problem
     if unstorable:
         raise e.ValidationFailed(unstorable)

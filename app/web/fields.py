@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from marshmallow import RAISE, Schema, fields, post_load, validate
-from marshmallow import ValidationError as SchemaError
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 from sqlalchemy import Row
 
 from app.kernel.clock import parse_rfc3339, rfc3339
@@ -82,7 +81,7 @@ class Text(fields.String):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, *args, **kwargs)
         if not is_storable(text):
-            raise SchemaError(UNSTORABLE)
+            raise ValidationError(UNSTORABLE)
         return self.read(text)
 
     def read(self, text: str) -> Any:
@@ -93,7 +92,7 @@ class Text(fields.String):
 class VisibleText(Text):
     def read(self, text: str) -> str:
         if text and not has_visible_character(text):
-            raise SchemaError("Must hold a visible character.")
+            raise ValidationError("Must hold a visible character.")
         return text
 
 
@@ -123,7 +122,7 @@ class E164Text(Text):
 
     def read(self, text: str) -> str:
         if not is_e164(text):
-            raise SchemaError(NOT_E164)
+            raise ValidationError(NOT_E164)
         return text
 
 
@@ -133,14 +132,14 @@ class PhoneNumberField(Text):
     def read(self, text: str) -> PhoneNumber:
         problem = problem_of_number(text)
         if problem is not None:
-            raise SchemaError(problem)
+            raise ValidationError(problem)
         return PhoneNumber(text)
 
 
 class Country(Text):
     def read(self, text: str) -> str:
         if not is_country(text):
-            raise SchemaError("Must be an ISO 3166-1 alpha-2 country code in upper case.")
+            raise ValidationError("Must be an ISO 3166-1 alpha-2 country code in upper case.")
         return text
 
 
@@ -149,7 +148,7 @@ class TrueOrFalse(fields.Boolean):
 
     def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> bool:
         if not isinstance(value, bool):
-            raise SchemaError("Must be true or false.")
+            raise ValidationError("Must be true or false.")
         return value
 
 
@@ -159,14 +158,14 @@ class FlatMap(fields.Dict):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return super()._deserialize(value, *args, **kwargs)  # type: ignore[no-untyped-call]
-        except SchemaError as problem:
+        except ValidationError as problem:
             if not isinstance(problem.messages, dict):
                 raise
             messages = {
                 key: [text for texts in of_entry.values() for text in texts]
                 for key, of_entry in problem.messages.items()
             }
-            raise SchemaError(messages, valid_data=problem.valid_data) from problem
+            raise ValidationError(messages, valid_data=problem.valid_data) from problem
 
 
 class Timestamp(fields.AwareDateTime):
@@ -174,7 +173,7 @@ class Timestamp(fields.AwareDateTime):
         try:
             return parse_rfc3339(value)
         except (TypeError, ValueError) as problem:
-            raise SchemaError("Must be a time in RFC 3339 with an offset.") from problem
+            raise ValidationError("Must be a time in RFC 3339 with an offset.") from problem
 
 
 class Choice(fields.String):
@@ -204,7 +203,7 @@ class Name(fields.String):
         name = super()._deserialize(value, *args, **kwargs)
         wrong = mistake_in_name(name)
         if wrong is not None:
-            raise SchemaError(wrong)
+            raise ValidationError(wrong)
         return name
 
 
@@ -216,7 +215,7 @@ class SettingsForm(validate.Regexp):
 
     def __call__(self, value: Any) -> Any:
         if self.regex.fullmatch(value) is None:
-            raise SchemaError(self._format_error(value))
+            raise ValidationError(self._format_error(value))
         return value
 
 

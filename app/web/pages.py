@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from marshmallow import Schema, fields, validate
-from marshmallow import ValidationError as SchemaError
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.db.rows import PageFilter
 from app.web.fields import StrictSchema, WholeNumber, about
@@ -24,9 +23,9 @@ class PageToken(fields.Field[UUID]):
         try:
             found = UUID(bytes=base64.urlsafe_b64decode(f"{value}=="))
         except (ValueError, binascii.Error) as problem:
-            raise SchemaError("Not a page token of this list.") from problem
+            raise ValidationError("Not a page token of this list.") from problem
         if _token(found) != value:  # b64decode skips unknown characters
-            raise SchemaError("Not a page token of this list.")
+            raise ValidationError("Not a page token of this list.")
         return found
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError as SchemaError
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
@@ -38,7 +37,7 @@ class EndpointUrl(Text):
     def read(self, text: str) -> str:
         problem = get_service(ManageEndpoints).problem_of(text)
         if problem is not None:
-            raise SchemaError(problem)
+            raise ValidationError(problem)
         return text
 
 
