@@ -50,10 +50,7 @@ def mistake_in_token(token: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class WantedAccount:
-    """The account that a workspace should have; None keeps a token, "" removes it.
-
-    ``is_proven``: the provider has just accepted the tokens.
-    """
+    """None keeps a token, "" removes it; ``is_proven``: the provider has just accepted them."""
 
     account_sid: str
     auth_token: str | None = field(default=None, repr=False)
@@ -119,10 +116,7 @@ def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
 
 
 def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now: datetime) -> None:
-    """Write a plan; call `record_account` once the workspace exists.
-
-    Raises `ValidationFailed` if another organization has linked the account since.
-    """
+    """Call `record_account` once the workspace exists. Raises `ValidationFailed` (`FOREIGN`)."""
     encrypted = {
         name: None if token is None else cipher.encrypt(plan.sid, token)
         for name, token in plan.tokens.items()

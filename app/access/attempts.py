@@ -40,10 +40,7 @@ class Attempts:
     clock: Clock
 
     def begin(self, *subjects: Subject) -> CountedAttempt:
-        """Count an attempt; `withdraw` it if it was right.
-
-        Raises `RateLimited`, without counting.
-        """
+        """Count an attempt (`withdraw` a right one), or raise `RateLimited` without counting."""
         with self.database.reading() as connection:
             now = _milliseconds(self.clock.now())
             _check(subjects, _load(connection, subjects), now)

@@ -1,7 +1,4 @@
-"""Access keys: those that are visible to a principal, without tokens, and their management.
-
-A new key never exceeds its creator's.
-"""
+"""Access keys without their tokens, and their management: none exceeds its creator's."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace

@@ -36,10 +36,7 @@ class Reencrypted:
 
 
 def reencrypt(database: Database, cipher: Cipher) -> Reencrypted:
-    """Re-encrypt the values of older keys in every table; an interrupted run can be repeated.
-
-    Raises `DecryptionError`; earlier rows are done.
-    """
+    """May be repeated if interrupted. Raises `DecryptionError`; earlier rows are done."""
     return sum((reencrypt_table(database, cipher, table) for table in _ENCRYPTED), Reencrypted())
 
 

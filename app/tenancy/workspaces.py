@@ -86,10 +86,7 @@ def load_parents(connection: Connection, organization_id: UUID) -> dict[UUID, UU
 def forget_unused_account(
     connection: Connection, account_sid: str | None, workspace_id: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Delete an account that a workspace has left, unless another one uses it.
-
-    The organization must be locked (`app.access.store.lock_organization`).
-    """
+    """Delete an account that no workspace uses; call `lock_organization` before."""
     if account_sid is None or is_account_used(connection, account_sid):
         return
     forget_permissions(connection, account_sid)
@@ -202,10 +199,7 @@ def change_workspace(
     now: datetime,
     forget: bool = True,
 ) -> AnyRow:
-    """Change the given fields; ``twilio`` None unlinks the account.
-
-    Raises `NotFound` or `ValidationFailed`.
-    """
+    """``twilio`` None unlinks the account. Raises `NotFound` or `ValidationFailed`."""
     actor = actor_of(principal)
     lock_organization(connection, principal.organization_id)
     row = require_workspace(connection, principal, workspace_id)

@@ -106,10 +106,7 @@ def device_of(user_agent: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A browser at an address.
-
-    ``group`` is the part of the address that one subscriber cannot change.
-    """
+    """``group`` is the part of the address that one subscriber cannot change."""
 
     address: str
     group: str

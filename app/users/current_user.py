@@ -76,10 +76,7 @@ class CurrentUser(SessionOwner):
 
     @property
     def principal(self) -> Principal:
-        """The principal for the shown workspace, or else for the organization.
-
-        Raises `NotFound` without both.
-        """
+        """For the shown workspace, or else the organization; raises `NotFound` without both."""
         if self.workspace_access is not None:
             return self._principal(self.workspace_access.workspace_id, self.workspace_access.role)
         wide = self.organization_principal

@@ -79,10 +79,7 @@ class IdentitySignIn:
     def refuse(
         self, email: str | None, why: str, caller: Caller, users: Sequence[AnyRow] = ()
     ) -> NoReturn:
-        """Count and audit a failed attempt; always raises.
-
-        Raises `SignInRefused`, or `RateLimited` without an audit event.
-        """
+        """Raises `SignInRefused` after counting, or `RateLimited` without an audit event."""
         self.sign_in.attempts.begin(caller.from_address)
         _log.warning("sign_in_failed", why=why, address=caller.address)
         with self.sign_in.database.writing() as connection:
@@ -93,10 +90,7 @@ class IdentitySignIn:
 
 
 def _load(connection: Connection, identity: Identity) -> tuple[list[AnyRow], list[AnyRow]]:
-    """Load the accounts pinned to an identity, and the unpinned ones of its address.
-
-    A pinned account excludes others of its organization.
-    """
+    """Load accounts pinned to it, and in other organizations the unpinned ones of its address."""
     found = []
     if identity.email is not None and mistake_in_email(identity.email) is None:
         found = find_users(connection, normal_email(identity.email))

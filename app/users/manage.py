@@ -67,10 +67,7 @@ def check_is_another(actor: Actor, user_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to create; ``roles`` by workspace, None for the organization.
-
-    Without a password: sign-in at the identity provider only.
-    """
+    """``roles`` by workspace (None: organization); without a password, sign-in at the provider."""
 
     organization_id: UUID
     email: str
@@ -126,10 +123,7 @@ def change_roles(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Replace a user's roles, in force at the next request.
-
-    Raises `ValidationFailed`, also for the last owner and for an expiring key as the actor.
-    """
+    """Raises `ValidationFailed`, also for the last owner and for an expiring key as the actor."""
     lock_organization(connection, user.organization_id)
     problems = Problems()
     text = check_roles(connection, user.organization_id, roles, problems)
@@ -143,10 +137,7 @@ def change_roles(
 
 
 def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
-    """Disable a user from the next request on; return whether the user was enabled.
-
-    Raises `ValidationFailed` for the actor and for the last owner.
-    """
+    """Return whether the user was enabled; raises `ValidationFailed` for actor and last owner."""
     check_is_another(actor, user.id)
     lock_organization(connection, user.organization_id)
     if user.disabled_at is not None:

@@ -141,10 +141,7 @@ class OwnAccount:
         *,
         asks_code: bool = True,
     ) -> Iterator[tuple[Connection, AnyRow, datetime]]:
-        """Check password and code; yield the transaction, the user and the time of the change.
-
-        Refused if the password has changed since it was checked.
-        """
+        """Yield transaction, user and time, once the password and the code are right."""
         seen, attempt = checked or self._check_password(me, "$.password", {})
         with self.database.writing() as connection:
             user = required(load_user(connection, me.user_id))

@@ -1,7 +1,4 @@
-"""The second factor: time-based one-time passwords (RFC 6238) and recovery codes, with their SQL.
-
-Each code can be used once.
-"""
+"""Time-based one-time passwords (RFC 6238) and recovery codes: each can be used once."""
 
 import base64
 import hashlib

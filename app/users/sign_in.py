@@ -62,10 +62,7 @@ class SeveralAccounts(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The token of a new session, which may still await the second factor.
-
-    ``browser`` is the cookie of a known browser.
-    """
+    """It may still await the second factor; ``browser`` is the cookie of a known browser."""
 
     token: str = field(repr=False)
     awaits_second_factor: bool = False

@@ -1,7 +1,4 @@
-"""Reads JSON bodies and queries with schemas, and the headers of a change.
-
-Every problem is reported by JSON path.
-"""
+"""Reads bodies, queries and headers of a change; problems are reported by JSON path."""
 
 import json
 import re
@@ -28,10 +25,7 @@ _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
 def read_body(schema: type[Schema]) -> Any:
-    """Raises `BadRequest` (not JSON in UTF-8, or a repeated key) or `ValidationFailed`.
-
-    Also `UnsupportedMediaType` and `PayloadTooLarge` (64 KiB).
-    """
+    """Raises `BadRequest`, `UnsupportedMediaType`, `PayloadTooLarge` or `ValidationFailed`."""
     return load(_made(schema), read_json())
 
 
@@ -78,10 +72,7 @@ def media_type() -> str:
 
 
 def read_bytes() -> bytes:
-    """Read the body, which can be read once; raises `PayloadTooLarge`.
-
-    Werkzeug's streams for it cost more than parsing it.
-    """
+    """Without Werkzeug's streams, which cost more than parsing. Raises `PayloadTooLarge`."""
     environ = request.environ
     wanted = MAX_BODY_BYTES + 1
     if not environ.get("wsgi.input_terminated"):

@@ -19,10 +19,7 @@ from app.kernel.whole_numbers import read_whole_number
 
 
 class StrictSchema(Schema):
-    """A request body or query: unknown fields are refused by name.
-
-    ``makes`` is called with the fields; the default result is a dictionary.
-    """
+    """Unknown fields are refused by name; ``makes`` is called with the others."""
 
     makes: ClassVar[Callable[..., Any]] = dict
 

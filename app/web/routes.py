@@ -1,7 +1,4 @@
-"""Declaration of routes: access rule, schemas and errors in one place.
-
-Requests, the API description and the architecture tests use it.
-"""
+"""Declaration of routes: access rule, schemas and errors in one place."""
 
 import csv
 import gzip
@@ -64,11 +61,7 @@ class LateGuard(Guard, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One declared route.
-
-    ``form`` maps form fields to examples; ``headers`` and ``answer_headers`` map names to
-    descriptions.
-    """
+    """``form`` maps fields to examples; ``headers`` and ``answer_headers`` map names to texts."""
 
     method: str
     path: str

@@ -21,10 +21,7 @@ def may_wait(environ: dict[str, Any]) -> bool:
 
 
 def run_again_when(environ: dict[str, Any], condition: Callable[[], bool]) -> None:
-    """Ask the server to drop the answer and to run the request again.
-
-    The condition is called often in the event loop, so it must not block.
-    """
+    """The condition is called often in the event loop, so it must not block."""
     environ[_RUN_AGAIN_WHEN] = condition
 
 

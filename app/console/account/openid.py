@@ -81,10 +81,7 @@ class _TimedApp(FlaskOAuth2App):  # type: ignore[misc]
 
 
 class IdentityProvider:
-    """The configured provider, contacted at the first sign-in.
-
-    Raises `RateLimited` if too many sign-ins wait, and `ProviderFailed`.
-    """
+    """Contacted at the first sign-in. Raises `RateLimited` (too many wait), `ProviderFailed`."""
 
     def __init__(self, app: Flask, settings: IdentityProviderSettings) -> None:
         self._issuer, self._client_id = settings.issuer, settings.client_id

@@ -202,10 +202,7 @@ def move_to_workspace(current_user: CurrentUser) -> Response:
 
 
 def finish_sign_in(signed_in: SignedIn) -> Response:
-    """Redirect to the wanted page, or to the second factor.
-
-    The CSRF token changes, so that one from before the sign-in is not valid.
-    """
+    """Also change the CSRF token, so that one from before the sign-in is not valid."""
     session.clear()
     answer = redirect_with_flash(_BY_CODE if signed_in.awaits_second_factor else wanted_page(HOME))
     keep(answer, SESSION, signed_in.token, LONGEST.total_seconds())

@@ -74,10 +74,7 @@ class Draft:
         return bool(self.pending_changes) and self.shown == self.pending_changes.text
 
     def after_step(self, view: DestinationsView) -> "Draft":
-        """Apply the pressed button.
-
-        A country that is still selected when saving counts as added.
-        """
+        """Apply the pressed button; a country still selected when saving counts as added."""
         step, _, code = self.step.partition(":")
         draft = self
         if step == "toggle":  # a click on the map
@@ -139,10 +136,7 @@ def read_draft() -> Draft:
 
 @routes.get(DESTINATIONS, VIEWER)
 def destinations_page(current_user: CurrentUser) -> Response:
-    """Show the allowed countries.
-
-    ``allow``, ``block`` and ``country`` in the URL mark or select countries without saving.
-    """
+    """``allow``, ``block`` and ``country`` in the URL mark or select countries, without saving."""
     chosen = request.args.get("country", "")
     marked = Draft(read_pending_changes(request.args), country=chosen if is_country(chosen) else "")
     is_marked = marked.pending_changes or marked.country

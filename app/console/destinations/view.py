@@ -92,11 +92,7 @@ class PendingChanges:
     def seen_from(
         self, revision: int, allowed: Mapping[str, datetime | None], listed: Collection[str]
     ) -> "PendingChanges":
-        """Rebase on a revision; drop the changes that it contains.
-
-        ``allowed`` maps countries to their end (None: permanent); ``listed`` can be
-        removed.
-        """
+        """Rebase on a revision; drop the changes that it contains."""
         for_good = {code for code, until in allowed.items() if until is None}
         return PendingChanges(
             revision,

@@ -41,10 +41,7 @@ _ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
 
 def read_form(schema: type[Schema], **more: object) -> Any:
-    """Load the form with an API schema; empty fields are left out.
-
-    ``more`` are further values. Raises `ValidationFailed`.
-    """
+    """Load the form and ``more``; empty fields are left out. Raises `ValidationFailed`."""
     made = schema()
     given: dict[str, Any] = {}
     for name, one in made.fields.items():
@@ -205,10 +202,7 @@ class ListSearch(StrictSchema):
 
 
 class DaysSearch(ListSearch):
-    """The search of a list by days in the user's time zone.
-
-    ``times`` are the names for `makes` of the times just before the first and after the last day.
-    """
+    """``times`` names the values of `makes` for just before the first and after the last day."""
 
     times: ClassVar[tuple[str, str]] = ("created_after", "created_before")
     zone = TimeZone()

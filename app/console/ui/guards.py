@@ -84,10 +84,7 @@ def form_token() -> str:
 
 
 def check_form() -> None:
-    """Check the CSRF token of a changing request.
-
-    Raises `Forbidden` (another site) or `CSRFError`.
-    """
+    """Check the CSRF token. Raises `Forbidden` (another site) or `CSRFError`."""
     if request.method in _SAFE_METHODS:
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")

@@ -1,7 +1,4 @@
-"""Pages of use cases, their senders and registrations.
-
-The fields of their forms differ from those of the API.
-"""
+"""Pages of use cases, senders and registrations; their forms differ from the API."""
 
 import re
 from collections.abc import Mapping
