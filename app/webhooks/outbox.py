@@ -161,27 +161,17 @@ class PurgeWebhooks:
         return total
 
     def _purge(self, workspace_id: UUID, before: UUID) -> int:
-        total = 0
+        columns, total = webhook_events.c, 0
+        old = select(columns.id).where(columns.workspace_id == workspace_id, columns.id < before)
+        batch = old.order_by(columns.id).limit(EVENT_BATCH)
         while True:
             with self.database.writing() as connection:
-                deleted = _delete(connection, workspace_id, before)
-            total += deleted
-            if deleted < EVENT_BATCH:
+                ids = list(connection.execute(batch).scalars())
+                if ids:
+                    connection.execute(delete(webhook_events).where(columns.id.in_(ids)))
+            total += len(ids)
+            if len(ids) < EVENT_BATCH:
                 return total
-
-
-def _delete(connection: Connection, workspace_id: UUID, before: UUID) -> int:
-    columns = webhook_events.c
-    old = (
-        select(columns.id)
-        .where(columns.workspace_id == workspace_id, columns.id < before)
-        .order_by(columns.id)
-        .limit(EVENT_BATCH)
-    )
-    ids = list(connection.execute(old).scalars())
-    if ids:
-        connection.execute(delete(webhook_events).where(columns.id.in_(ids)))
-    return len(ids)
 
 
 def _forget_secrets(connection: Connection, now: datetime) -> None:

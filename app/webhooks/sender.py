@@ -92,42 +92,6 @@ def _failing_as(failure: Failure, *kinds: type[Exception]) -> Iterator[None]:
         raise NotDelivered(failure) from problem
 
 
-def permitted_addresses(
-    target: Target, resolve: Resolve, deadline: Deadline, *, allow_loopback: bool
-) -> list[str]:
-    """Return the addresses of a host if all of them are permitted.
-
-    Raises `NotDelivered` or `TimeoutError`.
-    """
-    with _failing_as(Failure.NAME_NOT_FOUND, OSError, UnicodeError):
-        found = look_up_in_time(resolve, target.host, target.port, deadline)
-    if not found:
-        raise NotDelivered(Failure.NAME_NOT_FOUND)
-    if not all(may_reach(one, target, allow_loopback=allow_loopback) for one in found):
-        raise NotDelivered(Failure.ADDRESS_REFUSED)
-    return found
-
-
-def connect(
-    target: Target, addresses: list[str], deadline: Deadline, tls: ssl.SSLContext
-) -> TimedSocket:
-    """Open a socket to the first address that answers, with TLS for the host name.
-
-    Raises `NotDelivered` or `TimeoutError`.
-    """
-    with _failing_as(Failure.NOT_CONNECTED, OSError):
-        raw = open_first(addresses, target.port, deadline)
-    if not target.is_tls:
-        return TimedSocket(raw, deadline)
-    try:
-        with _failing_as(Failure.TLS, OSError):
-            raw.settimeout(deadline.remaining())
-            return TimedSocket(tls.wrap_socket(raw, server_hostname=target.host), deadline)
-    except BaseException:
-        raw.close()
-        raise
-
-
 @dataclass(kw_only=True)
 class HttpSender:
     allow_loopback: bool = False
@@ -144,10 +108,7 @@ class HttpSender:
         deadline = Deadline(self.seconds)
         try:
             target = read_url(url, allow_loopback=self.allow_loopback)
-            addresses = permitted_addresses(
-                target, self.resolve, deadline, allow_loopback=self.allow_loopback
-            )
-            opened = connect(target, addresses, deadline, self._tls)
+            opened = self._connect(target, self._permitted_addresses(target, deadline), deadline)
             return _exchange(opened, target, body, headers, deadline)
         except UrlRefused as problem:
             raise NotDelivered(Failure.ADDRESS_REFUSED) from problem
@@ -155,6 +116,31 @@ class HttpSender:
             raise NotDelivered(Failure.TIMEOUT) from problem
         except (OSError, HTTPException, ValueError) as problem:
             raise NotDelivered(Failure.BROKEN_ANSWER) from problem
+
+    def _permitted_addresses(self, target: Target, deadline: Deadline) -> list[str]:
+        """Return the addresses of a host if all of them are permitted."""
+        with _failing_as(Failure.NAME_NOT_FOUND, OSError, UnicodeError):
+            found = look_up_in_time(self.resolve, target.host, target.port, deadline)
+        if not found:
+            raise NotDelivered(Failure.NAME_NOT_FOUND)
+        if not all(may_reach(one, target, allow_loopback=self.allow_loopback) for one in found):
+            raise NotDelivered(Failure.ADDRESS_REFUSED)
+        return found
+
+    def _connect(self, target: Target, addresses: list[str], deadline: Deadline) -> TimedSocket:
+        """Open a socket to the first address that answers, with TLS for the host name."""
+        with _failing_as(Failure.NOT_CONNECTED, OSError):
+            raw = open_first(addresses, target.port, deadline)
+        if not target.is_tls:
+            return TimedSocket(raw, deadline)
+        try:
+            with _failing_as(Failure.TLS, OSError):
+                raw.settimeout(deadline.remaining())
+                opened = self._tls.wrap_socket(raw, server_hostname=target.host)
+                return TimedSocket(opened, deadline)
+        except BaseException:
+            raw.close()
+            raise
 
 
 class _Connection(HTTPConnection):

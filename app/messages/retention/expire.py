@@ -16,7 +16,7 @@ from app.db.clock import require_same_time
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
-from app.kernel.ids import first_id_at
+from app.kernel.ids import NO_ID, first_id_at
 from app.messages.retention.partitions import (
     Partition,
     count_partition_rows,
@@ -102,16 +102,23 @@ class ExpireMessages:
         for one in found:
             begins_before = one.first is None or one.first < bounds.before
             if begins_before and (one.end is None or bounds.before < one.end):
-                return self._delete(bounds, one.first)
+                return self._delete(bounds, one.first or NO_ID)
         return 0
 
-    def _delete(self, bounds: _Bounds, first: UUID | None = None) -> int:
-        total = 0
+    def _delete(self, bounds: _Bounds, first: UUID = NO_ID) -> int:
+        columns, total = messages.c, 0
+        ends = or_(columns.check_at.is_(None), columns.id < bounds.anyway)
+        old = select(columns.id).where(columns.id >= first, columns.id < bounds.before, ends)
+        batch = old.order_by(columns.id).limit(EXPIRE_BATCH)
         while True:
             with self.database.writing() as connection:
-                deleted = _delete_batch(connection, bounds, first)
-            total += deleted
-            if deleted < EXPIRE_BATCH:
+                ids = list(connection.execute(batch).scalars())
+                if ids:
+                    of_messages = message_events.c.message_id.in_(ids)
+                    connection.execute(delete(message_events).where(of_messages))
+                    connection.execute(delete(messages).where(columns.id.in_(ids)))
+            total += len(ids)
+            if len(ids) < EXPIRE_BATCH:
                 return total
 
 
@@ -127,22 +134,3 @@ def _event_may_go(connection: Connection, partition: Partition, bounds: _Bounds)
     if partition.end is None or oldest.end is None or has_rows(connection, oldest):
         return False
     return partition.end <= min(oldest.end, bounds.before)
-
-
-def _delete_batch(connection: Connection, bounds: _Bounds, first: UUID | None) -> int:
-    columns = messages.c
-    old = (
-        select(columns.id)
-        .where(
-            columns.id < bounds.before, or_(columns.check_at.is_(None), columns.id < bounds.anyway)
-        )
-        .order_by(columns.id)
-        .limit(EXPIRE_BATCH)
-    )
-    if first is not None:
-        old = old.where(columns.id >= first)
-    ids = list(connection.execute(old).scalars())
-    if ids:
-        connection.execute(delete(message_events).where(message_events.c.message_id.in_(ids)))
-        connection.execute(delete(messages).where(columns.id.in_(ids)))
-    return len(ids)
