@@ -1,7 +1,4 @@
-"""The instance folder: configuration and generated secrets.
-
-Secrets are written once with mode 0600, and never changed by a start.
-"""
+"""The instance folder: its secrets are written once with mode 0600; no start changes them."""
 
 import os
 import secrets
@@ -45,10 +42,7 @@ def add_encryption_key(instance: Path) -> bool:
 
 
 def create_instance(instance: Path) -> bool:
-    """Create the folder and its secrets; return whether secrets were created.
-
-    Written atomically, so that concurrent processes agree.
-    """
+    """Return whether secrets were created; atomic, so that concurrent processes agree."""
     instance.mkdir(parents=True, exist_ok=True)
     path = instance / SECRETS_FILE
     if path.exists():

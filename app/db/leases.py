@@ -1,7 +1,4 @@
-"""Leases on periodic jobs, so that one process runs each.
-
-The lease of a dead process expires.
-"""
+"""Leases on periodic jobs, so that one process runs each; that of a dead process expires."""
 
 from datetime import datetime, timedelta
 

@@ -35,10 +35,7 @@ def sqlite_time(at: datetime) -> str:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC with milliseconds.
-
-    On SQLite a text of fixed width that sorts in time order.
-    """
+    """In UTC with milliseconds; on SQLite a text of fixed width that sorts in time order."""
 
     impl = DateTime
     cache_ok = True

@@ -1,4 +1,1 @@
-"""Destination management: the policy, its storage and its API.
-
-Source: Bird, Destination management API.
-"""
+"""Destination management. Source: Bird, Destination management API."""

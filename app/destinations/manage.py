@@ -100,11 +100,7 @@ class ManageDestinations:
     traffic: TrafficSource
 
     def __call__(self, workspace_id: UUID, change: PolicyChange, request: ChangeRequest) -> Changed:
-        """Make a change, or a dry run of it.
-
-        Raises `NotFound`, `RevisionMismatch`, `DestinationsInherited` and
-        `ValidationFailed`.
-        """
+        """Raises `NotFound`, `RevisionMismatch`, `DestinationsInherited` and `ValidationFailed`."""
         if request.dry_run:
             with self.database.reading() as connection:
                 return self.within(connection, workspace_id, change, request)

@@ -141,10 +141,7 @@ class AutoLimits:
 
 @dataclass(frozen=True, slots=True)
 class Autos:
-    """The values of "auto" on a day (UTC).
-
-    ``use_cases`` has those with their own guard `country`.
-    """
+    """Of a day (UTC); ``use_cases`` has the values of those with their own guard `country`."""
 
     workspace: AutoLimits = field(default_factory=AutoLimits)
     use_cases: Mapping[UUID, AutoLimits] = field(default_factory=dict)

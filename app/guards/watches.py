@@ -63,10 +63,7 @@ class GuardedSend:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One guard that counts a send.
-
-    ``limits`` has the counted windows, the shorter first. Money is in millionths.
-    """
+    """``limits`` has the counted windows, the shorter first. Money is in millionths."""
 
     guard: GuardName
     scope: GuardScope
@@ -221,10 +218,7 @@ def held(guard: GuardName, current: StepCounts) -> int:
 
 
 def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
-    """Return the exceeded limits, the shorter window first.
-
-    ``current`` are the counts of both windows without the send.
-    """
+    """The shorter window first; ``current`` are the counts of both without the send."""
     trips = []
     for window, counts in zip(WINDOWS[watch.guard], current, strict=True):
         limit = watch.limits.get(window)

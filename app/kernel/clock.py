@@ -49,10 +49,7 @@ def utc_now() -> datetime:
 
 
 def set_reference_time(asked_at: datetime, reference: datetime, answered_at: datetime) -> None:
-    """Store the reference time read between two times of this host.
-
-    A reference between the two times counts as no difference.
-    """
+    """A reference between two times of this host counts as no difference."""
     global _measured  # noqa: PLW0603  # a process has one clock
     # SQLite's time has milliseconds.
     asked_at = to_milliseconds(asked_at)

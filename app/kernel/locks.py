@@ -1,7 +1,4 @@
-"""A lock that waiting threads get in the order of their arrival.
-
-Python's own lock may let newer threads pass for seconds.
-"""
+"""A lock in the order of arrival: Python's own may let newer threads pass for seconds."""
 
 import threading
 from dataclasses import dataclass

@@ -16,10 +16,7 @@ _PLAIN = re.compile(r"[^@\s()<>\[\]:;,\\\"]+@[^@\s()<>\[\]:;,\\\"]+(?<!\.)", re.
 
 
 def normal_email(email: str) -> str:
-    """Strip spaces, and lower-case an ASCII address.
-
-    Other addresses keep their case, so that different ones stay different.
-    """
+    """Lower-case an ASCII address; others keep their case, so that different ones stay so."""
     text = email.strip(_SPACE)
     return text.lower() if text.isascii() else text
 

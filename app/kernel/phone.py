@@ -72,10 +72,7 @@ class PhoneNumber(str):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One number as the policy sees it; ``country`` may be None.
-
-    ``number`` is the text as given; ``canonical`` is None if it is not a phone number.
-    """
+    """``number`` is the text as given; ``canonical`` is None if it is not a phone number."""
 
     number: str
     is_real: bool

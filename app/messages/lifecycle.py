@@ -22,10 +22,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The effect of a report.
-
-    ``adds_effects``: times, segments and error code fill nulls.
-    """
+    """``adds_effects``: times, segments and error code fill nulls."""
 
     applied: bool
     reason: Reason | None

@@ -1,7 +1,4 @@
-"""The estimated price of a message. Pure.
-
-Amounts are whole millionths of the currency, so that sums are exact.
-"""
+"""The estimated price of a message, in whole millionths, so that sums are exact. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +11,7 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """The price of one segment from a day (UTC) on, as a decimal.
-
-    ``mccmnc`` is empty for the whole country.
-    """
+    """The price of one segment from a day (UTC) on; an empty ``mccmnc`` is the whole country."""
 
     country: str
     mccmnc: str

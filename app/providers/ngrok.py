@@ -1,7 +1,4 @@
-"""The public address of the local ngrok agent.
-
-Source: the ngrok agent's API, ``GET /api/tunnels`` on 127.0.0.1:4040.
-"""
+"""The address of the local ngrok agent: ``GET /api/tunnels`` on 127.0.0.1:4040."""
 
 import json
 
@@ -17,10 +14,7 @@ AGENT_URL = "http://127.0.0.1:4040/api/tunnels"
 
 
 def public_url_of_agent(agent_url: str = AGENT_URL) -> str:
-    """Return the https address of the first tunnel.
-
-    Raises `SettingsError` if no agent answers, or it has no https tunnel.
-    """
+    """Return the first https address; raises `SettingsError` without agent or https tunnel."""
     try:
         answer = urllib3.request("GET", agent_url, timeout=2.0, retries=False)
         tunnels = json.loads(answer.data)["tunnels"]

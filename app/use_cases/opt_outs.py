@@ -204,10 +204,7 @@ def enter_opt_out(
 def lift_opt_out(
     connection: Connection, principal: Principal, opt_out_id: UUID, now: datetime
 ) -> None:
-    """Remove an entry; a refusal of an older message does not restore it.
-
-    Raises `NotFound`.
-    """
+    """A refusal of an older message does not restore it. Raises `NotFound`."""
     is_it = opt_outs.c.id == opt_out_id
     query = select(opt_outs).where(is_it, visible_to(principal, opt_outs.c.workspace_id))
     found = required(connection.execute(query).one_or_none())

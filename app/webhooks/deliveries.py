@@ -77,10 +77,7 @@ def new_delivery(event_id: UUID, endpoint_id: UUID, now: datetime) -> dict[str, 
 def replay_delivery(
     connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
 ) -> AnyRow:
-    """Deliver an event again, as a new delivery.
-
-    Raises `NotFound`, and `ValidationFailed` for a disabled endpoint.
-    """
+    """As a new delivery. Raises `NotFound`, and `ValidationFailed` for a disabled endpoint."""
     query = _DELIVERY.where(
         webhook_deliveries.c.id == delivery_id,
         visible_to(principal, webhook_endpoints.c.workspace_id),

@@ -151,10 +151,7 @@ def load_history(connection: Connection, workspace_id: UUID, wanted: HistoryFilt
 
 
 def rule_changes(rows: Sequence[AnyRow], reader: PolicyReader) -> dict[int, RulesDifference]:
-    """Return the rule changes of each revision, as the reader sees them.
-
-    ``rows`` are consecutive, newest first.
-    """
+    """``rows`` are consecutive revisions, newest first."""
     states = [*map(state_of_revision, rows), PolicyState()]
     return {
         row.revision: rules_difference(states[place + 1], states[place]).seen_by(

@@ -1,7 +1,4 @@
-"""Wire schemas of destination management.
-
-Source: Bird, Destination management API, and its extensions here.
-"""
+"""Wire schemas. Source: Bird, Destination management API, and its extensions here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

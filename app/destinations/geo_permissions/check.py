@@ -38,10 +38,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PermissionsView:
-    """The stored geo permissions compared with the current policy.
-
-    ``allowed`` is the policy's; ``checked_at`` is None before the first check.
-    """
+    """``allowed`` is the current policy's; ``checked_at`` is None before the first check."""
 
     allowed: frozenset[str]
     geo_permissions: GeoPermissions

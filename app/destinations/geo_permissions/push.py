@@ -1,7 +1,4 @@
-"""Aligning the provider's geo permissions with the policies.
-
-A country stays open if one workspace of the account allows it.
-"""
+"""Aligns the provider's geo permissions: open if one workspace of the account allows it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -14,10 +11,7 @@ from app.providers.port import ItemOutcome, ProviderUnknown, WantedPermission
 
 @dataclass(frozen=True, slots=True)
 class PushPlan:
-    """The changes that align one account.
-
-    ``console_only`` changes need the provider's console; ``unsupported`` are impossible.
-    """
+    """``console_only`` changes need the provider's console; ``unsupported`` are impossible."""
 
     changes: tuple[WantedPermission, ...] = ()
     console_only: tuple[WantedPermission, ...] = ()
@@ -26,10 +20,7 @@ class PushPlan:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The plan of an account, and the result of each change.
-
-    ``problem``: the account could not be asked.
-    """
+    """The result of each change of a plan; ``problem``: the account could not be asked."""
 
     account_sid: str
     workspaces: tuple[str, ...]

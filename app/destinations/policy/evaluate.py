@@ -43,10 +43,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule for a number, a prefix or a country code, its ``value``.
-
-    ``copied_from`` is the workspace of the original rule.
-    """
+    """``value`` is a number, prefix or country; ``copied_from`` is the original's workspace."""
 
     rule_id: UUID
     kind: RuleKind

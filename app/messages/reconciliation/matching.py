@@ -21,10 +21,7 @@ _CALL_LASTS = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A submission as it was sent.
-
-    ``body`` is null if erased, ``messaging_service_sid`` if several were used.
-    """
+    """``body`` is null if erased, ``messaging_service_sid`` if several were used."""
 
     message_id: UUID
     number: str

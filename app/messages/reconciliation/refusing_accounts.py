@@ -1,7 +1,4 @@
-"""SQL of provider accounts that refuse our credentials or do not answer.
-
-They are asked less and less often, until a new auth token or an answer.
-"""
+"""SQL of accounts that refuse us: asked less and less often, until a new token or an answer."""
 
 import hashlib
 from dataclasses import asdict, dataclass
