@@ -86,7 +86,7 @@ class AccountBook:
     def __init__(self, declared: Iterable[Account] = ()) -> None:
         self._lock = threading.Lock()
         self._declared = tuple(declared)
-        self._accounts = {account.sid: account for account in self._declared}
+        self.reset()
 
     def authenticate(self, user: str, secret: str, path_sid: str | None) -> Account:
         """`path_sid` is null on hosts without accounts in paths.

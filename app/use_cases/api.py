@@ -222,15 +222,8 @@ def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
-    row = record.row
-    brand, campaign = (
-        None if sid is None else {"sid": sid, "status": status}
-        for sid, status in (
-            (row.brand_sid, row.brand_status),
-            (row.campaign_sid, row.campaign_status),
-        )
-    )
-    return UseCaseView.write(row, senders=record.senders, brand=brand, campaign=campaign)
+    found = {kind: manage.stored_registration(record.row, kind) for kind in manage.REGISTRATIONS}
+    return UseCaseView.write(record.row, senders=record.senders, **found)
 
 
 SENDERS = ONE + "/senders"

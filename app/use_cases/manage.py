@@ -31,7 +31,7 @@ from app.use_cases.tables import senders, use_cases
 NAME_TAKEN = "Is the name of another use case of this workspace."
 DENIED_BY_ORGANIZATION = "The organization denies this destination."
 _PLAIN = ("name", "messaging_service_sid", "active")
-_REGISTRATIONS = ("brand", "campaign")
+REGISTRATIONS = ("brand", "campaign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +149,9 @@ def _check_destinations(
 
 def use_case_columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[str, Any]:
     values = {name: wanted[name] for name in _PLAIN if name in wanted}
-    for kind in _REGISTRATIONS:
+    for kind in REGISTRATIONS:
         if kind in wanted:
-            values |= registration_columns(kind, wanted[kind], _known(stored, kind))
+            values |= registration_columns(kind, wanted[kind], stored_registration(stored, kind))
     if "allowed_destinations" in wanted:
         countries = wanted["allowed_destinations"]
         values["allowed_destinations"] = None if countries is None else sorted(set(countries))
@@ -160,7 +160,7 @@ def use_case_columns(wanted: Mapping[str, Any], stored: AnyRow | None) -> dict[s
     return values
 
 
-def _known(stored: AnyRow | None, kind: str) -> Registration | None:
+def stored_registration(stored: AnyRow | None, kind: str) -> Registration | None:
     sid = None if stored is None else getattr(stored, f"{kind}_sid")
     return None if sid is None else Registration(sid, getattr(stored, f"{kind}_status"))
 

@@ -35,6 +35,7 @@ class LifecycleStep:
     pause_seconds: float
     advances: bool
     notifies: bool
+    is_genuine: bool = True
 
 
 def stages_of(message: Message, scenario: Scenario) -> tuple[Stage, ...]:
@@ -114,13 +115,14 @@ class CallbackSender:
 
     def begin(self, message: Message, scenario: Scenario) -> None:
         """Starts a message's life; blocks only if callbacks come before the answer."""
-        steps = steps_of(message, scenario, self.config.status_pace_seconds)
         is_genuine = scenario.callbacks is not CallbackMode.WRONGLY_SIGNED
+        planned = steps_of(message, scenario, self.config.status_pace_seconds)
+        steps = [replace(step, is_genuine=is_genuine) for step in planned]
         if scenario.callbacks is CallbackMode.BEFORE_ANSWER:
             for step in steps:
-                self._take(step, message.sid, is_genuine=is_genuine)
+                self._take(step, message.sid)
         else:
-            self._schedule(iter(steps), message.sid, is_genuine=is_genuine)
+            self._schedule(iter(steps), message.sid)
 
     def force(self, sid: str, stage: Stage, *, notifies: bool) -> CallbackAttempt | None:
         """Also cancels the planned statuses; returns the last attempt of the callback."""
@@ -128,21 +130,19 @@ class CallbackSender:
         message = self.messages.change(
             sid, lambda now: replace(advanced(now, stage, at), forced=True)
         )
-        return self._notify(message, stage, is_genuine=True) if message and notifies else None
+        return self._notify(message, stage) if message and notifies else None
 
-    def _schedule(self, steps: Iterator[LifecycleStep], sid: str, *, is_genuine: bool) -> None:
+    def _schedule(self, steps: Iterator[LifecycleStep], sid: str) -> None:
         step = next(steps, None)
         if step is not None:
-            job = partial(self._take_and_go_on, step, steps, sid, is_genuine=is_genuine)
+            job = partial(self._take_and_go_on, step, steps, sid)
             self.scheduler.submit(step.pause_seconds, job)
 
-    def _take_and_go_on(
-        self, step: LifecycleStep, rest: Iterator[LifecycleStep], sid: str, *, is_genuine: bool
-    ) -> None:
-        if self._take(step, sid, is_genuine=is_genuine):
-            self._schedule(rest, sid, is_genuine=is_genuine)
+    def _take_and_go_on(self, step: LifecycleStep, rest: Iterator[LifecycleStep], sid: str) -> None:
+        if self._take(step, sid):
+            self._schedule(rest, sid)
 
-    def _take(self, step: LifecycleStep, sid: str, *, is_genuine: bool) -> bool:
+    def _take(self, step: LifecycleStep, sid: str) -> bool:
         """Performs one step; returns false when the remaining steps must not run."""
         at = self.config.now()
 
@@ -154,11 +154,11 @@ class CallbackSender:
         if message is None or message.forced:
             return False
         if step.notifies:
-            self._notify(message, step.stage, is_genuine=is_genuine)
+            self._notify(message, step.stage, is_genuine=step.is_genuine)
         return True
 
     def _notify(
-        self, message: Message, stage: Stage, *, is_genuine: bool
+        self, message: Message, stage: Stage, *, is_genuine: bool = True
     ) -> CallbackAttempt | None:
         account = self.accounts.find(message.account_sid)
         if message.status_callback is None:
