@@ -151,16 +151,8 @@ def _lacks_price(
     """Uses an index by workspace."""
     own = select(workspaces.c.id).where(workspaces.c.account_sid == account_sid)
     columns = messages.c
-    query = (
-        select(columns.id)
-        .where(
-            columns.workspace_id.in_(own),
-            columns.id >= first_id_at(since),
-            columns.id < first_id_at(until),
-            columns.submission == Submission.ACCEPTED,
-            columns.message_sid.is_not(None),
-            columns.price.is_(None),
-        )
-        .limit(1)
-    )
+    in_period = columns.id >= first_id_at(since), columns.id < first_id_at(until)
+    is_sent = columns.submission == Submission.ACCEPTED, columns.message_sid.is_not(None)
+    of_account = select(columns.id).where(columns.workspace_id.in_(own), *in_period)
+    query = of_account.where(*is_sent, columns.price.is_(None)).limit(1)
     return connection.execute(query).one_or_none() is not None

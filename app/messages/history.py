@@ -61,11 +61,8 @@ class GuardHistory:
         columns = messages.c
         hour = _start_of("hour", connection)
         keys = (hour, func.coalesce(columns.country, ""), columns.use_case_id)
-        query = (
-            select(*keys, func.count(), func.sum(columns.counted_segments))
-            .where(*_of_day(workspace_id, day))
-            .group_by(*keys)
-        )
+        sums = func.count(), func.sum(columns.counted_segments)
+        query = select(*keys, *sums).where(*_of_day(workspace_id, day)).group_by(*keys)
         for at, country, use_case_id, count, segments in connection.execute(query):
             yield HourTraffic(at, country, use_case_id, count, int(segments))
 
@@ -73,13 +70,8 @@ class GuardHistory:
         self, connection: Connection, workspace_id: UUID, day: date, count: int
     ) -> Iterable[MinuteTraffic]:
         minute, segments = _start_of("minute", connection), func.sum(messages.c.counted_segments)
-        query = (
-            select(minute, segments)
-            .where(*_of_day(workspace_id, day))
-            .group_by(minute)
-            .order_by(segments.desc())
-            .limit(count)
-        )
+        minutes = select(minute, segments).where(*_of_day(workspace_id, day)).group_by(minute)
+        query = minutes.order_by(segments.desc()).limit(count)
         for at, found in connection.execute(query):
             yield MinuteTraffic(at, int(found))
 
@@ -212,11 +204,8 @@ class MessageTraffic:
         if not wanted.countries:
             return []
         columns = messages.c
-        query = (
-            _sums(wanted, columns.country)
-            .where(columns.country.in_(wanted.countries))
-            .group_by(columns.country)
-        )
+        of_countries = columns.country.in_(wanted.countries)
+        query = _sums(wanted, columns.country).where(of_countries).group_by(columns.country)
         return [SentTraffic(*row) for row in connection.execute(query)]
 
     def by_range(self, connection: Connection, wanted: Wanted) -> list[SentTraffic]:

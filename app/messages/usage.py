@@ -224,12 +224,8 @@ def load_slot_counts(
     columns = message_counts.c
     keys = [columns.day, *((columns.hour,) if hourly else ()), columns[by]]
     sums = [func.sum(columns[name]) for name in SlotCount.__slots__[2:]]
-    query = (
-        select(*keys, *sums)
-        .where(columns.workspace_id == workspace_id, columns.day >= since)
-        .group_by(*keys)
-        .order_by(*keys)
-    )
+    of_workspace = columns.workspace_id == workspace_id, columns.day >= since
+    query = select(*keys, *sums).where(*of_workspace).group_by(*keys).order_by(*keys)
     found = []
     for row in connection.execute(query):
         hour, group = (row[1], row[2]) if hourly else (0, row[1])

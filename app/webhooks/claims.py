@@ -75,12 +75,8 @@ def _waiting(
 
 def _oldest(connection: Connection, endpoint_id: UUID, now: datetime, limit: int) -> Sequence[UUID]:
     deliveries = webhook_deliveries.c
-    query = (
-        select(deliveries.id)
-        .where(deliveries.endpoint_id == endpoint_id, deliveries.due_at <= now)
-        .order_by(deliveries.due_at)
-        .limit(limit)
-    )
+    due = deliveries.endpoint_id == endpoint_id, deliveries.due_at <= now
+    query = select(deliveries.id).where(*due).order_by(deliveries.due_at).limit(limit)
     return connection.execute(query).scalars().all()
 
 
@@ -121,12 +117,8 @@ def claim_chosen(
     """Skips deliveries that another worker has claimed."""
     leased_until = now + DELIVERY_LEASE
     deliveries = webhook_deliveries.c
-    due = (
-        select(deliveries.id)
-        .where(deliveries.id.in_(chosen), deliveries.due_at <= now)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    still_due = select(deliveries.id).where(deliveries.id.in_(chosen), deliveries.due_at <= now)
+    due = still_due.with_for_update(skip_locked=True).cte("due")
     claimed = connection.execute(
         update(webhook_deliveries)
         .where(deliveries.id.in_(select(due.c.id)))

@@ -130,17 +130,10 @@ def _numbered(
     It holds no erased numbers, so only the month in which ``before`` lies has others to pass.
     """
     columns = messages.c
-    return (
-        select(columns.id, columns.to_number)
-        .where(
-            HAS_NUMBER,
-            columns.workspace_id == workspace_id,
-            tuple_(columns.to_number, columns.id) > tuple_(*map(literal, after)),
-            columns.id < before,
-        )
-        .order_by(columns.workspace_id, columns.to_number, columns.id)
-        .limit(PURGE_BATCH)
-    )
+    old = HAS_NUMBER, columns.workspace_id == workspace_id, columns.id < before
+    later = tuple_(columns.to_number, columns.id) > tuple_(*map(literal, after))
+    query = select(columns.id, columns.to_number).where(*old, later)
+    return query.order_by(columns.workspace_id, columns.to_number, columns.id).limit(PURGE_BATCH)
 
 
 def _consents(
@@ -154,18 +147,9 @@ def _bodies(
     workspace_id: UUID, before: UUID, connection: Connection, after: UUID
 ) -> tuple[int, UUID | None]:
     columns = messages.c
-    old = (
-        select(columns.id)
-        .where(
-            columns.workspace_id == workspace_id,
-            columns.id < before,
-            columns.id > after,
-            columns.body.isnot(None),
-        )
-        .order_by(columns.id)
-        .limit(PURGE_BATCH)
-    )
-    ids = list(connection.execute(old).scalars())
+    old = columns.workspace_id == workspace_id, columns.id < before, columns.id > after
+    query = select(columns.id).where(*old, columns.body.isnot(None)).order_by(columns.id)
+    ids = list(connection.execute(query.limit(PURGE_BATCH)).scalars())
     if ids:
         connection.execute(update(messages).where(columns.id.in_(ids)).values(body=None))
     return len(ids), ids[-1] if len(ids) == PURGE_BATCH else None
@@ -183,12 +167,9 @@ def _answers(
     before: datetime, connection: Connection, since: datetime
 ) -> tuple[int, datetime | None]:
     columns = idempotency_keys.c
-    found = connection.execute(
-        select(columns.workspace_id, columns.key_hash, columns.created_at)
-        .where(columns.created_at < before, columns.created_at >= since)
-        .order_by(columns.created_at)
-        .limit(PURGE_BATCH)
-    ).all()
+    query = select(columns.workspace_id, columns.key_hash, columns.created_at)
+    old = query.where(columns.created_at < before, columns.created_at >= since)
+    found = connection.execute(old.order_by(columns.created_at).limit(PURGE_BATCH)).all()
     deleted = 0
     if found:
         keys = [
