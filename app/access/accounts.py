@@ -65,6 +65,7 @@ class AccountPlan:
     sid: str
     organization_id: UUID
     is_new: bool
+    is_proven: bool
     tokens: dict[str, str | None] = field(repr=False)
 
     @property
@@ -106,17 +107,18 @@ def plan_account(
         for name in changed:
             problems.add(f"{PATH}.{name}", SHARED)
     problems.refuse()
-    return AccountPlan(wanted.account_sid, principal.organization_id, stored is None, changed)
-
-
-def require_proof(plan: AccountPlan, wanted: WantedAccount | None) -> None:
-    """Raises `ServiceUnavailable` if the account has changed since it was planned."""
-    if plan.unproven_tokens and not (wanted and wanted.is_proven):
-        raise ServiceUnavailable
+    of_it = wanted.account_sid, principal.organization_id
+    return AccountPlan(*of_it, stored is None, wanted.is_proven, changed)
 
 
 def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now: datetime) -> None:
-    """Call `record_account` once the workspace exists. Raises `ValidationFailed` (`FOREIGN`)."""
+    """Call `record_account` once the workspace exists.
+
+    Raises `ValidationFailed` (`FOREIGN`), and `ServiceUnavailable` if the account has changed
+    since its tokens were proven.
+    """
+    if plan.unproven_tokens and not plan.is_proven:
+        raise ServiceUnavailable
     encrypted = {
         name: None if token is None else cipher.encrypt(plan.sid, token)
         for name, token in plan.tokens.items()

@@ -17,7 +17,6 @@ from app.access.accounts import (
     is_account_used,
     plan_account,
     record_account,
-    require_proof,
     write_account,
 )
 from app.access.audit import record_workspace_event
@@ -134,7 +133,6 @@ def create_workspace(
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
     if account is not None:
-        require_proof(account, wanted.twilio)
         write_account(connection, cipher, account, now)
     workspace_id = wanted.workspace_id
     values = {name: getattr(wanted, name) for name in _PLAIN} | {
@@ -208,7 +206,6 @@ def change_workspace(
     if "twilio" in wanted:
         values["account_sid"] = None if account is None else account.sid
     if account is not None:
-        require_proof(account, wanted["twilio"])
         write_account(connection, cipher, account, now)
         record_account(connection, account, workspace_id, actor, now)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
