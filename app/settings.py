@@ -4,10 +4,12 @@ Every problem is reported together.
 """
 
 import os
+import re
 import tomllib
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -118,6 +120,7 @@ class _Reader:
         self._secrets = self._read_secret_files()
         self._weaknesses = self.warnings if self.flag("ALLOW_INSECURE") else self.problems
         self._generated = self._read_secrets()
+        self._warn_of_unknown()
 
     def _read_secret_files(self) -> dict[str, str]:
         """Read the secrets given as files, by ``<NAME>_FILE``."""
@@ -139,6 +142,15 @@ class _Reader:
             if not found[name]:
                 self._problem(f"{name}_FILE", "is an empty file")
         return found
+
+    def _warn_of_unknown(self) -> None:
+        for variable in sorted(self._environ):
+            name = variable.removeprefix(VARIABLE_PREFIX)
+            if name in {variable, *_VARIABLES} or _OF_KUBERNETES.match(name):
+                continue
+            meant = get_close_matches(name, _VARIABLES, n=1)
+            hint = f"; did you mean {VARIABLE_PREFIX}{meant[0]}?" if meant else ""
+            self.warnings.append(f"{variable}: no such setting{hint}")
 
     def _insecure(self, name: str, text: str) -> None:
         self._weaknesses.append(f"{VARIABLE_PREFIX}{name}: {text}")
@@ -360,3 +372,6 @@ _SECRETS = (
     "OIDC_CLIENT_SECRET",
     "SMTP_URL",
 )
+_VARIABLES = (*_NAMES, "INSTANCE", "BIND", *(f"{name}_FILE" for name in _SECRETS))
+# Set in each container beside a service of the name "borderpost".
+_OF_KUBERNETES = re.compile(r"SERVICE_|PORT($|_)")

@@ -276,3 +276,14 @@ def test_no_problem_repeats_a_secret(tmp_path: Path) -> None:
         PUBLIC_URL="https://user:planted-password@host",
     )
     assert "planted" not in "".join(found)
+
+
+def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    """Break: a mistyped address would leave the default in force, silently."""
+    given = {"PUBLICURL": "https://sms.example.com", "COLOR": "red", "SECRET_KEY_FILES": "x"}
+    of_others = {"SERVICE_HOST": "10.0.0.1", "PORT_8000_TCP": "tcp://10.0.0.1:8000"}
+    assert load(tmp_path, **given, **of_others).warnings == (
+        "BORDERPOST_COLOR: no such setting",
+        "BORDERPOST_PUBLICURL: no such setting; did you mean BORDERPOST_PUBLIC_URL?",
+        "BORDERPOST_SECRET_KEY_FILES: no such setting; did you mean BORDERPOST_SECRET_KEY_FILE?",
+    )

@@ -78,7 +78,7 @@ def doctor_command(offline: bool) -> None:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     for problem in settings.warnings:
-        yield warning("settings", f"{problem} (BORDERPOST_ALLOW_INSECURE is true)")
+        yield warning("settings", problem)
     if not settings.warnings:
         yield ok("settings", "are complete")
 

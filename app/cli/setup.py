@@ -124,6 +124,7 @@ def _shown(settings: Settings) -> dict[str, object]:
     return {
         "instance": str(settings.instance),
         "database_url": url.render_as_string(hide_password=True),
+        "database_pooler": "transaction" if settings.is_database_pooled else "none",
         "public_url": settings.public_url,
         "twilio_url": settings.twilio_url,
         "secret_key": _HIDDEN,

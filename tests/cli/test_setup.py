@@ -103,6 +103,7 @@ def test_check_config_shows_the_settings_without_secrets(
     shown = json.loads(as_json.stdout)
     assert shown == {
         "instance": str(instance),
+        "database_pooler": "none",
         "database_url": "postgresql+psycopg://me:***@/sms"
         "?host=a%3A1&host=b%3A2&password=hidden&sslpassword=hidden",
         "public_url": "http://127.0.0.1:8000",
