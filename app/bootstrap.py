@@ -63,6 +63,7 @@ from app.worker.web_watch import WatchFromWeb
 
 # Threads reserved for other requests, so that callbacks are served while the provider is slow.
 _FOR_CALLBACKS = 4
+_HOUR = 3600.0
 PROVIDER_ROUTES = provider_routes
 
 
@@ -208,9 +209,6 @@ class Background:
     charges: CollectCharges
     purge: HourlyPurge
     tasks: tuple[Task, ...]
-
-
-_HOUR = 3600.0
 
 
 def open_background(settings: Settings, database: Database) -> Background:

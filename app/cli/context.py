@@ -4,7 +4,7 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from uuid import UUID
 
 import click
@@ -31,14 +31,9 @@ organization_option = click.option(
 )
 
 
-@contextmanager
-def opened_database(settings: Settings | None = None) -> Iterator[Database]:
+def opened_database(settings: Settings | None = None) -> closing[Database]:
     """Its migrations are not checked."""
-    database = open_database(settings or open_settings())
-    try:
-        yield database
-    finally:
-        database.close()
+    return closing(open_database(settings or open_settings()))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`db copy`: copy to another database and compare the two."""
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -47,24 +48,20 @@ def copy_command(url: str, verify_only: bool) -> None:
     interrupted copy, which is then continued. The source only gets an audit event, which is
     copied too.
     """
-    target = Database(url, pool_size=2)
-    try:
-        with opened_database() as source:
-            require_revision(source, "configured database")
-            require_reachable(target)
-            require_two(source, target)
-            if verify_only:
-                require_revision(target, "target")
-            else:
-                migrate_target(target)
-                CreatePartitions(target, Clock())()
-            for database, name in ((source, "configured database"), (target, "target")):
-                require_stopped(database, name, utc_now())
-            if not verify_only:
-                _copy(source, target)
-            found = _verified(source, target)
-    finally:
-        target.close()
+    with closing(Database(url, pool_size=2)) as target, opened_database() as source:
+        require_revision(source, "configured database")
+        require_reachable(target)
+        require_two(source, target)
+        if verify_only:
+            require_revision(target, "target")
+        else:
+            migrate_target(target)
+            CreatePartitions(target, Clock())()
+        for database, name in ((source, "configured database"), (target, "target")):
+            require_stopped(database, name, utc_now())
+        if not verify_only:
+            _copy(source, target)
+        found = _verified(source, target)
     lines = [f"{one.table}: {one.rows}" for one in found]
     lines.append(f"{sum(one.rows for one in found)} rows, the same in both")
     echo_result({"tables": [asdict(one) for one in found], "verified": True}, lines)

@@ -30,6 +30,7 @@ from app.settings import Settings, default_instance, load_settings
 from app.tenancy.key_rotation import reencrypt
 
 _HIDDEN = "(set, hidden)"
+_DIFFERS = 2
 
 
 @borderpost.command("init")
@@ -178,9 +179,6 @@ def rotate_command(new_key: bool) -> None:
     line = f"{done.changed} re-encrypted, {done.current} already use the first key"
     shown = {"resealed": done.changed, "current": done.current}
     echo_result(shown, [line])
-
-
-_DIFFERS = 2
 
 
 @borderpost.command("apply")

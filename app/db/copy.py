@@ -27,6 +27,7 @@ from app.db.stored_rows import (
 )
 from app.kernel.errors import ServiceUnavailable
 
+_STILL_ALIVE = timedelta(minutes=1)
 Note: TypeAlias = Callable[[int], None]  # gets the number of rows since its last call
 
 
@@ -109,9 +110,6 @@ def _insert(target: Database, table: Table, rows: list[StoredRow]) -> None:
 def _first_line(problem: DBAPIError) -> str:
     """The other lines of a database error may contain values."""
     return str(problem.orig).strip().partition("\n")[0]
-
-
-_STILL_ALIVE = timedelta(minutes=1)
 
 
 # Checks before a copy; each raises `CopyRefused`.

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -35,9 +36,6 @@ def upsert(connection: Connection, table: Table, key: Mapping[str, Any], **value
 
 def update_row(connection: Connection, table: Table, row_id: UUID, **values: Any) -> None:
     connection.execute(table.update().where(table.c.id == row_id).values(**values))
-
-
-_FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from sqlalchemy import DateTime, Dialect, Index, MetaData, String, Table, TextCl
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+_ISO_LENGTH = 24
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -25,9 +26,6 @@ def add_table(name: str, *items: SchemaItem, **options: Any) -> Table:
 def partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
     """Return an index of the rows with a condition, on both engines."""
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-_ISO_LENGTH = 24
 
 
 def sqlite_time(at: datetime) -> str:

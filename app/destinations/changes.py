@@ -27,6 +27,7 @@ from app.destinations.tables import provider_permissions
 from app.kernel.errors import NotFound
 from app.kernel.ids import new_id
 
+_PASSED = "Has already passed."
 HIGH_RISK = "The provider calls this country high-risk: name it in acknowledge_high_risk."
 
 
@@ -204,9 +205,6 @@ class SetInheritance(PolicyChange):
             for rule in current.effective.state.rules
         )
         return replace(current.effective.state, rules=copies, inherits=False)
-
-
-_PASSED = "Has already passed."
 
 
 @dataclass(frozen=True, slots=True)

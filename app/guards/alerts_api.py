@@ -103,7 +103,6 @@ class AlertView(View):
 
 AlertPage = page_of(AlertView, "A page of alerts, newest first.")
 
-
 routes = Routes("Alerts")
 
 

@@ -40,7 +40,6 @@ _LOCK_ORDER = {
     GuardName.NUMBER: 4,
 }
 
-
 Key = tuple[UUID, str, str]
 # Of each counter: both steps, and both counts, which are None below the limits.
 Counts = Mapping[Key, Sequence[Any]]

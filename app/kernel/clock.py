@@ -18,7 +18,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 
-
 # Smaller differences are ignored: synchronized clocks differ by less.
 _TOLERATED = timedelta(seconds=1)
 _MOST_DIGITS = 9

@@ -46,7 +46,6 @@ _RECEIVE_SMS = {NumberKind.MOBILE, NumberKind.FIXED_LINE_OR_MOBILE, NumberKind.V
 # Twilio's test numbers (+1 500 555 000x, +1 877 780 4236) are of these kinds.
 _RECEIVE_SMS_IN_NANP = _RECEIVE_SMS | {NumberKind.TOLL_FREE, NumberKind.PERSONAL_NUMBER}
 
-
 NOT_E164 = "Must be in E.164 form, for example +12025550123."
 NOT_REAL = "Is not a real phone number."
 # Prefixes that libphonenumber no longer removes. Source: Mexico, Plan Técnico Fundamental de

@@ -133,7 +133,6 @@ class EventView(View):
 
 EventList = page_of(EventView, "A page of the reports about a message, oldest first.", "EventList")
 
-
 routes = Routes("SMS")
 PATH = "/v1/sms"
 ONE = PATH + "/{message_id}"

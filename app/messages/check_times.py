@@ -23,7 +23,6 @@ TRIED_UNTIL = ACCEPTED_CHECKS[-1] + timedelta(hours=24)
 RESEND_PAUSES = (timedelta(seconds=120), timedelta(seconds=180), timedelta(seconds=300))
 _RESENDS_END = UNSETTLED_GIVEN_UP - RESEND_PAUSES[0]
 
-
 # The first and the longest pause. An account that refuses our credentials is asked less and less
 # often. A silent account, which may answer again at any time, is asked sooner.
 _REFUSED_PAUSES = timedelta(minutes=1), timedelta(hours=6)

@@ -152,7 +152,6 @@ class WorkspaceListQuery(PageQuery):
 
 WorkspacePage = page_of(WorkspaceView, "A page of workspaces, oldest first.")
 
-
 # A new auth token is proven at the provider.
 _OF_LINKING = (e.ProviderUnavailable, e.RateLimited)
 

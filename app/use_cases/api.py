@@ -142,7 +142,6 @@ class SenderBody(StrictSchema):
 
 SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")
 
-
 UseCasePage = page_of(UseCaseView, "A page of use cases, oldest first.")
 
 
@@ -175,7 +174,6 @@ class OptOutView(View):
 
 
 OptOutPage = page_of(OptOutView, "A page of opt-outs, newest first.")
-
 
 routes = Routes("Use cases")
 PATH = "/v1/use-cases"

@@ -29,6 +29,7 @@ from app.use_cases.rules import (
 from app.use_cases.tables import senders, use_cases
 
 NAME_TAKEN = "Is the name of another use case of this workspace."
+NUMBER_TAKEN = "Is in the pool of this use case already."
 DENIED_BY_ORGANIZATION = "The organization denies this destination."
 _PLAIN = ("name", "messaging_service_sid", "active")
 REGISTRATIONS = ("brand", "campaign")
@@ -183,9 +184,6 @@ def _note(
     record_workspace_event(
         connection, principal, row.workspace_id, action, now, target=row.id, reason=reason
     )
-
-
-NUMBER_TAKEN = "Is in the pool of this use case already."
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,6 @@ _TOKENS = re.compile(
 _LEFT_OUT = "[left out]"
 _OWN_LOGGERS = ("app.", "gunicorn.")
 
-
 _NO_FACTS: dict[str, Any] = {}
 _facts_of_request: ContextVar[dict[str, Any]] = ContextVar("facts_of_request", default=_NO_FACTS)
 

@@ -122,7 +122,6 @@ class DeliveryView(View):
 
 DeliveryPage = page_of(DeliveryView, "A page of deliveries, newest first.")
 
-
 routes = Routes("Webhooks")
 PATH = "/v1/webhook-endpoints"
 ONE = PATH + "/{endpoint_id}"

@@ -19,7 +19,6 @@ from app.web.registry import reading
 
 _GONE = ("deleted", "removed")
 
-
 # The pages of objects, by their kind; ``{id}`` is replaced by the id in the audit event.
 _OF_ORGANIZATION: Mapping[str, str] = {
     "user": "/console/people/{id}",

@@ -54,7 +54,6 @@ KINDS: Mapping[str, str] = {
     AlertKind.WORKER_STUCK: "Worker does not work",
 }
 
-
 SHORT_MODES: Mapping[str, str] = {
     GuardMode.ENFORCE: "Enforced",
     GuardMode.MONITOR: "Monitored",

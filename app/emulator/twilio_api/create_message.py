@@ -31,7 +31,6 @@ MAGIC_FROM: Final[Mapping[str, int]] = {
     "+15005550008": 21611,
 }
 
-
 _SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")

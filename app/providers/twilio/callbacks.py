@@ -40,7 +40,6 @@ _FORM = "application/x-www-form-urlencoded"
 # have, so the refusal is logged with this reason.
 _OTHER_SIGNING = "X-Twilio-Webhooks-Signature-Settings"
 
-
 # Above this rate, wrong signatures of an address are only refused, not diagnosed.
 _DIAGNOSES = Rate(per_second=1, burst=20)
 _STOP = frozenset(["STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"])
