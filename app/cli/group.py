@@ -151,6 +151,10 @@ def _exit_codes() -> Iterator[None]:
         raise CommandFailure(*described(problem)) from problem
     except PublicError as problem:
         raise CommandFailure(problem.text) from problem
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        raise CommandFailure(f"{problem.filename}: {problem.strerror}") from problem
 
 
 def described(failed: ValidationFailed) -> list[str]:

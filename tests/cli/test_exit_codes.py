@@ -161,6 +161,16 @@ def test_missing_database_is_reported_without_a_traceback(
     )
 
 
+def test_a_path_that_cannot_be_used_is_named(
+    run: Run, environ: dict[str, str | None], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "instance"
+    environ["BORDERPOST_INSTANCE"] = str(folder)
+    failed = run("init")
+    assert (failed.exit_code, failed.stderr) == (1, f"error: {folder}: Not a directory\n")
+
+
 def test_public_error_prints_its_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise WorkspaceSuspended
