@@ -18,7 +18,7 @@ from app.access.tables import workspaces
 from app.db.engine import Database
 from app.kernel.clock import Clock
 from app.providers.port import Consent
-from app.use_cases.opt_outs import OptOut, OptOutSource, add_opt_out, count_keyword, record_keyword
+from app.use_cases.opt_outs import OptOut, OptOutSource, count_keyword, list_opt_out, record_keyword
 from app.use_cases.tables import opt_outs, senders, use_cases
 
 _log = structlog.get_logger(__name__)
@@ -52,12 +52,14 @@ def record_consent(connection: Connection, consent: Consent, now: datetime) -> i
         now,
     ):
         return 0
-    change = _lift if wants else _enter
     changed = 0
     for workspace_id, use_case_id in _scopes(connection, consent):
         of_scope = OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD)
         if record_keyword(connection, of_scope, wants, now):
-            changed += change(connection, of_scope, now)
+            if wants:
+                changed += _lift(connection, of_scope, now)
+            elif list_opt_out(connection, of_scope, _RECIPIENT, now) is not None:
+                changed += 1
     return changed
 
 
@@ -78,17 +80,6 @@ def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
         return [(row.workspace_id, row.id) for row in rows]
     whole = connection.execute(select(workspaces.c.id).where(of_account))
     return [(row.id, None) for row in whole]
-
-
-def _enter(connection: Connection, opt_out: OptOut, now: datetime) -> int:
-    added = add_opt_out(connection, opt_out, now)
-    if added is None:
-        return 0
-    of_list = opt_out.workspace_id, "opt_out.added", now
-    record_workspace_event(
-        connection, _RECIPIENT, *of_list, target=added, reason=OptOutSource.KEYWORD
-    )
-    return 1
 
 
 def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, delete, literal, select
 
 from app.access.audit import record_workspace_event
-from app.access.principal import Principal
+from app.access.principal import Actor, Principal
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, insert_on_conflict, load_page
 from app.kernel.errors import NotFound, ValidationFailed
@@ -90,6 +90,17 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     ).returning(opt_outs.c.id)
     found: UUID | None = connection.execute(statement).scalar_one_or_none()
     return found
+
+
+def list_opt_out(
+    connection: Connection, opt_out: OptOut, by: Actor | Principal, now: datetime
+) -> UUID | None:
+    """Like `add_opt_out`, with an audit event."""
+    added = add_opt_out(connection, opt_out, now)
+    if added is not None:
+        of_it = opt_out.workspace_id, "opt_out.added", now
+        record_workspace_event(connection, by, *of_it, target=added, reason=opt_out.source)
+    return added
 
 
 def load_opt_outs(
@@ -186,12 +197,7 @@ def enter_opt_out(
     """Add a number; an existing entry becomes the owner's. Raises `ValidationFailed`."""
     workspace_id = _scope(connection, principal, wanted)
     opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
-    added = add_opt_out(connection, opt_out, now)
-    if added is not None:
-        action = "opt_out.added"
-        record_workspace_event(
-            connection, principal, workspace_id, action, now, target=added, reason=wanted.source
-        )
+    list_opt_out(connection, opt_out, principal, now)
     columns = opt_outs.c
     query = select(opt_outs).where(
         columns.workspace_id == workspace_id,
