@@ -20,12 +20,8 @@ def acquire_lease(
 ) -> datetime | None:
     """Return the end of the lease, or None; an unknown job is due after ``first_after``."""
     leased_until = now + lease
-    taken = connection.execute(
-        update(leases)
-        .where(leases.c.job == job, leases.c.due_at <= now)
-        .values(due_at=leased_until)
-    )
-    if taken.rowcount:
+    due = update(leases).where(leases.c.job == job, leases.c.due_at <= now)
+    if connection.execute(due.values(due_at=leased_until)).rowcount:
         return leased_until
     wanted = insert_on_conflict(connection, leases).values(job=job, due_at=now + first_after)
     connection.execute(wanted.on_conflict_do_nothing())
@@ -36,8 +32,5 @@ def release_lease(
     connection: Connection, job: str, leased_until: datetime, due_at: datetime
 ) -> None:
     """Set the next due time, unless another process has the job."""
-    connection.execute(
-        update(leases)
-        .where(leases.c.job == job, leases.c.due_at == leased_until)
-        .values(due_at=due_at)
-    )
+    held = update(leases).where(leases.c.job == job, leases.c.due_at == leased_until)
+    connection.execute(held.values(due_at=due_at))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from app.access.audit import AuditEvent, record_audit_event
@@ -15,7 +15,7 @@ from app.access.principal import KeyLimits, limits_from, limits_text
 from app.access.tables import access_keys, organizations
 from app.db.encryption import Cipher
 from app.db.engine import Database
-from app.db.rows import AnyRow
+from app.db.rows import AnyRow, update_row
 from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id
 from app.kernel.rates import DEFAULT_RATE, Rate
@@ -132,8 +132,8 @@ def _organization_step(
 
     def change() -> None:
         changed = {name: value for name, value in own.items() if value != getattr(before, name)}
-        by_id = update(table).where(table.c.id == context.organization_id)
-        context.connection.execute(by_id.values(**changed, updated_at=context.now))
+        own_id = context.organization_id
+        update_row(context.connection, table, own_id, **changed, updated_at=context.now)
         note("changed", ", ".join(sorted(changed)))
 
     if before is None:
@@ -225,8 +225,7 @@ class _KeyPlanner:
     def _change(self, entry: Entry, row: AnyRow, after: dict[str, Any]) -> Step:
         def run() -> None:
             changed, connection = _differing(row, after), self.context.connection
-            by_id = update(access_keys).where(access_keys.c.id == row.id)
-            connection.execute(by_id.values(**changed))
+            update_row(connection, access_keys, row.id, **changed)
             reason, owner = ", ".join(sorted(changed)), (row.organization_id, row.workspace_id)
             event = AuditEvent(*owner, "access_key.changed", str(row.id), reason)
             record_audit_event(connection, ACTOR, event, self.context.now)

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor
 from app.access.store import required
 from app.access.tables import organizations, workspaces
 from app.access.workspace_rules import MAX_DEPTH
-from app.db.rows import AnyRow, from_row
+from app.db.rows import AnyRow, from_row, insert_on_conflict, update_row
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind
 from app.destinations.policy.state import CountryChange, PolicyState
 from app.destinations.tables import destination_policies, destination_revisions, destination_rules
@@ -194,11 +194,7 @@ def write_state(
     number = max(from_revision or 0, revision.counted) + 1
     _write_policy(connection, workspace_id, state, number, revision.at)
     _write_rules(connection, workspace_id, state.rules, revision.at)
-    connection.execute(
-        update(workspaces)
-        .where(workspaces.c.id == workspace_id)
-        .values(inherits_destinations=state.inherits)
-    )
+    update_row(connection, workspaces, workspace_id, inherits_destinations=state.inherits)
     connection.execute(
         insert(destination_revisions).values(
             id=new_id(),
@@ -218,15 +214,9 @@ def write_state(
             changes=[change.as_json() for change in revision.changes],
         )
     )
-    record_workspace_event(
-        connection,
-        revision.actor,
-        workspace_id,
-        f"destinations.{revision.action}",
-        revision.at,
-        target=number,
-        reason=revision.reason,
-    )
+    by, why = revision.actor, revision.reason
+    of_it = workspace_id, f"destinations.{revision.action}", revision.at
+    record_workspace_event(connection, by, *of_it, target=number, reason=why)
     _tell(connection, workspace_id, number, revision)
     return number
 
@@ -287,15 +277,10 @@ def _rule_from_json(found: dict[str, Any]) -> Rule:
 def _write_policy(
     connection: Connection, workspace_id: UUID, state: PolicyState, number: int, now: datetime
 ) -> None:
-    table = destination_policies
     values = {"revision": number, "destinations": dict(state.destinations), "updated_at": now}
-    done = connection.execute(
-        update(table).where(table.c.workspace_id == workspace_id).values(**values)
-    )
-    if done.rowcount == 0:
-        connection.execute(
-            insert(table).values(workspace_id=workspace_id, created_at=now, **values)
-        )
+    own = {"workspace_id": workspace_id, "created_at": now}
+    wanted = insert_on_conflict(connection, destination_policies).values(**own, **values)
+    connection.execute(wanted.on_conflict_do_update(index_elements=["workspace_id"], set_=values))
 
 
 def _write_rules(
