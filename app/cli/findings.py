@@ -44,18 +44,13 @@ def look_at_twilio(settings: Settings, database: Database) -> Iterator[Finding]:
     """Check each account and Messaging Service, and send one signed probe."""
     setup = open_provider(settings, open_cipher(settings)).setup
     with database.reading() as connection:
-        accounts = [
-            ProviderAccount(row.sid, row.auth_token)
-            for row in connection.execute(
-                select(provider_accounts).order_by(provider_accounts.c.sid)
-            )
-        ]
-        services = connection.execute(
-            select(use_cases.c.name, use_cases.c.messaging_service_sid, workspaces.c.account_sid)
-            .join(workspaces, workspaces.c.id == use_cases.c.workspace_id)
-            .where(use_cases.c.deleted_at.is_(None), use_cases.c.active)
-            .order_by(use_cases.c.messaging_service_sid)
-        ).all()
+        rows = connection.execute(select(provider_accounts).order_by(provider_accounts.c.sid))
+        accounts = [ProviderAccount(row.sid, row.auth_token) for row in rows]
+        columns = use_cases.c
+        query = select(columns.name, columns.messaging_service_sid, workspaces.c.account_sid)
+        query = query.join(workspaces, workspaces.c.id == columns.workspace_id)
+        query = query.where(columns.deleted_at.is_(None), columns.active)
+        services = connection.execute(query.order_by(columns.messaging_service_sid)).all()
     if not accounts:
         yield warning("Twilio account", "no workspace has one: see `borderpost apply`")
         return

@@ -48,9 +48,8 @@ def record_stop(connection: Connection, worker: str, now: datetime) -> None:
 
 
 def last_beat(connection: Connection) -> datetime | None:
-    found: datetime | None = connection.execute(
-        select(func.max(worker_heartbeats.c.at, type_=UtcDateTime()))
-    ).scalar_one()
+    query = select(func.max(worker_heartbeats.c.at, type_=UtcDateTime()))
+    found: datetime | None = connection.execute(query).scalar_one()
     return found
 
 

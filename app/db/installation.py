@@ -94,26 +94,22 @@ class InstallationSecrets:
         with database.writing() as connection:
             pseudonym_key = self.cipher.decrypt(_PSEUDONYM_KEY, _load(connection)[_PSEUDONYM_KEY])
             for name, value in self._values(pseudonym_key).items():
-                connection.execute(
-                    update(installation).where(installation.c.name == name).values(value=value)
-                )
+                row = update(installation).where(installation.c.name == name)
+                connection.execute(row.values(value=value))
 
     def _write_missing(self, connection: Connection) -> None:
         self._keep_secret_key(connection)
         values = self._values(secrets.token_urlsafe(48))
         # All hosts insert in the same order, so that two first starts cannot deadlock.
         rows = [{"name": name, "value": values[name]} for name in sorted(values)]
-        connection.execute(
-            insert_on_conflict(connection, installation).values(rows).on_conflict_do_nothing()
-        )
+        wanted = insert_on_conflict(connection, installation).values(rows)
+        connection.execute(wanted.on_conflict_do_nothing())
 
     def _keep_secret_key(self, connection: Connection) -> None:
         encrypted = self.cipher.encrypt(_PSEUDONYM_KEY, self.secret_key)
-        connection.execute(
-            update(installation)
-            .where(installation.c.name == _PSEUDONYM_KEY, installation.c.value == _KEEP_SECRET_KEY)
-            .values(value=encrypted)
-        )
+        columns = installation.c
+        kept = columns.name == _PSEUDONYM_KEY, columns.value == _KEEP_SECRET_KEY
+        connection.execute(update(installation).where(*kept).values(value=encrypted))
 
     def _values(self, pseudonym_key: str) -> dict[str, str]:
         return {

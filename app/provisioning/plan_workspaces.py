@@ -246,9 +246,8 @@ class WorkspacePlanner:
             return ()
         place, context = given.place, self._context
         query = select(organizations.c.id, organizations.c.name).join(provider_accounts)
-        owner = context.connection.execute(
-            query.where(provider_accounts.c.sid == sid)
-        ).one_or_none()
+        query = query.where(provider_accounts.c.sid == sid)
+        owner = context.connection.execute(query).one_or_none()
         if owner is not None and owner.id != context.organization_id:
             text = f"Is linked to the organization {owner.name!r}: unlink it there first."
             self._problems.add(step(place, "account_sid"), text)

@@ -83,18 +83,14 @@ def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
 
 
 def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
-    use_case_id = opt_out.use_case_id
-    found = connection.execute(
-        delete(opt_outs)
-        .where(
-            opt_outs.c.workspace_id == opt_out.workspace_id,
-            or_(opt_outs.c.use_case_id.is_(None), opt_outs.c.use_case_id == use_case_id),
-            opt_outs.c.to_number == opt_out.to_number,
-            opt_outs.c.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
-        )
-        .returning(opt_outs.c.id)
+    columns = opt_outs.c
+    wanted = delete(opt_outs).where(
+        columns.workspace_id == opt_out.workspace_id,
+        or_(columns.use_case_id.is_(None), columns.use_case_id == opt_out.use_case_id),
+        columns.to_number == opt_out.to_number,
+        columns.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
     )
-    lifted = list(found.scalars())
+    lifted = list(connection.execute(wanted.returning(columns.id)).scalars())
     of_list = opt_out.workspace_id, "opt_out.removed", now
     for one in lifted:
         record_workspace_event(

@@ -161,19 +161,15 @@ def record_refusal(
 def forget_consents(connection: Connection, before: datetime, limit: int) -> int:
     """Delete facts that no later report can contradict; return how many."""
     old = select(recipient_consents.c.id).where(recipient_consents.c.at < before).limit(limit)
-    forgotten = connection.execute(
-        delete(recipient_consents).where(recipient_consents.c.id.in_(old))
-    )
-    return forgotten.rowcount
+    wanted = delete(recipient_consents).where(recipient_consents.c.id.in_(old))
+    return connection.execute(wanted).rowcount
 
 
 def forget_keyword(connection: Connection, number: str) -> None:
     """Delete a number's consent; refusals stay, as opt-outs do."""
-    connection.execute(
-        delete(recipient_consents).where(
-            recipient_consents.c.to_number == number, recipient_consents.c.wants_messages
-        )
-    )
+    columns = recipient_consents.c
+    of_it = columns.to_number == number, columns.wants_messages
+    connection.execute(delete(recipient_consents).where(*of_it))
 
 
 def _note(

@@ -51,9 +51,8 @@ def load_use_case(
     connection: Connection, principal: Principal, use_case_id: UUID
 ) -> StoredUseCase | None:
     """Return None if it is absent, deleted or another tenant's."""
-    row = connection.execute(
-        select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
-    ).one_or_none()
+    query = select(use_cases).where(use_cases.c.id == use_case_id, *_exists_for(principal))
+    row = connection.execute(query).one_or_none()
     return None if row is None else _with_pools(connection, [row])[0]
 
 

@@ -69,11 +69,8 @@ def replace_permissions(
     if not _lock_account(connection, account_sid):
         return
     known = provider_permissions.c
-    connection.execute(
-        delete(provider_permissions).where(
-            known.account_sid == account_sid, known.country.notin_(list(geo_permissions.entries))
-        )
-    )
+    gone = known.country.notin_(list(geo_permissions.entries))
+    connection.execute(delete(provider_permissions).where(known.account_sid == account_sid, gone))
     rows = [
         {"account_sid": account_sid} | _row(country, permission, now, BY_CHECK)
         for country, permission in sorted(geo_permissions.entries.items())

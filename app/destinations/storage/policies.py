@@ -294,20 +294,18 @@ def _write_rules(
         connection.execute(delete(table).where(own, table.c.id.in_(stored - kept)))
     new = [rule for rule in rules if rule.rule_id not in stored]
     if new:
-        connection.execute(
-            insert(table),
-            [
-                {
-                    "id": rule.rule_id,
-                    "workspace_id": workspace_id,
-                    "kind": rule.kind.value,
-                    "value": rule.value,
-                    "action": rule.action.value,
-                    "reason": rule.reason,
-                    "expires_at": rule.expires_at,
-                    "created_at": rule.created_at or now,
-                    "copied_from": rule.copied_from,
-                }
-                for rule in new
-            ],
-        )
+        connection.execute(insert(table), [_rule_row(rule, workspace_id, now) for rule in new])
+
+
+def _rule_row(rule: Rule, workspace_id: UUID, now: datetime) -> dict[str, Any]:
+    return {
+        "id": rule.rule_id,
+        "workspace_id": workspace_id,
+        "kind": rule.kind.value,
+        "value": rule.value,
+        "action": rule.action.value,
+        "reason": rule.reason,
+        "expires_at": rule.expires_at,
+        "created_at": rule.created_at or now,
+        "copied_from": rule.copied_from,
+    }
