@@ -200,7 +200,7 @@ def _events_of(node: ast.AST) -> list[tuple[str, str]]:
             func=ast.Attribute(value=ast.Name(id="_log"), attr=method), args=[first, *_]
         ) if method in _LEVELS:
             texts = [one.value for one in ast.walk(first) if isinstance(one, ast.Constant)]
-            return [(str(text), _LEVELS[method]) for text in texts]
+            return [(text, _LEVELS[method]) for text in texts if isinstance(text, str)]
     return []
 
 
