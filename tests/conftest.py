@@ -81,8 +81,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _is_for_one_engine(item: pytest.Item) -> bool:
     """Whether the nearest mark about engines leaves the second one out."""
-    names = (mark.name for mark in item.iter_markers())
-    return next((one for one in names if one in {"one_engine", "both_engines"}), "") == "one_engine"
+    for mark in item.iter_markers():
+        if mark.name == "parametrize" and mark.args[0] == "engine_name":
+            return False
+        if mark.name in {"one_engine", "both_engines"}:
+            return mark.name == "one_engine"
+    return False
 
 
 def _engines_of(item: pytest.Item) -> set[Any]:

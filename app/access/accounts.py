@@ -24,6 +24,7 @@ from app.access.store import visible_to
 from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
+from app.db.installation import encrypt_for_all
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import Problems, ServiceUnavailable, ValidationFailed
@@ -120,7 +121,7 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
     if plan.unproven_tokens and not plan.is_proven:
         raise ServiceUnavailable
     encrypted = {
-        name: None if token is None else cipher.encrypt(plan.sid, token)
+        name: None if token is None else encrypt_for_all(connection, cipher, plan.sid, token)
         for name, token in plan.tokens.items()
     }
     if plan.is_new:

@@ -163,6 +163,8 @@ def described(failed: ValidationFailed) -> list[str]:
 
 
 def _about_the_database(problem: ServiceUnavailable) -> str:
+    if isinstance(problem.__cause__, SecretsDiffer):
+        return str(problem.__cause__)
     cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
     text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
     return f"{text} ({cause.splitlines()[0]})" if cause else text

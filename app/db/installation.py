@@ -6,6 +6,7 @@ All hosts need the same secrets; the first host writes the check values.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, String, Text, column, select, table, update
@@ -56,7 +57,7 @@ class InstallationSecrets:
         if not {_SECRET_KEY_CHECK, _ENCRYPTION_CHECK, _PSEUDONYM_KEY} <= found.keys():
             with database.writing() as connection:
                 # A host with wrong keys must not write the check values.
-                if self._opens_stored_token(connection):
+                if _can_decrypt(connection, self.cipher, {}):
                     self._write_missing(connection)
         elif found[_PSEUDONYM_KEY] == _KEEP_SECRET_KEY:
             with database.writing() as connection:
@@ -67,12 +68,7 @@ class InstallationSecrets:
         check = found.get(_SECRET_KEY_CHECK)
         if check is not None and not hmac.compare_digest(check, self._secret_key_check()):
             differing.append(SECRET_KEY)
-        opens = (
-            self._opens(_ENCRYPTION_CHECK, found[_ENCRYPTION_CHECK])
-            if _ENCRYPTION_CHECK in found
-            else self._opens_stored_token(connection)
-        )
-        if not opens:
+        if not _can_decrypt(connection, self.cipher, found):
             differing.append(ENCRYPTION_KEYS)
         return differing
 
@@ -122,16 +118,30 @@ class InstallationSecrets:
         text = _CHECKED_TEXT.encode()
         return hmac.new(self.secret_key.encode(), text, hashlib.sha256).hexdigest()
 
-    def _opens_stored_token(self, connection: Connection) -> bool:
-        row = connection.execute(_A_STORED_TOKEN).one_or_none()
-        return row is None or self._opens(row.sid, row.auth_token)
 
-    def _opens(self, owner: str, encrypted: str) -> bool:
-        try:
-            self.cipher.decrypt(owner, encrypted)
-        except DecryptionError:
-            return False
-        return True
+def encrypt_for_all(connection: Connection, cipher: Cipher, owner: str, secret: str) -> str:
+    """Encrypt a secret to store it; raises `ServiceUnavailable` if this host has other keys.
+
+    The other hosts could not decrypt it.
+    """
+    if not _can_decrypt(connection, cipher, _load(connection)):
+        raise ServiceUnavailable from SecretsDiffer([ENCRYPTION_KEYS])
+    return cipher.encrypt(owner, secret)
+
+
+def _can_decrypt(connection: Connection, cipher: Cipher, found: Mapping[str, str]) -> bool:
+    """Whether the keys are those of the check value, or of a stored token without one."""
+    owner, encrypted = _ENCRYPTION_CHECK, found.get(_ENCRYPTION_CHECK)
+    if encrypted is None:
+        row = connection.execute(_A_STORED_TOKEN).one_or_none()
+        if row is None:
+            return True
+        owner, encrypted = row.sid, row.auth_token
+    try:
+        cipher.decrypt(owner, encrypted)
+    except DecryptionError:
+        return False
+    return True
 
 
 def _load(connection: Connection) -> dict[str, str]:

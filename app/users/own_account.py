@@ -18,6 +18,7 @@ from app.access.principal import Actor
 from app.access.store import required
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.db.installation import encrypt_for_all
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
@@ -96,7 +97,7 @@ class OwnAccount:
             step = step_of_code(secret, me.code, None, now)
             if step is None:
                 raise ValidationFailed({"$.code": [_NOT_SHOWN]})
-            encrypted = self.cipher.encrypt(totp_owner(user.id), secret)
+            encrypted = encrypt_for_all(connection, self.cipher, totp_owner(user.id), secret)
             update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
             put_pending_secret(connection, self.cipher, me.session_id, None, now)
             codes = replace_recovery_codes(connection, user.id, now)

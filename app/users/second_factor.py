@@ -11,6 +11,7 @@ from pyotp.utils import strings_equal
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.db.encryption import Cipher
+from app.db.installation import encrypt_for_all
 from app.db.rows import AnyRow
 from app.kernel.ids import new_id
 from app.users.store import update_user
@@ -127,6 +128,6 @@ def put_pending_secret(
 ) -> None:
     """None drops it."""
     owner = pending_totp_owner(session_id)
-    encrypted = None if secret is None else cipher.encrypt(owner, secret)
+    encrypted = None if secret is None else encrypt_for_all(connection, cipher, owner, secret)
     pending = {"pending_totp_secret": encrypted, "pending_totp_at": now}
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(pending))

@@ -18,9 +18,10 @@ from standardwebhooks import Webhook
 
 from app.access.audit import record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
-from app.access.store import chosen_workspace, required, visible_to
+from app.access.store import chosen_workspace, lock_organization, required, visible_to
 from app.db.encryption import Cipher
 from app.db.engine import Database
+from app.db.installation import encrypt_for_all
 from app.db.rows import AnyRow, PageFilter, equal, load_page, update_row
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
@@ -213,18 +214,18 @@ class ManageEndpoints:
         """Raises `ValidationFailed` for an unknown workspace, or too many endpoints."""
         now = self.clock.now()
         endpoint_id, secret = new_id(), mint_secret()
-        values = {
-            "id": endpoint_id,
-            "url": wanted.url,
-            "events": ordered(wanted.events),
-            "secret": self.cipher.encrypt(secret_owner(endpoint_id), secret),
-            "active": True,
-            "created_at": now,
-            "updated_at": now,
-        }
         with self.database.writing() as connection:
-            values["workspace_id"] = _workspace(connection, principal, wanted.workspace_id)
-            connection.execute(insert(webhook_endpoints).values(**values))
+            statement = insert(webhook_endpoints).values(
+                id=endpoint_id,
+                workspace_id=_workspace(connection, principal, wanted.workspace_id),
+                url=wanted.url,
+                events=ordered(wanted.events),
+                secret=encrypt_for_all(connection, self.cipher, secret_owner(endpoint_id), secret),
+                active=True,
+                created_at=now,
+                updated_at=now,
+            )
+            connection.execute(statement)
             row = load_endpoint(connection, principal, endpoint_id)
             record_endpoint_event(connection, row, "created", actor_of(principal), now)
         return EndpointSecret(row, secret)
@@ -255,7 +256,7 @@ class ManageEndpoints:
             update_endpoint(
                 connection,
                 row,
-                secret=self.cipher.encrypt(secret_owner(endpoint_id), secret),
+                secret=encrypt_for_all(connection, self.cipher, secret_owner(endpoint_id), secret),
                 previous_secret=row.secret,
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
@@ -265,6 +266,8 @@ class ManageEndpoints:
 
 
 def _workspace(connection: Connection, principal: Principal, wanted: UUID | None) -> UUID:
+    # Otherwise requests at the same time would each count without the others.
+    lock_organization(connection, principal.organization_id)
     workspace_id = chosen_workspace(connection, principal, wanted, "$.workspace_id")
     query = select(func.count()).where(webhook_endpoints.c.workspace_id == workspace_id)
     if connection.execute(query).scalar_one() >= MAX_ENDPOINTS:

@@ -9,6 +9,7 @@ from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
 from app.db.engine import Database
 from support.commands import Run
+from support.tables import snapshot
 
 pytestmark = pytest.mark.one_engine
 
@@ -27,6 +28,20 @@ def test_apply_prints_ids_and_each_new_token_once(run: Run, acme: Path, database
     second = run("apply", str(acme), "--json")
     assert second.exit_code == 0
     assert json.loads(second.stdout) == made
+
+
+def test_a_host_with_other_secrets_stores_none(
+    run: Run, acme: Path, instance: Path, database: Database
+) -> None:
+    """Break: encrypt without `encrypt_for_all`. No other host could decrypt the token."""
+    assert run("apply", str(acme)).exit_code == 0
+    before = snapshot(database)
+    (instance / "secrets.env").unlink()
+    run("init")
+    refused = run("apply", str(acme))
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: BORDERPOST_ENCRYPTION_KEYS: not the value")
+    assert snapshot(database) == before
 
 
 def test_people_see_what_changed_and_the_tokens(run: Run, acme: Path) -> None:

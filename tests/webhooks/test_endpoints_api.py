@@ -1,5 +1,6 @@
 """Managing endpoints through HTTP: what is taken, what is shown, and what the audit keeps."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.access.principal import Role
+from app.access.store import lock_organization
 from app.access.tables import audit_events
 from app.db.encryption import Cipher
 from app.db.engine import Database
@@ -18,6 +20,7 @@ from app.webhooks.outbox import EventType
 from app.webhooks.sender import DeliveryState, Reply
 from app.webhooks.tables import webhook_attempts, webhook_endpoints
 from support.factories import Factory, Gateway, Tenant, open_gateway
+from support.polling import eventually
 from support.time import ManualClock
 from support.webhooks import HOOK, Hooks
 
@@ -157,6 +160,24 @@ def test_a_workspace_has_a_bounded_number_of_endpoints(api: Api) -> None:
     assert api.problems("POST", "", {"url": HOOK, "events": ["sms.sent"]}) == {
         "$": [f"A workspace has at most {MAX_ENDPOINTS} endpoints."]
     }
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_endpoints_made_at_once_stay_within_the_bound(api: Api) -> None:
+    """Break: count without `lock_organization`."""
+    for _ in range(MAX_ENDPOINTS - 1):
+        api.hooks.endpoint(api.tenant.workspace_id)
+    database, body = api.hooks.factory.database, {"url": HOOK, "events": ["sms.sent"]}
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as connection:
+            lock_organization(connection, api.tenant.organization_id)
+            answer = pool.submit(api.ask, "POST", body=body)
+            eventually(
+                lambda: answer.done() or connection.exec_driver_sql(waiting).scalar_one() > 0
+            )
+            api.hooks.endpoint(api.tenant.workspace_id)
+        assert answer.result().status_code == 422
 
 
 def test_the_list_can_be_of_inactive_ones(api: Api) -> None:
