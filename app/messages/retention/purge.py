@@ -34,7 +34,7 @@ from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
 from app.kernel.masking import pseudonym_of
 from app.kernel.phone import PhoneNumber
-from app.messages.sending.idempotency import LIFETIME
+from app.messages.sending.idempotency import ERASED, LIFETIME
 from app.messages.tables import HAS_NUMBER, IS_UNSETTLED, idempotency_keys, messages
 from app.use_cases.opt_outs import CONSENTS_KEPT, forget_consents, forget_keyword
 from app.webhooks.outbox import erase_events
@@ -195,9 +195,8 @@ class Erase:
             columns = messages.c
             of_number = columns.workspace_id.in_(every), HAS_NUMBER, columns.to_number == number
             ids = select(messages.c.id).where(*of_number)
-            connection.execute(
-                delete(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
-            )
+            of_keys = update(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
+            connection.execute(of_keys.values(answer=ERASED))  # a retry must not send again
             forget_keyword(connection, number)
             erased = connection.execute(
                 update(messages)

@@ -21,6 +21,8 @@ from app.kernel.errors import (
 from app.messages.submission import Submission, open_is_visible_before
 
 LIFETIME = timedelta(hours=24)
+# The answer of a request whose number was erased: it holds the key, and no answer replaces it.
+ERASED = ""
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 
 
@@ -34,7 +36,7 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """The earlier request of a key; ``answer`` is its response text."""
+    """The earlier request of a key; ``answer`` is its response text, or `ERASED`."""
 
     workspace_id: UUID
     request_hash: str
@@ -53,13 +55,13 @@ def identify(key: str, body: Any) -> IdempotentRequest:
 
 
 def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str | None:
-    """Return None if the send was settled without an answer.
+    """Return None if no answer of the settled send is stored.
 
     Raises `IdempotencyKeyReused`, `IdempotencyConflict` or `SubmissionUnconfirmed`.
     """
     if prior.request_hash != request.request_hash:
         raise IdempotencyKeyReused
-    if prior.answer is not None:
+    if prior.answer:
         return prior.answer
     if prior.submission in {Submission.ACCEPTED, Submission.NOT_CONFIRMED}:
         return None

@@ -120,7 +120,7 @@ def accept_submission(connection: Connection, one: Acceptance) -> str | None:
     kept = _KEEP_ANSWER.first(connection, values)
     if not _ACCEPT_ALONE.run(connection, values):
         return None
-    return one.answer if kept is None else kept.answer
+    return one.answer if kept is None else kept.answer or one.answer
 
 
 def accept_submissions(connection: Connection, several: Sequence[Acceptance]) -> list[str | None]:
@@ -168,7 +168,7 @@ def keep_answer(
             "first_answer": first_answer,
         },
     )
-    return first_answer if kept is None else kept.answer
+    return first_answer if kept is None else kept.answer or first_answer
 
 
 def close_submission(

@@ -7,6 +7,8 @@ import pytest
 from twilio.http.response import Response
 
 from app.access.principal import Role
+from app.kernel.clock import Clock
+from app.messages.retention.purge import Erase, Purge
 from app.messages.tables import idempotency_keys, messages
 from app.providers.twilio.transport import NotConfirmed
 from app.use_cases.tables import use_cases
@@ -156,6 +158,30 @@ def test_an_unconfirmed_send_answers_the_same_504_until_it_is_settled(
         assert timed_gateway.send(tenant, Idempotency_Key="k").data == settled.data
     assert len(timed_gateway.twilio.calls) == 1
     assert len(factory.rows(messages)) == 1
+
+
+def test_a_retry_after_the_number_was_erased_does_not_send_again(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
+    """Break: delete the keys of an erased number, or store an answer over `ERASED`."""
+    erase = Erase(factory.database, Purge(factory.database, Clock(), "k" * 32))
+
+    def create(_: Call) -> Response:
+        erase(US_NUMBER)
+        return accepted(sid=new_sid())
+
+    gateway.twilio.script += [accepted(sid=new_sid()), NotConfirmed(), create]
+    first = {key: gateway.send(tenant, Idempotency_Key=key) for key in ("sent", "open", "during")}
+    assert [one.status_code for one in first.values()] == [201, 504, 201]
+    for key, one in first.items():
+        again = gateway.send(tenant, Idempotency_Key=key)
+        assert (again.status_code, again.headers["Idempotent-Replayed"]) == (
+            one.status_code,
+            "true",
+        )
+    assert len(gateway.twilio.calls) == 3
+    assert US_NUMBER not in str(factory.rows(idempotency_keys))
+    assert gateway.send(tenant, Idempotency_Key="sent").json["id"] == first["sent"].json["id"]
 
 
 def test_requests_that_meet_while_a_callback_settles_the_first_get_the_same_bytes(
