@@ -12,8 +12,7 @@ from jinja2 import ChoiceLoader, PackageLoader
 from werkzeug.routing import MapAdapter, Rule
 from werkzeug.wsgi import get_host
 
-from app.access.api import audit_routes
-from app.access.api import routes as access_key_routes
+from app.access.api import audit_routes, routes as access_key_routes
 from app.access.guard import install_key_limits
 from app.bootstrap import PROVIDER_ROUTES, Services
 from app.console.site import CONSOLE_ASSETS, CONSOLE_ROUTES, install_console
@@ -28,15 +27,12 @@ from app.messages.usage import count_unsettled
 from app.messages.usage_api import routes as usage_routes
 from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted
-from app.use_cases.api import opt_out_routes
-from app.use_cases.api import routes as use_case_routes
-from app.web.assets import VENDORED, install_assets
-from app.web.assets import routes as asset_routes
+from app.use_cases.api import opt_out_routes, routes as use_case_routes
+from app.web.assets import VENDORED, install_assets, routes as asset_routes
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.metrics import DELIVERIES_DUE, GUARD_TRIPS, SENDS, UNCONFIRMED, StoredFigures
-from app.web.openapi import DOCS, Description, docs_routes, front
-from app.web.openapi import routes as openapi_routes
+from app.web.openapi import DOCS, Description, docs_routes, front, routes as openapi_routes
 from app.web.prefix import PrefixMiddleware, PublicPrefix
 from app.web.registry import register_service
 from app.web.requests import install_request_handling

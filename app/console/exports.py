@@ -13,8 +13,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from app.access.principal import shown_body, shown_number, shown_reason
-from app.console.access.audit import PATH as AUDIT
-from app.console.access.audit import AuditSearch, find_audit_events
+from app.console.access.audit import PATH as AUDIT, AuditSearch, find_audit_events
 from app.console.messages.page import (
     MESSAGES,
     REFUSALS,

@@ -9,20 +9,14 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from app.console import exports, users, webhooks, workspaces
 from app.console.access import audit, keys
-from app.console.account import page as account
-from app.console.account import sign_in
-from app.console.destinations import changes, provider
-from app.console.destinations import page as destinations
-from app.console.guards import page as guards
-from app.console.guards import prices
-from app.console.messages import page as messages
-from app.console.messages import try_out
-from app.console.overview import find, usage
-from app.console.overview import page as overview
+from app.console.account import page as account, sign_in
+from app.console.destinations import changes, page as destinations, provider
+from app.console.guards import page as guards, prices
+from app.console.messages import page as messages, try_out
+from app.console.overview import find, page as overview, usage
 from app.console.ui.guards import FORMS, cookie_scope, signed_in_visitor
 from app.console.ui.pages import page_answer, plain_page
-from app.console.use_cases import opt_outs
-from app.console.use_cases import page as use_cases
+from app.console.use_cases import opt_outs, page as use_cases
 from app.kernel import errors as e
 from app.settings import Settings
 from app.web.errors import HTTP_STATUS, add_retry_headers, http_error_answer, public_of

@@ -6,8 +6,7 @@ because a deferred transaction that becomes a writer fails under load.
 
 import os
 import time
-from sqlite3 import SQLITE_BUSY
-from sqlite3 import OperationalError as SqliteLocked
+from sqlite3 import SQLITE_BUSY, OperationalError as SqliteLocked
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event

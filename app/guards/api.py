@@ -18,8 +18,7 @@ from app.guards.edits import GuardEdit
 from app.guards.limits import AUTO, DeliverySign, GuardMode, GuardName, GuardScope, Window
 from app.guards.manage import DryRun, GuardsView, ManageGuards
 from app.guards.replay import DAYS as REPLAYED_DAYS
-from app.guards.suggest import DAYS as SUGGESTED_DAYS
-from app.guards.suggest import Suggestion
+from app.guards.suggest import DAYS as SUGGESTED_DAYS, Suggestion
 from app.kernel import errors as e
 from app.kernel.clock import rfc3339
 from app.kernel.whole_numbers import LARGEST_STORED

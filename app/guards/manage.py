@@ -34,11 +34,9 @@ from app.guards.limits import (
     GuardName,
     Window,
 )
-from app.guards.replay import DAYS as REPLAYED_DAYS
-from app.guards.replay import Replay, Replayed
+from app.guards.replay import DAYS as REPLAYED_DAYS, Replay, Replayed
 from app.guards.store import StoredGuards, find_use_cases, load_guards, write_guards
-from app.guards.suggest import DAYS as SUGGESTED_DAYS
-from app.guards.suggest import Suggestion, suggest
+from app.guards.suggest import DAYS as SUGGESTED_DAYS, Suggestion, suggest
 from app.guards.tables import alerts, guard_collapses
 from app.guards.watches import Share, baseline_period, is_low, resolve_limits
 from app.kernel.clock import Clock

@@ -3,8 +3,7 @@
 import re
 import string
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy import text
 
 from app.access.principal import Role, hash_token, is_well_formed, mint_token

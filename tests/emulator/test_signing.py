@@ -1,8 +1,7 @@
 """Signatures, held against Twilio's own validator."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from twilio.request_validator import RequestValidator
 
 from app.emulator.callbacks.webhooks import signature

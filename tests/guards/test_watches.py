@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.watches import (

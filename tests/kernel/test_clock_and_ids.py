@@ -8,8 +8,7 @@ from uuid import UUID
 
 import pytest
 from freezegun import freeze_time
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from app.kernel.clock import Clock, parse_rfc3339, rfc3339, to_milliseconds, utc_now
 from app.kernel.ids import first_id_at, new_id, parse_id

@@ -1,8 +1,7 @@
 """What is left of a phone number where the whole of it must not appear."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.kernel.masking import mask_every_number_in, mask_number, mask_numbers_in
 

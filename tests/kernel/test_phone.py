@@ -1,7 +1,6 @@
 """The form of E.164, and that no text whatever breaks the resolving of numbers."""
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from app.kernel.countries import COUNTRIES
 from app.kernel.phone import NumberKind, is_e164, resolve

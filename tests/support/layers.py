@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 
 from app.access.tables import organizations, workspaces
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind

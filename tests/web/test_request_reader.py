@@ -16,8 +16,7 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.kernel.errors import PayloadTooLarge
 from app.web.server.request_reader import MAX_CHUNKS, MAX_HEAD_BYTES, RequestReader, TooManyChunks

@@ -3,8 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.kernel.errors import ServiceUnavailable
 from app.worker.loop import Progress, Task, pause_after, run_tasks

@@ -24,8 +24,7 @@ from app.kernel.whole_numbers import read_whole_number
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
 from app.web.fields import E164Text, PhoneNumberField, StrictSchema
-from app.web.pages import PageToken
-from app.web.pages import page as keyset_page
+from app.web.pages import PageToken, page as keyset_page
 
 _MAX_REASON = 500
 _STEP = re.compile(r"^\$\.?([A-Za-z_0-9]*)")

@@ -17,12 +17,7 @@ from app.kernel.batches import Batches
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
-from app.messages.delivery.apply_report import (
-    AppliedReport,
-    Report,
-    apply_report,
-    move_messages,
-)
+from app.messages.delivery.apply_report import AppliedReport, Report, apply_report, move_messages
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.lifecycle import effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects

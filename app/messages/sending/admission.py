@@ -23,13 +23,7 @@ from app.destinations.policy.evaluate import (
     rule_values,
 )
 from app.destinations.storage.policies import inheritance_chain
-from app.guards.facts import (
-    GUARD_COLUMNS,
-    GUARD_JOINS,
-    GuardFacts,
-    guard_facts_from,
-    guard_values,
-)
+from app.guards.facts import GUARD_COLUMNS, GUARD_JOINS, GuardFacts, guard_facts_from, guard_values
 from app.kernel.errors import (
     Forbidden,
     ProviderMisconfigured,

@@ -10,12 +10,7 @@ from sqlalchemy import Connection
 from app.access.principal import Principal
 from app.db.statement import Statement
 from app.destinations.geo_permissions.permissions import evaluate_numbers, load_geo_permissions
-from app.destinations.policy.evaluate import (
-    Policy,
-    Rule,
-    check_destination,
-    decisive_rule,
-)
+from app.destinations.policy.evaluate import Policy, Rule, check_destination, decisive_rule
 from app.destinations.storage.policies import inheritance_chain
 from app.kernel.errors import NotFound, PublicError
 from app.kernel.phone import Destination, resolve

@@ -241,12 +241,7 @@ class SendMessage:
             raise
         with self.in_flight.place(use_case.workspace_id):
             wanted = _new_submission(
-                use_case,
-                account,
-                verdict,
-                call=call,
-                billing=billing,
-                now=self.clock.now(),
+                use_case, account, verdict, call=call, billing=billing, now=self.clock.now()
             )
             new = self.open_guarded(use_case, wanted)
             if new is None:

@@ -9,10 +9,7 @@ import re
 from enum import Enum, auto
 from typing import Any
 
-from gunicorn.http.body import (
-    CHUNK_EXT_RE,
-    ChunkedReader,
-)
+from gunicorn.http.body import CHUNK_EXT_RE, ChunkedReader
 from gunicorn.http.errors import (
     ChunkMissingTerminator,
     InvalidChunkExtension,

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import phonenumbers
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.destinations.geo_permissions.permissions import (
     Comparison,

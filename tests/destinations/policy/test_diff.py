@@ -3,8 +3,7 @@
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from app.destinations.impact import PolicyDiff, SentTraffic, newly_blocked
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 from random import Random
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.destinations.policy.evaluate import Access, Policy, Rule, RuleKind, Scope, Verdict, decide
 from app.kernel.ids import new_id

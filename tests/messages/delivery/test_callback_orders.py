@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from twilio.http.response import Response
 
 from app.access.principal import Role

@@ -2,8 +2,7 @@
 
 from urllib.parse import parse_qs, urlencode
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from app.providers.twilio.callbacks import read_form
 from app.providers.twilio.transport import form_body

@@ -1,7 +1,6 @@
 """The signature rule beside the one of Twilio's SDK."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
