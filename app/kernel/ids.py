@@ -1,8 +1,8 @@
 """Time-ordered ids: UUIDv7 (RFC 9562); ids of the provider; names that are no ids."""
 
 import os
+import random
 import re
-import secrets
 import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -27,7 +27,7 @@ MAX_NAME_CHARS = 200
 class _Mint:
     """Creates increasing ids within this process, unless its clock goes back far.
 
-    Random bits come from the system each time, so that a forked process repeats none.
+    Ids are no secrets.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class _Mint:
         self._counter = 0
 
     def __call__(self) -> UUID:
-        drawn = secrets.randbits(_COUNTER_BITS - 1 + _RANDOM_BITS)
+        drawn = random_bits(_COUNTER_BITS - 1 + _RANDOM_BITS)
         now = (utc_now() - _EPOCH) // _MILLISECOND
         with self._lock:
             if 0 <= self._milliseconds - now <= _COUNTED_ON_MILLISECONDS:
@@ -62,6 +62,14 @@ os.register_at_fork(after_in_child=_mint.reset_lock)
 
 def new_id() -> UUID:
     return _mint()
+
+
+def random_bits(count: int) -> int:
+    """Not for secrets: asking the system releases Python's lock, as `random` does not.
+
+    A forked process gets a new seed.
+    """
+    return random.getrandbits(count)
 
 
 def first_id_at(at: datetime) -> UUID:

@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, has_request_context, request
 from prometheus_client import Histogram
 
+from app.kernel.ids import random_bits
 from app.web.bodies import MAX_BODY_BYTES
 from app.web.logs import begin_line
 from app.web.metrics import REQUEST_SECONDS
@@ -96,7 +97,7 @@ def headers_of(app: object) -> Mapping[str, str]:
 
 
 def request_id_of(given: str) -> str | uuid.UUID:
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4()
+    return given if _REQUEST_ID.fullmatch(given) else uuid.UUID(int=random_bits(128), version=4)
 
 
 def current_request_id() -> str:

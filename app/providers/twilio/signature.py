@@ -9,6 +9,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_AND_PORT = re.compile(r"(https?)://([^/?#]*?)(:\d+)?(?=[/?#]|$)", re.IGNORECASE)
@@ -31,8 +32,15 @@ def sign(token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> str:
 
 
 def _sign(token: str, text: str) -> bytes:
-    made = hmac.digest(token.encode(), text.encode("utf-8", "surrogateescape"), "sha1")
-    return binascii.b2a_base64(made, newline=False)
+    made = _keyed(token).copy()
+    made.update(text.encode("utf-8", "surrogateescape"))
+    return binascii.b2a_base64(made.digest(), newline=False)
+
+
+@lru_cache(maxsize=64)
+def _keyed(token: str) -> hmac.HMAC:
+    """`hmac.digest` releases Python's lock, for which a busy thread then has to wait."""
+    return hmac.new(token.encode(), digestmod="sha1")
 
 
 def _signed_parameters(parameters: Mapping[str, Sequence[str]]) -> str:
