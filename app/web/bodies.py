@@ -49,10 +49,20 @@ def read_json() -> Any:
     return request.environ[_JSON]
 
 
+def refuse_fields(no_fields: type[Schema]) -> None:
+    """Refuse a body with fields, of any type."""
+    raw = read_bytes()
+    if raw.strip():
+        load(_made(no_fields), _decode(raw) or {})
+
+
 def _parse_json() -> Any:
     if media_type() != "application/json":
         raise e.UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
-    raw = read_bytes()
+    return _decode(read_bytes())
+
+
+def _decode(raw: bytes) -> Any:
     try:
         return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as problem:

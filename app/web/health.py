@@ -22,7 +22,7 @@ from app.web.metrics import BUILD, CLOCK_SKEW, DATABASE_UP, HEARTBEAT_AGE, Store
 from app.web.registry import get_service
 from app.web.routes import Answer, Routes, json_answer
 
-routes = Routes("Operations", ignores_query=True)
+routes = Routes("Operations", ignores_unknown=True)
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?", re.ASCII)
 # Parts of the names of headers that proxies, load balancers and delivery networks add.
 _OF_PROXIES = re.compile(

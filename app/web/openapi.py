@@ -31,15 +31,16 @@ from app.web.prefix import PublicPrefix
 from app.web.registry import get_service
 from app.web.routes import CachedResponse, Endpoint, Routes, Shape, cached_answer, html_answer
 
-routes = Routes("Operations", ignores_query=True)
-docs_routes = Routes("Operations", ignores_query=True)
+routes = Routes("Operations", ignores_unknown=True)
+docs_routes = Routes("Operations", ignores_unknown=True)
 front = Routes("Front", described=False)
 DOCS = Path(__file__).parent / "static"
 _ID = re.compile(r"\{(\w+)\}")
 _KEYED = ("viewer", "sender", "admin", "owner")
 _OF_KEYS = (e.Unauthorized, e.Forbidden, e.RateLimited)
 _ALWAYS = (e.ServiceUnavailable, e.InternalError)
-_OF_BODIES = (e.BadRequest, e.PayloadTooLarge, e.UnsupportedMediaType, e.ValidationFailed)
+_OF_NO_BODY = (e.BadRequest, e.PayloadTooLarge, e.ValidationFailed)
+_OF_BODIES = (*_OF_NO_BODY, e.UnsupportedMediaType)
 
 
 class _Converter(OpenAPIConverter):
@@ -133,7 +134,9 @@ def errors_of(endpoint: Endpoint) -> list[type[e.PublicError]]:
         found += _OF_KEYS
     if endpoint.body is not None:
         found += _OF_BODIES
-    if endpoint.query is not None or not endpoint.ignores_query:
+    elif endpoint.refuses_body:
+        found += _OF_NO_BODY
+    if endpoint.query is not None or not endpoint.ignores_unknown:
         found.append(e.ValidationFailed)
     if "{" in endpoint.path:
         found.append(e.BadRequest)

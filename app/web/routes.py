@@ -16,7 +16,8 @@ from marshmallow import Schema
 
 from app.kernel.errors import BadRequest, Problems, PublicError
 from app.kernel.ids import parse_id
-from app.web.bodies import read_body, read_query
+from app.web.bodies import read_body, read_query, refuse_fields
+from app.web.fields import StrictSchema
 
 Answer = Response
 Json: TypeAlias = dict[str, Any]
@@ -77,9 +78,14 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
-    ignores_query: bool = False
+    ignores_unknown: bool = False
     alias_of: str | None = None
     words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def refuses_body(self) -> bool:
+        takes_one = self.body is not None or self.form is not None
+        return self.method != "GET" and not takes_one and not self.ignores_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +93,12 @@ class Routes:
     """The routes of one feature; console pages are not described.
 
     ``words`` are parts of a path with a single value; another value is a bad request. A described
-    route without ``query`` refuses parameters, unless it ``ignores_query``.
+    route without ``query`` or ``body`` refuses their fields, unless it ``ignores_unknown``.
     """
 
     tag: str
     described: bool = True
-    ignores_query: bool = False
+    ignores_unknown: bool = False
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     endpoints: list[Endpoint] = field(default_factory=list, init=False)
@@ -136,7 +142,7 @@ class Routes:
                 headers=headers or {},
                 answer_headers={**self.answer_headers, **(answer_headers or {})},
                 described=self.described,
-                ignores_query=self.ignores_query or not self.described,
+                ignores_unknown=self.ignores_unknown or not self.described,
                 words=self.words,
             )
             self.endpoints.append(endpoint)
@@ -159,8 +165,8 @@ class Routes:
         return blueprint
 
 
-class _NoQuery(Schema):
-    """A query without parameters."""
+class _NoFields(StrictSchema):
+    """A query or body without fields."""
 
 
 def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
@@ -174,10 +180,12 @@ def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
             problems = Problems()
             if endpoint.body is not None:
                 given["body"] = problems.catch(partial(read_body, endpoint.body))
+            elif endpoint.refuses_body:
+                problems.catch(partial(refuse_fields, _NoFields))
             if endpoint.query is not None:
                 given["query"] = problems.catch(partial(read_query, endpoint.query))
-            elif not endpoint.ignores_query and request.environ.get("QUERY_STRING"):
-                problems.catch(partial(read_query, _NoQuery))
+            elif not endpoint.ignores_unknown and request.environ.get("QUERY_STRING"):
+                problems.catch(partial(read_query, _NoFields))
             problems.refuse()
         except PublicError:
             if isinstance(endpoint.guard, LateGuard):

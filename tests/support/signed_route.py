@@ -32,7 +32,7 @@ class KnownTokens:
 
 def signed_app(public_url: str, path: str, *tokens: str) -> Flask:
     """Serve one path that answers 204 to what is rightly signed."""
-    routes = Routes("signed", ignores_query=True)
+    routes = Routes("signed", ignores_unknown=True)
 
     @routes.add("POST", path, guard=SignedByTwilio(), form={"AccountSid": ""}, answers={204: None})
     def take(_signed: SignedForm) -> Answer:

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from app.access.principal import Role, mint_token
 from app.kernel.ids import new_id
 from support.each import each
 from support.factories import US_NUMBER
 from support.posting import post, refused
+from support.routes import RECIPES, absent_ids, fill
 from support.served import Served
 
 pytestmark = pytest.mark.one_engine
@@ -185,3 +187,44 @@ def test_unknown_fields_are_refused_by_name_with_every_other_problem(served: Ser
         "$.": ["Unknown field."],
         "$.\ud800": ["Unknown field."],
     }
+
+
+WITHOUT_BODY = [
+    place
+    for place, recipe in RECIPES.items()
+    if place[0] != "GET" and recipe.status < 400 and recipe.body({"use_case_id": ""}) is None
+]
+
+
+def _ask_without_body(
+    served: Served, place: tuple[str, str], body: bytes, content_type: str | None
+) -> TestResponse:
+    method, path = place
+    headers = {"Authorization": f"AccessKey {served.tenant.keys[Role.OWNER]}"}
+    return served.gateway.client.open(
+        fill(path, absent_ids()),
+        method=method,
+        data=body,
+        content_type=content_type,
+        headers=headers,
+    )
+
+
+@each("content_type", ["application/json", "application/x-www-form-urlencoded", None])
+def test_a_route_without_a_body_refuses_fields(served: Served, content_type: str | None) -> None:
+    """Who adds ``dry_run`` to such a route must not get the real change."""
+    assert len(WITHOUT_BODY) >= 9
+    for place in WITHOUT_BODY:
+        answer = _ask_without_body(served, place, b'{"dry_run": true}', content_type)
+        wanted = (422, "ValidationFailed", {"$.dry_run": ["Unknown field."]})
+        assert refused(answer) == wanted, place
+        answer = _ask_without_body(served, place, b"dry_run=true", content_type)
+        assert refused(answer) == (400, "BadRequest", None), place
+
+
+@each("body", [b"", b"  ", b"{}", b"null"], ids=["absent", "blank", "empty", "null"])
+def test_a_route_without_a_body_takes_one_without_fields(served: Served, body: bytes) -> None:
+    for place in WITHOUT_BODY:
+        for content_type in ("application/json", "text/plain", None):
+            answer = _ask_without_body(served, place, body, content_type)
+            assert answer.status_code not in {400, 415, 422}, place

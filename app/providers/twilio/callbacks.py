@@ -199,7 +199,7 @@ def _other_bases() -> list[str]:
     return list(dict.fromkeys([configured, *bases]))
 
 
-routes = Routes("Twilio webhooks", ignores_query=True)
+routes = Routes("Twilio webhooks", ignores_unknown=True)
 
 
 @routes.add("POST", STATUS_PATH, SignedByTwilio(), {204: None}, form=_REPORT, **_SIGNED)

@@ -307,7 +307,7 @@ def open_pigeon(exchange: Exchange, cipher: Cipher, public_url: str) -> Provider
     )
 
 
-routes = Routes("Pigeon webhooks", ignores_query=True)
+routes = Routes("Pigeon webhooks", ignores_unknown=True)
 
 
 def signature_of(token: str, body: bytes) -> str:
