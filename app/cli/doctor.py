@@ -29,6 +29,7 @@ from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
+from app.db.leases import require_writable
 from app.db.schema import current_revision, latest_revision
 from app.demo.tenant import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
@@ -121,6 +122,11 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     if found != wanted:
         text = f"is at revision {found or 'none'}, not {wanted}: run `borderpost db upgrade`"
         yield bad("database", text)
+        return
+    try:
+        require_writable(database, utc_now())
+    except ServiceUnavailable:
+        yield bad("database", "cannot be written: is it a standby, or is its disk full?")
         return
     yield ok("database", f"is at revision {found}")
     yield _clock(database)

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
+from app.db.leases import require_writable
 from app.db.schema import current_revision, latest_revision
 from app.kernel import errors as e
 from app.kernel.clock import Clock, clock_skew, rfc3339
@@ -146,9 +147,12 @@ def readyz(_: None) -> Answer:
             with get_service(Database).reading() as connection:
                 beat = last_beat(connection)
                 differing = get_service(InstallationSecrets).find_differing(connection)
+            database = "cannot be written"
+            require_writable(get_service(Database), get_service(Clock).now())
         database = "ok" if found == wanted else "migrations missing"
     except e.ServiceUnavailable:
-        found = differing = None
+        if database == "unreachable":
+            found = differing = None
     ready = database == "ok" and differing == []
     secrets = "unknown" if differing is None else "ok"
     if differing:
@@ -192,6 +196,7 @@ def _measure_stored() -> None:
     if current_revision(get_service(Database)) != latest_revision():
         return  # the tables that are counted may not exist yet
     now = get_service(Clock).now()
+    require_writable(get_service(Database), now)
     with get_service(Database).reading() as connection:
         beat = last_beat(connection)
         counts = [

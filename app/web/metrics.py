@@ -36,7 +36,9 @@ CLOCK_SKEW = _gauge(
     "How far this host's clock is ahead of the database's, as last measured.",
 )
 # Read from the database at each scrape, so that every host shows the same.
-DATABASE_UP = _gauge("borderpost_database_up", "1 if the database answered at this scrape, else 0.")
+DATABASE_UP = _gauge(
+    "borderpost_database_up", "1 if the database took a write at this scrape, else 0."
+)
 HEARTBEAT_AGE = _gauge(
     "borderpost_worker_heartbeat_age_seconds",
     "Time since the last heartbeat of any worker; infinite if there was none.",

@@ -9,12 +9,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert, select
 
 from app.access.tables import provider_accounts
+from app.cli import doctor
 from app.db.encryption import Cipher, DecryptionError
 from app.db.engine import Database
 from app.db.heartbeats import beat
 from app.db.installation import installation
 from app.instance import load_secrets
 from app.kernel.clock import parse_rfc3339, utc_now
+from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
 from app.messages.retention.expire import Expired
 from app.messages.tables import idempotency_keys, messages
@@ -318,6 +320,19 @@ def test_doctor_reports_each_problem(
         "worker",
         "provider tokens",
     ]
+
+
+def test_doctor_reports_a_database_that_takes_no_writes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: leave `require_writable` out of `_database`."""
+
+    def refuse(*_: object) -> None:
+        raise ServiceUnavailable
+
+    monkeypatch.setattr(doctor, "require_writable", refuse)
+    code, found = findings(run)
+    assert (code, found["database"]) == (1, "bad")
 
 
 def test_erase_refuses_another_spelling_and_names_the_canonical_form(run: Run) -> None:

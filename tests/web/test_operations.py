@@ -1,6 +1,9 @@
 """The pages that machines ask: alive, ready, which version, how much of what."""
 
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
@@ -18,7 +21,7 @@ from app.db.schema import current_revision, latest_revision
 from app.web.registry import register_service
 from support.factories import Gateway, Tenant, open_gateway
 from support.served import Served
-from support.time import host_clock_ahead
+from support.time import ManualClock, host_clock_ahead
 
 
 @pytest.fixture
@@ -100,6 +103,65 @@ def test_it_is_not_ready_at_another_revision_than_its_own(
     answer = gateway.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["schema"] == {"found": "9999", "wanted": latest_revision()}
+
+
+@contextmanager
+def _without_writes(database: Database) -> Iterator[None]:
+    """Make PostgreSQL read-only, or let no file of SQLite grow, as on a full disk."""
+    if database.is_sqlite:
+        assert database.engine.url.database is not None
+        size = Path(f"{database.engine.url.database}-wal").stat().st_size
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        return
+    name = f'ALTER DATABASE "{database.engine.url.database}"'
+    with database.reading() as c:
+        c.exec_driver_sql(f"{name} SET default_transaction_read_only = on")
+    database.close()
+    yield
+    with database.writing() as c:
+        c.exec_driver_sql("SET TRANSACTION READ WRITE")
+        c.exec_driver_sql(f"{name} RESET default_transaction_read_only")
+    database.close()
+
+
+def test_it_is_not_ready_on_a_database_that_cannot_be_written(
+    gateway: Gateway, database: Database, clock: ManualClock
+) -> None:
+    """Break: leave `require_writable` out of `readyz` or of `_measure_stored`."""
+    register_service(gateway.client.application, clock.clock())
+    for _ in range(2):
+        assert gateway.get("/readyz").status_code == 200
+        assert "\nborderpost_database_up 1.0\n" in gateway.get("/metrics").text
+        clock.advance(1)
+        with _without_writes(database):
+            answer = gateway.get("/readyz")
+            metrics = gateway.get("/metrics").text
+        assert answer.status_code == 503
+        found = answer.get_json()
+        assert (found["database"], found["secrets"]) == ("cannot be written", "ok")
+        assert found["schema"]["found"] == latest_revision()
+        assert "\nborderpost_database_up 0.0\n" in metrics
+
+
+@pytest.mark.one_engine
+def test_readiness_checks_of_one_second_write_once(
+    gateway: Gateway, database: Database, clock: ManualClock
+) -> None:
+    """Break: in `require_writable`, leave `is_older` out."""
+    register_service(gateway.client.application, clock.clock())
+    log = Path(f"{database.engine.url.database}-wal")
+    assert gateway.get("/readyz").status_code == 200
+    size = log.stat().st_size
+    assert {gateway.get("/readyz").status_code for _ in range(20)} == {200}
+    assert log.stat().st_size == size
+    clock.advance(1)
+    assert gateway.get("/readyz").status_code == 200
+    assert log.stat().st_size > size
 
 
 def test_host_with_other_secrets_is_not_ready_and_names_them(
