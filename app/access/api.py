@@ -20,7 +20,7 @@ from app.access.keys import (
 from app.access.principal import ActorKind, KeyLimits, Principal, Role, limits_from, parse_network
 from app.db.rows import AnyRow
 from app.kernel import errors as e
-from app.kernel.rates import DEFAULT_RATE, MOST_BURST, MOST_PER_SECOND, Rate, rate_of
+from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, Rate, rate_of
 from app.web.fields import (
     Choice,
     Country,
@@ -88,7 +88,7 @@ class AccessKeyBody(StrictSchema):
     role = Choice(Role, required=True)
     workspace_id = Id(load_default=None, allow_none=True)
     expires_at = Timestamp(load_default=None, allow_none=True)
-    rate = fields.Nested(RateBody, load_default=DEFAULT_RATE)
+    rate = fields.Nested(RateBody, load_default=None)
     use_case_ids = _limit(Id(), "It sends through these use cases only")
     countries = _limit(Country(), "It sends to these countries only", example=["US", "CA"])
     source_networks = _limit(

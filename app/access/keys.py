@@ -22,6 +22,7 @@ from app.access.principal import (
     limits_text,
     mint_token,
     narrowed,
+    problems_of_faster,
     problems_of_wider,
 )
 from app.access.store import chosen_workspace, required, revoke_key
@@ -29,7 +30,7 @@ from app.access.tables import access_keys, workspaces
 from app.db.rows import AnyRow, PageFilter, equal, given, load_page
 from app.kernel.errors import Problems
 from app.kernel.ids import new_id
-from app.kernel.rates import DEFAULT_RATE, Rate
+from app.kernel.rates import DEFAULT_RATE, Rate, slower
 
 _KEY = access_keys.c
 _SHOWN = [one for one in _KEY if one is not _KEY.token_hash]
@@ -64,12 +65,11 @@ def load_access_key(
     return required(connection.execute(query).one_or_none())
 
 
-def load_limits_of(connection: Connection, actor: Actor) -> tuple[datetime | None, str | None]:
-    """Return the expiry and the limits of an actor's key; a person has neither."""
-    query = select(_KEY.expires_at, _KEY.limits).where(_KEY.id == actor.actor_id)
+def load_key_of(connection: Connection, actor: Actor) -> AnyRow | None:
+    """Return an actor's key; a person has none."""
+    query = select(*_SHOWN).where(_KEY.id == actor.actor_id)
     is_key = actor.kind is ActorKind.ACCESS_KEY
-    row = connection.execute(query).one_or_none() if is_key else None
-    return (None, None) if row is None else (row.expires_at, row.limits)
+    return connection.execute(query).one_or_none() if is_key else None
 
 
 def absent_use_cases(
@@ -116,7 +116,7 @@ class NewAccessKey:
     role: Role
     workspace_id: UUID | None = None
     expires_at: datetime | None = None
-    rate: Rate = DEFAULT_RATE
+    rate: Rate | None = None
     limits: KeyLimits = NO_LIMITS
 
 
@@ -130,7 +130,7 @@ def create_key(
     connection: Connection, organization_id: UUID, wanted: NewAccessKey, now: datetime
 ) -> NewKey:
     """Create a key without an audit event."""
-    token = mint_token()
+    token, rate = mint_token(), wanted.rate or DEFAULT_RATE
     values = insert(access_keys).values(
         id=new_id(),
         organization_id=organization_id,
@@ -141,8 +141,8 @@ def create_key(
         token_prefix=token[:SHOWN_CHARS],
         created_at=now,
         expires_at=wanted.expires_at,
-        rate_per_second=wanted.rate.per_second,
-        rate_burst=wanted.rate.burst,
+        rate_per_second=rate.per_second,
+        rate_burst=rate.burst,
         limits=limits_text(wanted.limits),
     )
     return NewKey(connection.execute(values.returning(*_SHOWN)).one(), token)
@@ -179,9 +179,15 @@ def create_access_key(
     if workspace_id is not None:
         given = workspace_id
         problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
-    end_of_maker, _ = load_limits_of(connection, actor_of(principal))
+    maker, rate = load_key_of(connection, actor_of(principal)), wanted.rate
+    end_of_maker = None if maker is None else maker.expires_at
     problems.add("$.expires_at", mistake_in_end(wanted.expires_at, end_of_maker, now))
-    for name, text in problems_of_wider(wanted.limits, principal.limits):
+    wider = list(problems_of_wider(wanted.limits, principal.limits))
+    if maker is not None:
+        own = Rate(maker.rate_per_second, maker.rate_burst)
+        wider += problems_of_faster(rate or own, own)
+        rate = rate or slower(DEFAULT_RATE, own)
+    for name, text in wider:
         problems.add(f"$.{name}", text)
     ids = wanted.limits.use_case_ids or frozenset()
     if absent_use_cases(connection, principal.organization_id, workspace_id, ids):
@@ -189,7 +195,7 @@ def create_access_key(
     check_may_manage(principal, wanted.role, workspace_id)
     problems.refuse()
     limits = narrowed(wanted.limits, principal.limits)
-    wanted = replace(wanted, workspace_id=workspace_id, limits=limits)
+    wanted = replace(wanted, workspace_id=workspace_id, rate=rate, limits=limits)
     return issue_key(connection, principal.organization_id, wanted, actor_of(principal), now)
 
 

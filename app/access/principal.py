@@ -117,6 +117,13 @@ def problems_of_wider(wanted: KeyLimits, own: KeyLimits) -> Iterable[tuple[str, 
         yield "source_networks", f"{_WIDER}: it is limited to some networks."
 
 
+def problems_of_faster(wanted: Rate, own: Rate) -> Iterable[tuple[str, str]]:
+    if wanted.per_second > own.per_second:
+        yield "rate.per_second", f"{_WIDER}: it may make {own.per_second} requests per second."
+    if wanted.burst > own.burst:
+        yield "rate.burst", f"{_WIDER}: it has a burst of {own.burst}."
+
+
 def _exceeds(wanted: frozenset[Any] | None, own: frozenset[Any] | None) -> bool:
     return own is not None and wanted is not None and not wanted <= own
 

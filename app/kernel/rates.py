@@ -54,6 +54,10 @@ def rate_of(per_second: int | None = None, burst: int | None = None) -> Rate:
     return Rate(seconds, min(2 * seconds, MOST_BURST) if burst is None else burst)
 
 
+def slower(one: Rate, other: Rate) -> Rate:
+    return Rate(min(one.per_second, other.per_second), min(one.burst, other.burst))
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The bucket after a request, which was refused if `retry_after_seconds` is set."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.access.attempts import forget_attempts
 from app.access.audit import AuditEvent, record_audit_event
 from app.access.key_rules import mistake_in_lasting_access
-from app.access.keys import load_limits_of
+from app.access.keys import load_key_of
 from app.access.principal import Actor, Role
 from app.access.store import lock_organization
 from app.db.rows import AnyRow
@@ -112,8 +112,10 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
 
 def _mistake_in_grant(connection: Connection, actor: Actor) -> str | None:
     """An expiring key grants no access, as it would outlive the key."""
-    end, limits = load_limits_of(connection, actor)
-    return mistake_in_lasting_access(end, is_limited=limits is not None)
+    key = load_key_of(connection, actor)
+    if key is None:
+        return None
+    return mistake_in_lasting_access(key.expires_at, is_limited=key.limits is not None)
 
 
 def change_roles(

@@ -227,6 +227,37 @@ def test_limited_key_cannot_create_a_wider_key(tenants: Tenants) -> None:
     assert narrower["source_networks"] == ["127.0.0.1/32"]
 
 
+def test_key_cannot_create_a_faster_key(tenants: Tenants) -> None:
+    admin = _token(tenants, role="admin", rate={"per_second": 2, "burst": 300})
+
+    faster = _make(tenants, key=admin, rate={"per_second": 3, "burst": 301})
+    assert faster.status_code == 422
+    assert faster.get_json()["details"] == {
+        "$.rate.per_second": [
+            "Is wider than your own access key: it may make 2 requests per second."
+        ],
+        "$.rate.burst": ["Is wider than your own access key: it has a burst of 300."],
+    }
+    own = {"per_second": 2, "burst": 300}
+    assert _make(tenants, key=admin, rate=own).get_json()["rate"] == own
+    assert _make(tenants, key=admin).get_json()["rate"] == {"per_second": 2, "burst": 200}
+    default = {"per_second": 100, "burst": 200}
+    assert _make(tenants, rate=default).get_json()["rate"] == default
+    assert _make(tenants).get_json()["rate"] == default
+
+
+def test_key_that_is_signed_in_cannot_create_a_faster_key(tenants: Tenants) -> None:
+    console = signed_in(tenants.gateway, _token(tenants, role="admin", rate={"per_second": 2}))
+    path = "/console/access-keys"
+
+    refused = console.post(path, {"name": "fast", "role": "sender", "rate": "3"})
+    assert refused.status_code == 422
+    assert "it may make 2 requests per second." in unescape(refused.get_data(as_text=True))
+    assert console.post(path, {"name": "slow", "role": "sender"}).status_code == 200
+    made = next(row for row in tenants.factory.rows(access_keys) if row["name"] == "slow")
+    assert (made["rate_per_second"], made["rate_burst"]) == (2, 4)
+
+
 def test_the_last_use_is_written_once_a_minute(tenants: Tenants) -> None:
     """Break: write it with every request."""
     answer = _make(tenants).get_json()
