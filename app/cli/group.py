@@ -3,6 +3,7 @@
 An expected failure prints ``error:`` lines; a defect prints its traceback.
 """
 
+import errno
 import json
 import re
 import sys
@@ -36,6 +37,8 @@ FAILED = 1
 WRONG_USAGE = 64
 STANDARD_INPUT = "-"
 _WANTS_JSON = "app.cli.wants_json"
+_UNWRITABLE = "the output cannot be written"
+_OF_OUTPUT = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 # Their texts are written for people.
 _REASONS = (
     ClocksDiffer,
@@ -114,12 +117,20 @@ def echo_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def echo_result(value: object, lines: Iterable[str]) -> None:
-    if wants_json():
-        echo_json(value)
-        return
-    for line in lines:
-        click.echo(line)
+def echo_result(value: object, lines: Iterable[str], lost: str | None = None) -> None:
+    """``lost`` is also printed if the output cannot be written."""
+    if lost is not None and sys.stdout is None:
+        raise CommandFailure(f"{_UNWRITABLE}: it is closed", lost)
+    try:
+        if wants_json():
+            echo_json(value)
+            return
+        for line in lines:
+            click.echo(line)
+    except OSError as problem:
+        if lost is None:
+            raise
+        raise CommandFailure(f"{_UNWRITABLE}: {problem.strerror}", lost) from problem
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -152,9 +163,11 @@ def _exit_codes() -> Iterator[None]:
     except PublicError as problem:
         raise CommandFailure(problem.text) from problem
     except OSError as problem:
-        if problem.filename is None:
-            raise
-        raise CommandFailure(f"{problem.filename}: {problem.strerror}") from problem
+        if problem.filename is not None:
+            raise CommandFailure(f"{problem.filename}: {problem.strerror}") from problem
+        if problem.errno not in _OF_OUTPUT:
+            raise  # click ends quietly at a closed pipe
+        raise CommandFailure(f"{_UNWRITABLE}: {problem.strerror}") from problem
 
 
 def described(failed: ValidationFailed) -> list[str]:

@@ -129,7 +129,8 @@ def create_command(
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.row.id)
     lines = [key_line(row, now), f"token (shown once): {made.token}"]
-    echo_result(key_as_json(row, now) | {"token": made.token}, lines)
+    lost = f"the key exists, and nobody has its token: run `borderpost keys revoke {row.id}`"
+    echo_result(key_as_json(row, now) | {"token": made.token}, lines, lost)
 
 
 @keys_group.command("list")

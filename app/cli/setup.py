@@ -208,7 +208,9 @@ def apply_command(file: str, is_plan: bool) -> None:
         shown = {"changes": [change.as_json() for change in changes]}
         echo_result(shown, _plan_lines(changes))
         click.get_current_context().exit(_DIFFERS if changes else 0)
-    echo_result(result.document, _result_lines(result))
+    names = ", ".join(f"{key['name']} of {scope}" for scope, key in _new_keys(result))
+    lost = f"{file} is applied, and nobody has the tokens of its new keys: revoke {names}"
+    echo_result(result.document, _result_lines(result), lost if names else None)
 
 
 def _plan_lines(changes: tuple[PlannedChange, ...]) -> list[str]:
@@ -221,7 +223,10 @@ def _result_lines(result: Plan) -> Iterator[str]:
         yield f"workspace {workspace['name']}: {workspace['id']}"
         for use_case in workspace["use_cases"]:
             yield f"  use case {use_case['name']}: {use_case['id']}"
+    for scope, key in _new_keys(result):
+        yield f"access key {key['name']} of {scope} (shown once): {key['token']}"
+
+
+def _new_keys(result: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     for scope in (result.document["organization"], *result.document["workspaces"]):
-        for key in scope["access_keys"]:
-            if key["token"] is not None:
-                yield f"access key {key['name']} of {scope['name']} (shown once): {key['token']}"
+        yield from ((scope["name"], key) for key in scope["access_keys"] if key["token"])

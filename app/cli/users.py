@@ -192,4 +192,7 @@ def _failures_by_name() -> Iterator[None]:
 
 def _tell(shown: dict[str, object], password: str | None) -> None:
     secret = [] if password is None else [f"password (shown once): {password}"]
-    echo_result(shown | {"password": password}, [user_line(shown), *secret])
+    lost = f"nobody has the new password: run `borderpost users reset {shown['email']}`"
+    echo_result(
+        shown | {"password": password}, [user_line(shown), *secret], lost if secret else None
+    )

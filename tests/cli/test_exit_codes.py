@@ -1,9 +1,14 @@
 """Exit codes, under `borderpost` and under `flask`; the help, the page and the numbers of every command."""
 
+import os
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -169,6 +174,52 @@ def test_a_path_that_cannot_be_used_is_named(
     environ["BORDERPOST_INSTANCE"] = str(folder)
     failed = run("init")
     assert (failed.exit_code, failed.stderr) == (1, f"error: {folder}: Not a directory\n")
+
+
+# Commands and the end of the line about a secret that nobody has.
+OUTPUTS = {
+    "apply {acme} --json": "revoke platform of Acme, backend of Retail",
+    "keys create --name x --role viewer": "keys revoke ID`",
+    "users create --email a@example.com --role owner": "users reset a@example.com`",
+    "users reset a@example.com": "users reset a@example.com`",
+    "keys list": None,
+    "--help": None,
+}
+
+
+def _errors(environ: dict[str, str | None], line: str, **output: Any) -> list[str]:
+    given = {name: value for name, value in (os.environ | environ).items() if value is not None}
+    command = [sys.executable, "-m", "app.cli", *shlex.split(line)]
+    done = subprocess.run(
+        command, env=given, stderr=subprocess.PIPE, text=True, check=False, **output
+    )
+    assert done.returncode == 1
+    return re.sub(r"[0-9a-f-]{36}", "ID", done.stderr).splitlines()
+
+
+def test_an_output_that_cannot_be_written_is_an_error_and_lost_secrets_are_named(
+    environ: dict[str, str | None], acme: Path
+) -> None:
+    """Break: in `echo_result`, leave `lost` out; or in `_exit_codes`, let each such error pass."""
+    for line, lost in OUTPUTS.items():
+        with Path("/dev/full").open("wb") as full:
+            first, *others = _errors(environ, line.format(acme=acme), stdout=full)
+        assert first == "error: the output cannot be written: No space left on device"
+        assert [one.endswith(f" {lost}") for one in others] == ([] if lost is None else [True])
+
+
+def test_a_closed_pipe_ends_a_command_quietly_unless_a_secret_is_lost(
+    environ: dict[str, str | None], run: Run, acme: Path
+) -> None:
+    """Break: in `echo_result`, leave `lost` out."""
+    run("apply", str(acme))
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert _errors(environ, "keys list", stdout=writing) == []
+    reason, lost = _errors(environ, "keys create --name x --role viewer", stdout=writing)
+    os.close(writing)
+    assert reason == "error: the output cannot be written: Broken pipe"
+    assert "nobody has its token" in lost
 
 
 def test_public_error_prints_its_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
