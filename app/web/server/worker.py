@@ -51,6 +51,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._connections: set[Connection] = set()
         self._waiting: list[Connection] = []
         self._next_sweep = 0.0
+        self._next_sign_of_life = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -70,6 +71,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     # Called by the base class.
+
+    def notify(self) -> None:
+        """Show the master a sign of life, at most once a second; gunicorn does at each event."""
+        if time.monotonic() >= self._next_sign_of_life:
+            self._next_sign_of_life = time.monotonic() + 1.0
+            super().notify()
 
     def get_thread_pool(self) -> Threads[Connection]:
         return Threads(self.cfg.threads, self.handle)
