@@ -169,8 +169,7 @@ def _take_prices(
     source = open_provider(settings, open_cipher(settings)).prices
     with database.reading() as connection:
         (asked,) = load_check_targets(connection, tenant.workspace_id)
-    wanted = dict.fromkeys(ALLOWED, asked.account)
-    found = fetch_prices(source, wanted, day_of(now))
+    found = fetch_prices(source, dict.fromkeys(ALLOWED, asked.account), day_of(now))
     with database.writing() as connection:
         import_prices(connection, found.file, now)
 

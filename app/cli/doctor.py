@@ -244,8 +244,7 @@ def _spend(connection: Connection) -> Iterator[Finding]:
     without = []
     for row in connection.execute(select(workspaces.c.id, workspaces.c.name)).all():
         guards = load_guards(connection, row.id).configuration.guards
-        is_off = guards.by_name[GuardName.SPEND].mode is GuardMode.OFF
-        if is_off or not guards.has_spend_limit():
+        if guards.by_name[GuardName.SPEND].mode is GuardMode.OFF or not guards.has_spend_limit():
             without.append(row.name)
     if without:
         yield warning(

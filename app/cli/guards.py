@@ -57,9 +57,10 @@ _LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
 
 def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
     found = [("", workspace_differences(before, after))]
-    for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys()):
-        of_it = use_case_differences(before, after, use_case_id)
-        found.append((f"use case {use_case_id} ", of_it))
+    found += [
+        (f"use case {use_case_id} ", use_case_differences(before, after, use_case_id))
+        for use_case_id in sorted(before.use_cases.keys() | after.use_cases.keys())
+    ]
     for owner, differences in found:
         yield from (difference_line(owner + one.path, one.before, one.after) for one in differences)
 
@@ -200,8 +201,7 @@ def _change(opened: OpenedWorkspace, edit: GuardEdit, options: ChangeOptions) ->
         said, impact = "", []
     lines = [*difference_lines(before, after)]
     said = said if lines else "nothing to change, "
-    head = f"{opened.name}: {said}revision {revision}"
-    echo_result(shown, [head, *lines, *impact])
+    echo_result(shown, [f"{opened.name}: {said}revision {revision}", *lines, *impact])
 
 
 def _explain(wrong: ValidationFailed, opened: OpenedWorkspace) -> Iterator[str]:

@@ -42,8 +42,7 @@ def import_command(file: str, replace: bool) -> None:
         raise CommandFailure(f"{file}: is not UTF-8") from problem
     with ready_database() as database:
         count = _store(database, read_prices(text), "prices.imported", replace=replace)
-    line = f"imported {count} {'price' if count == 1 else 'prices'}"
-    echo_result({"imported": count}, [line])
+    echo_result({"imported": count}, [f"imported {count} {'price' if count == 1 else 'prices'}"])
 
 
 @prices_group.command("list")
@@ -91,8 +90,7 @@ def refresh_command(workspace: str | None) -> None:
     lines = [f"stored {count} {'price' if count == 1 else 'prices'}"]
     if found.without_price:
         lines.append(f"Twilio has no price for {', '.join(found.without_price)}")
-    shown = {"imported": count, "without_price": list(found.without_price)}
-    echo_result(shown, lines)
+    echo_result({"imported": count, "without_price": list(found.without_price)}, lines)
 
 
 def _store(database: Database, file: PriceFile, action: str, *, replace: bool = False) -> int:

@@ -177,8 +177,7 @@ def rotate_command(new_key: bool) -> None:
         reason = f"{done.changed} values encrypted with the first key"
         record_command(database, "secrets.rotated", reason)
     line = f"{done.changed} re-encrypted, {done.current} already use the first key"
-    shown = {"resealed": done.changed, "current": done.current}
-    echo_result(shown, [line])
+    echo_result({"resealed": done.changed, "current": done.current}, [line])
 
 
 @borderpost.command("apply")
@@ -205,8 +204,7 @@ def apply_command(file: str, is_plan: bool) -> None:
         else:
             result = apply(database, cipher, data, environ=os.environ, now=utc_now())
     if is_plan:
-        shown = {"changes": [change.as_json() for change in changes]}
-        echo_result(shown, _plan_lines(changes))
+        echo_result({"changes": [change.as_json() for change in changes]}, _plan_lines(changes))
         click.get_current_context().exit(_DIFFERS if changes else 0)
     names = ", ".join(f"{key['name']} of {scope}" for scope, key in _new_keys(result))
     lost = f"{file} is applied, and nobody has the tokens of its new keys: revoke {names}"

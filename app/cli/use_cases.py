@@ -30,8 +30,7 @@ def refresh_command(workspace: str | None) -> None:
         refresh = RefreshRegistrations(database, provider.registrations, Clock())
         found = refresh(command_line_actor(), workspace_id)
     shown = {"use_cases": [_rendered(one) for one in found]}
-    lines = [_line(one) for one in found]
-    echo_result(shown, lines or ["no use case has a brand or a campaign"])
+    echo_result(shown, [_line(one) for one in found] or ["no use case has a brand or a campaign"])
     sys.exit(FAILED if any(one.problem for one in found) else 0)
 
 

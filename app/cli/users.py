@@ -137,8 +137,7 @@ def disable_command(email: str, organization: str | None) -> None:
         with _failures_by_name():
             is_new = disable_user(connection, user, command_line_actor(), utc_now())
     line = f"{user.email}: {'disabled' if is_new else 'already disabled'}"
-    shown = {"id": str(user.id), "email": user.email, "disabled": is_new}
-    echo_result(shown, [line])
+    echo_result({"id": str(user.id), "email": user.email, "disabled": is_new}, [line])
 
 
 @users_group.command("reset")

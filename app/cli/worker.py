@@ -43,8 +43,7 @@ def worker_command() -> None:
         name = f"{socket.gethostname()}:{os.getpid()}"
         progress = Progress()
         heartbeat = Heartbeat(database, background.clock, name, progress.stuck_task)
-        beat = Task("heartbeat", heartbeat.run_once, 10)
-        run_tasks((*background.tasks, beat), stop, progress)
+        run_tasks((*background.tasks, Task("heartbeat", heartbeat.run_once, 10)), stop, progress)
         heartbeat.stop()
 
 

@@ -95,8 +95,7 @@ def webhooks_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
 @refilling(webhooks_page)
 def make_endpoint(current_user: CurrentUser) -> Response:
     """Only this answer shows the secret."""
-    wanted = read_form(EndpointBody)
-    made = get_service(ManageEndpoints).create(current_user.principal, wanted)
+    made = get_service(ManageEndpoints).create(current_user.principal, read_form(EndpointBody))
     return page_answer("webhooks/secret.html", made=made, is_new=True)
 
 

@@ -98,8 +98,7 @@ class AllowCountries(PolicyChange):
         found: FieldProblems = {f"$.destinations[{place}]": [HIGH_RISK] for place in places}
         if self.until is not None and self.until <= current.now:
             found["$.until"] = [_PASSED]
-        denied = current.denied
-        return merged(found, problems_of_list(self.codes, Access.ALLOWED, denied))
+        return merged(found, problems_of_list(self.codes, Access.ALLOWED, current.denied))
 
     def apply(self, current: CurrentPolicy) -> PolicyState:
         if self.until is None:

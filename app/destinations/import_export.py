@@ -41,8 +41,7 @@ class ImportDocument(PolicyChange):
 
     def check(self, current: CurrentPolicy) -> FieldProblems:
         rules, acknowledged = self.wanted.rules or [], self.acknowledged
-        of_countries = ReplaceMap(self.wanted.destinations, acknowledged)
-        found = of_countries.check(current)
+        found = ReplaceMap(self.wanted.destinations, acknowledged).check(current)
         found = merged(found, _risks(current.connection, current.effective, rules, acknowledged))
         return merged(found, _problems_of_rules(rules, current.denied, current.now))
 

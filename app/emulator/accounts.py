@@ -72,8 +72,7 @@ class Account:
     campaign_status: str | None = "VERIFIED"
 
     def can_reach(self, region: str | None) -> bool:
-        closed = self.closed_regions | UNSUPPORTED
-        return region is not None and region not in closed
+        return region is not None and region not in self.closed_regions | UNSUPPORTED
 
     def with_regions(self, permissions: Mapping[str, bool]) -> "Account":
         opened = {region for region, enabled in permissions.items() if enabled}

@@ -247,8 +247,7 @@ def replace_guards(
 def suggest_guards(principal: Principal, workspace_id: UUID) -> Json:
     """Suggest limits that fit the messages of the last 15 days."""
     _check_access(principal, workspace_id)
-    found = get_service(ManageGuards).suggest(workspace_id)
-    return describe_suggestion(found)
+    return describe_suggestion(get_service(ManageGuards).suggest(workspace_id))
 
 
 def _check_access(principal: Principal, workspace_id: UUID) -> None:

@@ -68,8 +68,7 @@ def load_tripped(connection: Connection, workspace_id: UUID, since: datetime) ->
     periods = frozenset(
         (GuardName(guard), value, period) for guard, value, period in connection.execute(query)
     )
-    days = frozenset((guard, value, day_of(at)) for guard, value, at in periods)
-    return Tripped(periods, days)
+    return Tripped(periods, frozenset((guard, value, day_of(at)) for guard, value, at in periods))
 
 
 @dataclass

@@ -233,8 +233,7 @@ def count_on_sqlite(connection: Connection, counters: Sequence[Counter]) -> Coun
     for counter in counters:
         current = _now(stored.get(counter.key), counter)
         trips += find_trips(counter.watch, current)
-        steps = current[0].step, current[1].step
-        counted.append(Counted(counter.key, steps, counter.amounts))
+        counted.append(Counted(counter.key, (current[0].step, current[1].step), counter.amounts))
         pairs = zip(current, counter.amounts, strict=True)
         rows.append((counter.key, tuple(added(one, amount) for one, amount in pairs)))
     result = _result(trips, counted)

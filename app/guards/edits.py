@@ -52,10 +52,8 @@ def edit_use_case_guards(
             if name in kept and kept[name] is None:
                 current = remove_use_case_guard(current, use_case_id, name)
                 kept = {key: one for key, one in kept.items() if key != name}
-    base = current.use_cases.get(use_case_id)
-    own = parse_use_case_guards(kept, path, problems, base)
-    use_cases = dict(current.use_cases) | ({use_case_id: own} if own else {})
-    return replace(current, use_cases=use_cases)
+    own = parse_use_case_guards(kept, path, problems, current.use_cases.get(use_case_id))
+    return replace(current, use_cases=dict(current.use_cases) | ({use_case_id: own} if own else {}))
 
 
 def remove_use_case_guard(

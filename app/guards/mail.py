@@ -130,8 +130,7 @@ def _by_mail(rows: list[AnyRow]) -> Iterator[list[AnyRow]]:
 
 
 def _note(connection: Connection, claimed: list[AnyRow], sent: list[UUID], now: datetime) -> None:
-    columns = alerts.c
-    connection.execute(update(alerts).where(columns.id.in_(sent)).values(mailed_at=now))
+    connection.execute(update(alerts).where(alerts.c.id.in_(sent)).values(mailed_at=now))
     for row in claimed:
         if row.id not in sent:
             due_at = now + pause_after(row.mail_attempts, *_PAUSES)

@@ -146,8 +146,7 @@ def change_guards(
     after = before
     if wanted != before.configuration:
         write_guards(connection, before, wanted, asked, now)
-        revision = before.revision + 1
-        after = replace(before, revision=revision, updated_at=now, configuration=wanted)
+        after = replace(before, revision=before.revision + 1, updated_at=now, configuration=wanted)
     if autos is None or not covers(autos, after):
         autos = load_autos(connection, history, after, now)
     if after is not before:
@@ -163,8 +162,7 @@ def _wanted(
         raise RevisionMismatch(_CHANGED_SINCE, details={"revision": before.revision})
     problems = Problems()
     wanted = edit(before.configuration, problems)
-    known = find_use_cases(connection, before.workspace_id)
-    for use_case_id in wanted.use_cases.keys() - known:
+    for use_case_id in wanted.use_cases.keys() - find_use_cases(connection, before.workspace_id):
         problems.add(f"$.use_cases.{use_case_id}", "There is no such use case.")
     check_spend(wanted, "$.guards", problems, has_prices=has_prices(connection))
     problems.refuse()
@@ -218,8 +216,7 @@ def _is_lifted(
         return True
     # An alert about many values has none: use the general limit.
     value = row.counter_value or ""
-    is_home = name is GuardName.COUNTRY and value == stored.home_country
-    if is_home and value not in guard.countries:
+    if name is GuardName.COUNTRY and value == stored.home_country and value not in guard.countries:
         return True
     limit = resolve_limits(name, guard, value, auto).get(window)
     if limit is None:

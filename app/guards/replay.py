@@ -190,12 +190,10 @@ class _Shares:
         return collapsed[0] if collapsed else None
 
     def _has_collapsed(self, value: str, at: datetime) -> bool:
-        share = self._share(value, at)
-        if not share.is_low(self._guard):
+        if not self._share(value, at).is_low(self._guard):
             self._collapsed.discard(value)
             return False
-        baseline = self._guard.baseline
-        if value in self._collapsed or self._baseline(value, at).is_baseline(baseline):
+        if value in self._collapsed or self._baseline(value, at).is_baseline(self._guard.baseline):
             self._collapsed.add(value)
             return True
         return False

@@ -32,5 +32,4 @@ def mask_every_number_in(text: str) -> str:
 
 def pseudonym_of(key: str, number: str) -> str:
     """Return ``~`` and 15 hexadecimal digits; without the key, trying all numbers is useless."""
-    mac = hmac.new(key.encode(), number.encode(), hashlib.sha256)
-    return "~" + mac.hexdigest()[:_DIGITS]
+    return "~" + hmac.new(key.encode(), number.encode(), hashlib.sha256).hexdigest()[:_DIGITS]

@@ -180,8 +180,7 @@ def send_sms(token_hash: str, body: SendRequest) -> Answer:
         token_hash, body, idempotent, may_wait=may_wait(request.environ), on_admitted=count_request
     )
     sent = send_or_wait(call)
-    headers = {REPLAYED: "true"} if sent.replayed else {}
-    return json_text_answer(sent.answer, 201, headers)
+    return json_text_answer(sent.answer, 201, {REPLAYED: "true"} if sent.replayed else {})
 
 
 def send_or_wait(call: SendCall) -> Sent:

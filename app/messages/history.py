@@ -71,8 +71,7 @@ class GuardHistory:
     ) -> Iterable[MinuteTraffic]:
         minute, segments = _start_of("minute", connection), func.sum(messages.c.counted_segments)
         minutes = select(minute, segments).where(*_of_day(workspace_id, day)).group_by(minute)
-        query = minutes.order_by(segments.desc()).limit(count)
-        for at, found in connection.execute(query):
+        for at, found in connection.execute(minutes.order_by(segments.desc()).limit(count)):
             yield MinuteTraffic(at, int(found))
 
     def in_order(

@@ -237,8 +237,7 @@ def load_slot_counts(
 def load_worker_signs(connection: Connection) -> WorkerSigns:
     beat = select(func.max(worker_heartbeats.c.at, type_=UtcDateTime())).scalar_subquery()
     until = select(message_counting.c.counted_until).scalar_subquery()
-    row = connection.execute(select(beat, until)).one()
-    return WorkerSigns(*row)
+    return WorkerSigns(*connection.execute(select(beat, until)).one())
 
 
 def count_unsettled(connection: Connection, _now: datetime) -> int:

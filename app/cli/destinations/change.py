@@ -205,8 +205,7 @@ def echo_outcome(
     else:
         said = "nothing to change, "
     head = f"{opened.name}: {said}revision {revision}"
-    shown = outcome.as_json() | (extra or {})
-    echo_result(shown, [head, *lines, *hints])
+    echo_result(outcome.as_json() | (extra or {}), [head, *lines, *hints])
 
 
 def change_policy(change: PolicyChange, options: ChangeOptions) -> None:

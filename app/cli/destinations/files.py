@@ -144,8 +144,7 @@ def diff_command(*, file: str, workspace: str | None) -> None:
     rules = rules_difference(effective.state, difference.after)
     changed = [change.as_json() for change in difference.changes]
     shown = {"revision": effective.revision, "changes": changed, "rules": rules.as_json()}
-    lines = (*change_lines(difference.changes), *rule_lines(rules))
-    echo_result(shown, lines)
+    echo_result(shown, (*change_lines(difference.changes), *rule_lines(rules)))
     click.get_current_context().exit(_DIFFERS if difference.changes or rules else 0)
 
 

@@ -114,8 +114,7 @@ def allow_command(
         with opened.services.database.reading() as connection:
             effective = outcome.changed.effective
             hints = hints_about(connection, codes, effective, opened.services.geo_facts, opened.now)
-    lines = hints.lines(dry_run=options.dry_run)
-    echo_outcome(opened, outcome, extra=asdict(hints), hints=lines)
+    echo_outcome(opened, outcome, extra=asdict(hints), hints=hints.lines(dry_run=options.dry_run))
 
 
 @destinations_group.command("block")
@@ -176,8 +175,7 @@ def list_command(*, workspace: str | None) -> None:
         effective = opened.effective()
     rules = effective.state.rules
     shown = {"revision": effective.revision, "items": [rule_json(rule) for rule in rules]}
-    lines = [*table(rule_row(rule, opened.now) for rule in rules)]
-    echo_result(shown, lines or ["no rules"])
+    echo_result(shown, [*table(rule_row(rule, opened.now) for rule in rules)] or ["no rules"])
 
 
 @rule_group.command("remove")

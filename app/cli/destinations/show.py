@@ -68,8 +68,7 @@ def list_command(*, workspace: str | None) -> None:
     with opened_workspace(workspace) as opened, opened.services.database.reading() as connection:
         effective = opened.effective(connection)
         owner = load_workspace(connection, effective.owner_id)
-    accesses = _accesses(effective, opened)
-    shown = opened, effective, owner, accesses
+    shown = opened, effective, owner, _accesses(effective, opened)
     echo_result(_policy_json(*shown), _policy_lines(*shown))
 
 
@@ -201,8 +200,7 @@ def check_command(*, numbers: tuple[str, ...], use_case: Any, workspace: str | N
 def _given(numbers: tuple[str, ...]) -> Iterator[str]:
     for number in numbers:
         if number == STANDARD_INPUT:
-            lines = map(str.strip, sys.stdin)
-            yield from filter(None, lines)
+            yield from filter(None, map(str.strip, sys.stdin))
         else:
             yield number.encode(errors="replace").decode()
 
@@ -265,8 +263,7 @@ def refusals_command(
         rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]
         counts = load_counts(connection, opened.workspace_id, opened.now)
     items = [render_refusal(row) for row in rows]
-    shown = {"items": items, "counts": counts}
-    echo_result(shown, _refusal_lines(items, counts))
+    echo_result({"items": items, "counts": counts}, _refusal_lines(items, counts))
 
 
 def _refusal_lines(items: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Iterator[str]:

@@ -77,16 +77,14 @@ def make_access_key(current_user: CurrentUser) -> Response:
         made = create_access_key(connection, asking, wanted, now=now)
         if wanted.limits.use_case_ids:
             names = load_use_case_names(connection, asking)
-    limits = describe_limits(made.row, names)
-    return page_answer("access/key_made.html", made=made, limits=limits)
+    return page_answer("access/key_made.html", made=made, limits=describe_limits(made.row, names))
 
 
 @routes.post(PATH + "/{access_key_id}/revoke", ADMIN)
 def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Response:
     with writing() as (connection, now):
         key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
-        asking = _asking(current_user, key.workspace_id)
-        revoke_access_key(connection, asking, key.id, now=now)
+        revoke_access_key(connection, _asking(current_user, key.workspace_id), key.id, now=now)
     return redirect_with_flash(PATH, f"{key.name} is revoked. Its next request is refused.")
 
 

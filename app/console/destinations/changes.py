@@ -62,8 +62,7 @@ def _previewed(
 ) -> dict[str, Any]:
     """Return the values of ``dry_run.html``."""
     dry_run = None if proposal is None else dry_run_change(connection, view, proposal.change)
-    is_stale = status == _STALE
-    return {"view": view, "proposal": proposal, "dry_run": dry_run, "is_stale": is_stale}
+    return {"view": view, "proposal": proposal, "dry_run": dry_run, "is_stale": status == _STALE}
 
 
 def _confirm(
@@ -145,8 +144,7 @@ def inheritance_page(
         if current_user.permits(Role.ADMIN) and (effective.parent_id or effective.inherits):
             proposal = _switch(inherit=not effective.inherits)
         shown = _previewed(connection, view, proposal, status)
-    template = "destinations/inheritance.html"
-    return page_answer(template, status, form=form or NO_FORM, **shown)
+    return page_answer("destinations/inheritance.html", status, form=form or NO_FORM, **shown)
 
 
 @routes.post(INHERITANCE, ADMIN)
@@ -186,8 +184,7 @@ def revision_page(
         view = load_destinations_view(connection, current_user)
         row = load_revision(connection, view.effective.workspace_id, number)
         shown = _previewed(connection, view, _restore(number) if view.may_change else None, status)
-    template = "destinations/revision.html"
-    return page_answer(template, status, row=row, form=form or NO_FORM, **shown)
+    return page_answer("destinations/revision.html", status, row=row, form=form or NO_FORM, **shown)
 
 
 @routes.post(f"{HISTORY}/{{revision}}/restore", ADMIN)

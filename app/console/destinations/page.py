@@ -66,8 +66,7 @@ class Draft:
     @property
     def is_ready(self) -> bool:
         """Whether to save: the page has shown all changes."""
-        is_asked = self.step == SAVE and not self.country and not self.form.errors
-        return is_asked and self.was_shown
+        return self.step == SAVE and not self.country and not self.form.errors and self.was_shown
 
     @property
     def was_shown(self) -> bool:
@@ -155,8 +154,7 @@ def change_destinations(current_user: CurrentUser) -> Response:
     except RevisionMismatch:
         return show(current_user, draft, 412)
     except DestinationsInherited as inherited:
-        form = Form(errors={"": [inherited.text]})
-        return show(current_user, replace(draft, form=form), 409)
+        return show(current_user, replace(draft, form=Form(errors={"": [inherited.text]})), 409)
     except ValidationFailed as problem:
         errors = {f"country:{c}": texts for c, texts in problems_by_country(problem).items()}
         return show(current_user, replace(draft, form=Form(draft.form.values, errors)), 422)
@@ -222,8 +220,7 @@ def _save(current_user: CurrentUser, draft: Draft) -> Response:
 def _since(connection: Connection, view: DestinationsView, base: int) -> list[AnyRow]:
     if base == view.effective.revision:
         return []
-    wanted = HistoryFilter(_MOST_REVISIONS)
-    rows = load_history(connection, view.effective.workspace_id, wanted)
+    rows = load_history(connection, view.effective.workspace_id, HistoryFilter(_MOST_REVISIONS))
     return [row for row in rows if row.revision > base]
 
 

@@ -37,8 +37,7 @@ class _ShownPlan:
         return f"{self.pushed.account_sid};{','.join(changes)}"
 
     def countries(self, *, is_open: bool) -> list[str]:
-        changes = self.pushed.plan.changes
-        return by_name({one.country for one in changes if one.is_open is is_open})
+        return by_name({one.country for one in self.pushed.plan.changes if one.is_open is is_open})
 
 
 @routes.get(PATH, VIEWER)

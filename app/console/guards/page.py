@@ -170,8 +170,7 @@ def change_guards(current_user: CurrentUser) -> Response:
     except RevisionMismatch:
         return _page(current_user, _Shown(use_case_id, Form(given), is_stale=True), 412)
     except ValidationFailed as problem:
-        form = refilled(problem, _field_of)
-        return _page(current_user, _Shown(use_case_id, form, revision), 422)
+        return _page(current_user, _Shown(use_case_id, refilled(problem, _field_of), revision), 422)
     return _page(current_user, _Shown(use_case_id, Form(given), revision, preview, text))
 
 

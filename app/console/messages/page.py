@@ -213,8 +213,7 @@ def find_refusals(
 @routes.get(MESSAGES, VIEWER)
 def messages_page(current_user: CurrentUser) -> Response:
     found = _found(current_user, MESSAGES, MessageSearch, find_messages)
-    statuses = options_of("Any status", Status)
-    return page_answer("messages/page.html", **found, statuses=statuses)
+    return page_answer("messages/page.html", **found, statuses=options_of("Any status", Status))
 
 
 @routes.get(REFUSALS, VIEWER)

@@ -92,8 +92,7 @@ def send_test(current_user: CurrentUser) -> Response:
     nonce = str(given or uuid4())
     try:
         number = without_separators(request.form.get("to_phone_number", ""))
-        wanted = read_form(SendBody, to_phone_number=number)
-        sent = send_or_wait(_call(current_user, wanted, nonce))
+        sent = send_or_wait(_call(current_user, read_form(SendBody, to_phone_number=number), nonce))
     except e.ValidationFailed as problem:
         return _page(current_user, _Shown(sending=refilled(problem), nonce=nonce), 422)
     except e.SubmissionUnconfirmed as unconfirmed:

@@ -53,8 +53,7 @@ def usage_page(current_user: CurrentUser) -> Response:
     form, wanted = searched(UsageSearch)
     rows = [] if wanted is None else _rows(current_user, wanted)
     if wanted is not None:
-        by = wanted.group_by[0].value
-        form = Form({"since": wanted.first, "until": wanted.last, "by": by})
+        form = Form({"since": wanted.first, "until": wanted.last, "by": wanted.group_by[0].value})
     return page_answer(
         "overview/usage.html",
         200 if wanted else 422,
@@ -69,8 +68,7 @@ def usage_page(current_user: CurrentUser) -> Response:
 
 @routes.get(USAGE + ".csv", VIEWER, kind="text/csv")
 def export_usage(current_user: CurrentUser) -> Response:
-    wanted = read_search(UsageSearch)
-    report = _report(current_user, wanted)
+    report = _report(current_user, read_search(UsageSearch))
     rows = ([line[name] for name in report.columns] for line in report.lines())
     return csv_answer("usage", report.columns, rows)
 

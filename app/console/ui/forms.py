@@ -65,8 +65,7 @@ def read_reason() -> str | None:
 
 def read_search(schema: type[Schema]) -> Any:
     """Load the query string; empty fields are left out. Raises `ValidationFailed`."""
-    given = {name: text for name, text in request.args.items() if text}
-    return load(schema(), given)
+    return load(schema(), {name: text for name, text in request.args.items() if text})
 
 
 def number_in(text: str) -> int | str:
@@ -95,8 +94,7 @@ def refilling(
             try:
                 return view(current_user, **path)
             except ValidationFailed as problem:
-                filled = {form: refilled(problem, renaming)}
-                return page(current_user, **path, status=422, **filled)
+                return page(current_user, **path, status=422, **{form: refilled(problem, renaming)})
 
         return serve
 

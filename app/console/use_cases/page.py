@@ -191,8 +191,7 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Response
     """Read brand and campaign from Twilio, without holding a connection."""
     with reading() as connection:
         require_use_case(connection, current_user.principal, use_case_id)
-    refresh = get_service(RefreshRegistrations)
-    read = refresh(current_user.actor, use_case_id=use_case_id)
+    read = get_service(RefreshRegistrations)(current_user.actor, use_case_id=use_case_id)
     problem = _NOTHING_TO_ASK
     if read:
         problem = f"Twilio did not answer completely: {read[0].problem}. Known values are kept."

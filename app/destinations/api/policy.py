@@ -94,8 +94,7 @@ def list_rules(principal: Principal, workspace_id: UUID, query: PageFilter) -> A
     rules = _reader_of(principal).rules(effective.state.rules, effective.owner_id)
     after = query.page_token
     rest = [rule for rule in rules if after is None or rule.rule_id > after]
-    found = page(rest, query.limit, rule_json, lambda rule: rule.rule_id)
-    return policy_answer(effective, found)
+    return policy_answer(effective, page(rest, query.limit, rule_json, lambda rule: rule.rule_id))
 
 
 @routes.add(
@@ -111,8 +110,7 @@ def create_rule(principal: Principal, workspace_id: UUID, body: WantedRule, quer
 @routes.add("DELETE", PATH + "/rules/{rule_id}", ADMIN, {204: None, 200: DryRunView}, **CHANGE)
 def delete_rule(principal: Principal, workspace_id: UUID, rule_id: UUID, query: bool) -> Answer:
     """Remove a rule."""
-    change = changes.RemoveRule(rule_id)
-    changed = make_change(principal, workspace_id, change, dry_run=query)
+    changed = make_change(principal, workspace_id, changes.RemoveRule(rule_id), dry_run=query)
     if query:
         return changed_answer(changed)
     return Response(status=204, headers={"ETag": f'"{changed.effective.revision}"'})
@@ -173,8 +171,7 @@ def check_numbers(principal: Principal, workspace_id: UUID, body: WantedCheck) -
     countries = None
     with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
-        facts = get_service(GeoFacts)
-        geo_permissions = load_geo_permissions(connection, workspace_id, facts)
+        geo_permissions = load_geo_permissions(connection, workspace_id, get_service(GeoFacts))
         if body.use_case_id is not None:
             try:
                 countries = load_use_case_countries(connection, workspace_id, body.use_case_id)

@@ -127,8 +127,7 @@ class CheckProvider:
         }
         with self.database.writing() as connection:
             workspace_id = after.effective.workspace_id
-            now = self.clock.now()
-            add_event(connection, workspace_id, EventType.DESTINATION_DRIFT, data, now)
+            add_event(connection, workspace_id, EventType.DESTINATION_DRIFT, data, self.clock.now())
 
     def _renew(self, account: ProviderAccount) -> ProviderUnknown | None:
         try:
@@ -162,8 +161,7 @@ def log_checked(checked: Checked) -> None:
     workspace_id = str(checked.target.workspace_id)
     comparison = checked.view.comparison
     if checked.problem is not None:
-        why = str(checked.problem)
-        _log.warning("geo_permissions_unknown", workspace_id=workspace_id, why=why)
+        _log.warning("geo_permissions_unknown", workspace_id=workspace_id, why=str(checked.problem))
     elif comparison.differs:
         _log.warning(
             "geo_permissions_differ",

@@ -152,8 +152,7 @@ def _decide_in_workspace(
     decisive = decisive_rule(policy, destination, now)
     if decisive is not None:
         return decisive.kind, decisive.action
-    named = policy.destinations.get(country, Access.BLOCKED)
-    return RuleKind.COUNTRY, Access(named)
+    return RuleKind.COUNTRY, Access(policy.destinations.get(country, Access.BLOCKED))
 
 
 def decisive_rule(policy: Policy, destination: Destination, now: datetime) -> Rule | None:

@@ -316,8 +316,7 @@ def _count(
 
 
 def enqueue_event(connection: Connection, moved: Any, at: datetime) -> None:
-    event_type = EventType(f"sms.{moved.status}")
-    add_event(connection, moved.workspace_id, event_type, sms_data(moved), at)
+    add_event(connection, moved.workspace_id, EventType(f"sms.{moved.status}"), sms_data(moved), at)
 
 
 def _applied_report(row: Any) -> AppliedReport:

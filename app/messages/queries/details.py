@@ -96,8 +96,7 @@ def load_without_receipt(
 
 
 def _recent(status: Status, now: datetime, limit: int) -> MessageFilter:
-    since = now - ACCEPTED_CHECKS[-1]
-    return MessageFilter(limit=limit - 1, status=status, created_after=since)
+    return MessageFilter(limit=limit - 1, status=status, created_after=now - ACCEPTED_CHECKS[-1])
 
 
 def _details(row: AnyRow) -> MessageDetails:

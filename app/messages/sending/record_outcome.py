@@ -136,8 +136,7 @@ def accept_message(
     connection: Connection, message_id: UUID, accepted: Accepted, now: datetime
 ) -> bool:
     """Return False if the message is gone."""
-    values = _acceptance(message_id, accepted, now)
-    return _ACCEPT_ALONE.run(connection, values) == 1
+    return _ACCEPT_ALONE.run(connection, _acceptance(message_id, accepted, now)) == 1
 
 
 def _acceptance(message_id: UUID, accepted: Accepted, now: datetime) -> dict[str, Any]:

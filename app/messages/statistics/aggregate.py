@@ -172,8 +172,7 @@ def count_hour(connection: Connection, hour: datetime, now: datetime) -> set[Hou
 
 
 def load_hour(connection: Connection, hour: datetime) -> set[HourlyCount]:
-    query = select(*_COUNTED).where(*_is(hour))
-    return {HourlyCount(*row) for row in connection.execute(query)}
+    return {HourlyCount(*row) for row in connection.execute(select(*_COUNTED).where(*_is(hour)))}
 
 
 def replace_hour(connection: Connection, hour: datetime, counts: set[HourlyCount]) -> None:
