@@ -13,14 +13,13 @@ import click
 from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.context import linked_workspace_id, ready_database, record_command
 from app.cli.group import FAILED, CommandFailure, borderpost, echo_result, json_option, printable
-from app.destinations.geo_permissions.check import Checked, CheckProvider
+from app.destinations.geo_permissions.check import Checked, CheckProvider, Pushed, PushToProvider
 from app.destinations.geo_permissions.permissions import (
     Blocker,
     CountryBlocker,
     GeoPermissions,
     find_blockers,
 )
-from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.kernel.clock import Clock, rfc3339
 from app.kernel.countries import country_name, is_country
 from app.providers.port import ItemOutcome, WantedPermission

@@ -20,9 +20,9 @@ from sqlalchemy import Connection, or_, select, update
 from app.access.tables import workspaces
 from app.db.engine import Database
 from app.db.rows import AnyRow, update_row
-from app.guards.alert_texts import alert_text
 from app.guards.alerts import OF_INSTALLATION, render_alert
 from app.guards.tables import alerts
+from app.guards.texts import alert_text
 from app.kernel.clock import Clock, pause_after, rfc3339
 from app.kernel.ids import first_id_at
 from app.kernel.mail import MailServer

@@ -11,8 +11,13 @@ from app.db.rows import PageFilter
 from app.kernel import errors as e
 from app.messages.lifecycle import Reason
 from app.messages.queries.details import load_price, store_feedback
-from app.messages.queries.read import MessageFilter, load_events, load_message, load_messages
-from app.messages.record import render_for
+from app.messages.queries.read import (
+    MessageFilter,
+    load_events,
+    load_message,
+    load_messages,
+    render_for,
+)
 from app.messages.sending.idempotency import IdempotentRequest, identify
 from app.messages.sending.send import NoFreePlace, SendCall, SendMessage, SendRequest, Sent
 from app.providers.port import Status

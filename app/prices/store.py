@@ -1,4 +1,4 @@
-"""SQL of prices, those read from the provider, and those that a process holds."""
+"""Tables and SQL of prices, those read from the provider, and those that a process holds."""
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,13 +7,43 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    Integer,
+    String,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from app.db.rows import insert_on_conflict
+from app.db.types import UtcDateTime, add_table
 from app.prices.price_file import PriceFile, Problem, WrongPrices, other_currencies
 from app.prices.price_table import DayPrices, PriceRow, PriceTable
-from app.prices.tables import price_lists, prices
 from app.providers.port import PriceSource, ProviderAccount, ProviderUnknown
+
+# One row once prices were stored. Its revision grows with each change, so that a process can check
+# whether the prices that it holds are the stored ones.
+price_lists = add_table(
+    "price_lists",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# `mccmnc` is '' for the whole country; `price` is the decimal of one segment as it was given.
+prices = add_table(
+    "prices",
+    Column("country", String(2), primary_key=True),
+    Column("mccmnc", String(6), primary_key=True),
+    Column("valid_from", Date, primary_key=True),
+    Column("price", String(20), nullable=False),
+)
 
 _ONLY = 1
 NO_PRICE_LEFT = "there must be a price: without any, spend limits would count nothing"

@@ -19,7 +19,7 @@ import app.destinations.tables
 import app.guards.tables
 import app.messages.charges
 import app.messages.tables
-import app.prices.tables
+import app.prices.store
 import app.use_cases.tables
 import app.users.tables
 import app.webhooks.tables

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.principal import Role
-from app.prices.tables import price_lists, prices
+from app.prices.store import price_lists, prices
 from support.factories import Factory, Gateway, Tenant
 
 DEFAULTS: dict[str, Any] = {

@@ -13,9 +13,10 @@ from app.console.ui.pages import page_answer, redirect_with_flash
 from app.destinations.geo_permissions.check import (
     CheckProvider,
     PermissionsView,
+    Pushed,
+    PushToProvider,
     load_permissions_view,
 )
-from app.destinations.geo_permissions.push import Pushed, PushToProvider
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
 from app.web.registry import get_service, reading, writing

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.db.rows import AnyRow
-from app.guards import alert_texts
+from app.guards import texts
 from app.guards.alerts import AlertKind, render_alert
 from app.guards.limits import DeliverySign, GuardMode, GuardName, money_text
 from app.guards.states import Fullness
@@ -72,4 +72,4 @@ def fullness_text(guard: str, found: Fullness) -> str:
 
 
 def alert_text(row: AnyRow) -> str:
-    return alert_texts.alert_text(row.kind, render_alert(row)["details"])
+    return texts.alert_text(row.kind, render_alert(row)["details"])

@@ -10,8 +10,14 @@ from sqlalchemy import ColumnElement, Connection, or_, select, update
 from app.access.principal import Principal
 from app.db.rows import AnyRow, from_row
 from app.messages.check_times import ACCEPTED_CHECKS
-from app.messages.queries.read import MessageFilter, load_newest, require_message
-from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
+from app.messages.queries.read import (
+    RECORD_COLUMNS,
+    MessageFilter,
+    MessageRecord,
+    load_newest,
+    record_from,
+    require_message,
+)
 from app.messages.submission import Submission
 from app.messages.tables import IS_UNSETTLED, messages
 from app.prices.price_table import amount_text, to_millionths

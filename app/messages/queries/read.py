@@ -1,7 +1,7 @@
 """Reading messages and events; only `visible` decides which submissions are messages."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -18,19 +18,66 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.access.principal import Principal
+from app.access.principal import Principal, Role, shown_body, shown_number
 from app.access.store import required, visible_to
 from app.access.tables import workspaces
-from app.db.rows import AnyRow, PageFilter, given, load_page, newest_of
-from app.kernel.clock import shifted
+from app.db.rows import AnyRow, PageFilter, from_row, given, load_page, newest_of
+from app.kernel.clock import rfc3339, shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
 from app.messages.events import earliest_event_id
-from app.messages.record import RECORD_COLUMNS, MessageRecord, record_from
 from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
 from app.messages.tables import HAS_NUMBER, OPEN, message_events, messages
 from app.providers.port import Status
 from app.use_cases.tables import use_cases
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    id: UUID
+    use_case_id: UUID
+    message_sid: str | None
+    from_number: str | None
+    to_number: str
+    body: str | None
+    num_segments: int | None
+    status: Status
+    handed_off_at: datetime | None
+    delivered_at: datetime | None
+    errored_at: datetime | None
+    error_code: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+RECORD_COLUMNS = tuple(messages.c[name] for name in MessageRecord.__slots__)
+
+
+def record_from(row: AnyRow) -> MessageRecord:
+    return from_row(MessageRecord, row, status=Status(row.status))
+
+
+def load_record(connection: Connection, message_id: UUID) -> MessageRecord | None:
+    """Load a message by id, without regard to tenants."""
+    query = select(*RECORD_COLUMNS).where(messages.c.id == message_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else record_from(row)
+
+
+def render_message(message: MessageRecord) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name in MessageRecord.__slots__:
+        value = getattr(message, name)
+        if isinstance(value, datetime):
+            value = rfc3339(value)
+        shown[name] = str(value) if isinstance(value, UUID) else value
+    return shown
+
+
+def render_for(message: MessageRecord, role: Role) -> dict[str, Any]:
+    number, body = shown_number(role, message.to_number), shown_body(role, message.body)
+    return render_message(replace(message, to_number=number, body=body))
+
 
 # How far the time of an id may differ from the row's time, between two clocks.
 _IDS_DIFFER = timedelta(minutes=5)

@@ -39,8 +39,8 @@ from app.guards.counters import (
 )
 from app.guards.facts import GuardFacts, delivery_trip
 from app.guards.limits import GuardMode, GuardName, GuardScope
-from app.guards.refusal_texts import refusal_details, refusal_message
 from app.guards.tables import guard_counters
+from app.guards.texts import refusal_details, refusal_message
 from app.guards.watches import GuardedSend, Trip
 from app.kernel.batches import Batches
 from app.kernel.errors import GuardTripped, ServiceUnavailable

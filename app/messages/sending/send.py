@@ -36,7 +36,7 @@ from app.kernel.errors import (
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.kernel.texts import count_segments
-from app.messages.record import load_record, render_message
+from app.messages.queries.read import load_record, render_message
 from app.messages.sending.admission import (
     SendContext,
     UseCase,

@@ -17,10 +17,17 @@ from app.db.encryption import DecryptionError
 from app.kernel.errors import ProviderUnavailable
 from app.kernel.ids import canonical_sid
 from app.providers.port import AccountState, ProviderAccount, ProviderUnknown, ServiceSetup
-from app.providers.twilio.client import API, INBOUND_PATH, STATUS_PATH, TwilioClients, read_json
+from app.providers.twilio.client import (
+    API,
+    INBOUND_PATH,
+    STATUS_PATH,
+    UNREADABLE_ANSWER,
+    TwilioClients,
+    read_json,
+    unknown,
+)
 from app.providers.twilio.signature import sign
 from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
-from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
 
 _log = structlog.get_logger(__name__)
 _REFUSED = frozenset({401, 403})

@@ -1,4 +1,4 @@
-"""Creating messages through Twilio's SDK, and reading the answer as an outcome.
+"""Calls through Twilio's SDK: creating messages, reading answers, and the reasons of failures.
 
 Source: Twilio, Message resource. Only Twilio's own JSON counts as an answer; a proxy's page does
 not. Only the SDK's client is loaded: its classes of resources cost a process 9 MiB and a send a
@@ -20,10 +20,12 @@ from twilio.rest import Client
 from app.db.encryption import Cipher, DecryptionError
 from app.providers.port import (
     Accepted,
+    AccountRefused,
     NeverProcessed,
     Outbound,
     Outcome,
     ProviderAccount,
+    ProviderUnknown,
     RefusalKind,
     Refused,
     Unconfirmed,
@@ -35,6 +37,21 @@ API = "https://api.twilio.com"
 STATUS_PATH = "/v1/webhook/twilio/sms-status"
 INBOUND_PATH = "/v1/webhook/twilio/sms-inbound"
 _OVERRIDES = "rc=5&rp=5xx,ct,rt"
+_UNAUTHORIZED = (401, 403)
+UNREADABLE_ANSWER = (
+    NotConnected,
+    NotConfirmed,
+    Throttled,
+    TwilioException,
+    DecryptionError,
+    # The SDK raises these for JSON of another shape than Twilio's.
+    AttributeError,
+    TypeError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class TwilioClients:
@@ -142,3 +159,42 @@ def _outcome_of(answer: Response) -> Outcome:
     if code is not None:
         return Refused(refusal_kind(code), code, sid)
     return Accepted(sid, storable_sender(found.get("from")), has_ended)
+
+
+def unknown(problem: Exception) -> ProviderUnknown:
+    """Name the reason of a call that failed, or of an answer that cannot be read."""
+    match problem:
+        case NotConnected():
+            return ProviderUnknown("Twilio cannot be reached")
+        case NotConfirmed():
+            return ProviderUnknown("Twilio did not answer")
+        case Throttled():
+            return ProviderUnknown("Twilio answered 429: too many requests at once")
+        case DecryptionError():
+            return AccountRefused("the stored auth token cannot be decrypted")
+        case TwilioException():
+            return _refused(*said_by(problem))
+        case _:
+            return ProviderUnknown("Twilio's answer cannot be read")
+
+
+def said_by(problem: Exception) -> tuple[object, object]:
+    """Return the HTTP status and Twilio's code of an error answer; None for what it lacks."""
+    # Where a page of a list is refused, the SDK's exception holds the answer alone.
+    for answer in problem.args:
+        if isinstance(answer, Response):
+            found = read_json(answer)
+            code = read_code(found.get("code")) if isinstance(found, dict) else None
+            is_code = code is not None and code >= SMALLEST_CODE
+            return answer.status_code, code if is_code else None
+    return getattr(problem, "status", None), getattr(problem, "code", None)
+
+
+def _refused(status: object, code: object) -> ProviderUnknown:
+    reason = next((one for one in (code, status) if isinstance(one, int)), None)
+    why = "Twilio answered with an error" if reason is None else f"Twilio answered {reason}"
+    if status in _UNAUTHORIZED or (
+        isinstance(code, int) and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
+    ):
+        return AccountRefused(why, code if isinstance(code, int) else None)
+    return ProviderUnknown(why)

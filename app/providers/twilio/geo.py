@@ -16,8 +16,7 @@ from app.providers.port import (
     ProviderUnknown,
     WantedPermission,
 )
-from app.providers.twilio.client import TwilioClients, get_json
-from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
+from app.providers.twilio.client import UNREADABLE_ANSWER, TwilioClients, get_json, unknown
 
 _FACTS = GeoFacts(
     # Iran since 2025-03-15, Syria and Cuba since 2025-09-15. Source: Twilio, error 21408.

@@ -18,9 +18,16 @@ from app.kernel.ids import canonical_sid
 from app.kernel.phone import PhoneNumber
 from app.kernel.whole_numbers import read_whole_number
 from app.providers.port import Charge, Listing, ProviderAccount, ProviderMessage, ProviderUnknown
-from app.providers.twilio.client import API, TwilioClients, get_json, messages_url, storable_sender
+from app.providers.twilio.client import (
+    API,
+    TwilioClients,
+    get_json,
+    messages_url,
+    said_by,
+    storable_sender,
+    unknown,
+)
 from app.providers.twilio.codes import MESSAGE_SID, read_code, refusal_kind, status_of
-from app.providers.twilio.unknown import said_by, unknown
 
 _PAGE = 100
 # A number with more messages than this is not read completely.

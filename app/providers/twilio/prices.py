@@ -10,8 +10,7 @@ from typing import Any
 from twilio.base.exceptions import TwilioRestException
 
 from app.providers.port import CountryPrices, NetworkPrice, ProviderAccount, ProviderUnknown
-from app.providers.twilio.client import TwilioClients
-from app.providers.twilio.unknown import UNREADABLE_ANSWER, unknown
+from app.providers.twilio.client import UNREADABLE_ANSWER, TwilioClients, unknown
 
 _NOT_FOUND = 404
 _CURRENCY_LENGTH = 3

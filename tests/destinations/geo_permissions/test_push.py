@@ -4,8 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.destinations.geo_permissions.check import CheckProvider
-from app.destinations.geo_permissions.push import Pushed, PushPlan, PushToProvider, plan_push
+from app.destinations.geo_permissions.check import (
+    CheckProvider,
+    Pushed,
+    PushPlan,
+    PushToProvider,
+    plan_push,
+)
 from app.destinations.tables import provider_permissions
 from app.kernel.clock import Clock
 from app.providers.port import GeoPermission, ItemOutcome, ProviderUnknown, WantedPermission

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.access.principal import Role
 from app.access.tables import provider_accounts
-from app.db.kept_connections import KeptConnections
+from app.db.engine import KeptConnections
 from app.messages.tables import message_events
 from app.use_cases.tables import opt_outs
 from support.factories import ACCOUNT, AUTH_TOKEN, Factory, Gateway, Tenant
