@@ -72,9 +72,8 @@ def _copy(source: Database, target: Database) -> None:
     # Recorded before the copy, so that both databases have the row when they are compared.
     kind = "SQLite" if target.is_sqlite else "PostgreSQL"
     record_command(source, "database.copy_started", f"to {kind}")
-    wanted = _rows(source) - _rows(target)
     try:
-        with progress("copying", wanted) as note:
+        with progress("copying", _rows(source) - _rows(target)) as note:
             copy_rows(source, target, note)
     except ServiceUnavailable as problem:
         raise CommandFailure(

@@ -225,9 +225,8 @@ def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
         ]
     if not found:
         raise CommandFailure(_NO_ACCOUNT)
-    lines = (line for one in found for line in ready_lines(*one))
     shown = {"countries": [ready_row(*one) for one in found]}
-    echo_result(shown, map(printable, lines))
+    echo_result(shown, map(printable, (line for one in found for line in ready_lines(*one))))
     is_ready = not any(shut for _, _, shut in found)
     sys.exit(_exit_code([one for _, one, _ in found], otherwise=0 if is_ready else _DIFFERS))
 

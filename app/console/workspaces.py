@@ -92,9 +92,8 @@ def workspace_page(
     form: Form = NO_FORM,
     account_form: Form = NO_FORM,
 ) -> Response:
-    asks = current_user.principal_for(Role.OWNER)
     with reading() as connection:
-        row = require_workspace(connection, asks, workspace_id)
+        row = require_workspace(connection, current_user.principal_for(Role.OWNER), workspace_id)
         rotates = row.account_sid is not None and has_next_token(connection, row.account_sid)
     return page_answer(
         "workspaces/one.html",

@@ -62,9 +62,8 @@ def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None
 
 
 def last_key(connection: Connection, table: Table) -> Key | None:
-    columns = key_columns(table)
     order = [column.desc() for column in _sortable(connection, table)]
-    found = connection.execute(select(*columns).order_by(*order).limit(1)).one_or_none()
+    found = connection.execute(select(*key_columns(table)).order_by(*order).limit(1)).one_or_none()
     return None if found is None else tuple(found)
 
 

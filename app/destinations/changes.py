@@ -47,13 +47,12 @@ def unacknowledged(
     wanted = new - set(acknowledged)
     if not wanted:
         return set()
-    asks = true() if always else workspaces.c.acknowledges_high_risk
     query = (
         select(provider_permissions.c.country)
         .join(workspaces, workspaces.c.account_sid == provider_permissions.c.account_sid)
         .where(
             workspaces.c.id == before.workspace_id,
-            asks,
+            true() if always else workspaces.c.acknowledges_high_risk,
             provider_permissions.c.is_high_risk,
             provider_permissions.c.country.in_(wanted),
         )

@@ -101,14 +101,13 @@ class _Busiest:
                 self.minute = max(self.minute, one.segments)
 
     def limits(self) -> AutoLimits:
-        floor = AUTO_FLOORS[GuardName.COUNTRY]
         countries = {}
         for country in sorted(self.hours.keys() | self.days.keys()):
             found = {
                 Window.HOUR: auto_limit(GuardName.COUNTRY, Window.HOUR, self.hours[country]),
                 Window.DAY: auto_limit(GuardName.COUNTRY, Window.DAY, self.days[country]),
             }
-            if country and found != floor:
+            if country and found != AUTO_FLOORS[GuardName.COUNTRY]:
                 countries[country] = found
         of_workspace = {
             Window.MINUTE: auto_limit(GuardName.WORKSPACE, Window.MINUTE, self.minute),

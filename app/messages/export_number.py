@@ -66,7 +66,6 @@ def _rows(connection: Connection, table: Table, condition: Any) -> list[dict[str
 def _rules_in_history(connection: Connection, number: str) -> list[dict[str, Any]]:
     table = destination_revisions
     quoting = cast(table.c.rules, Text).contains(f'"{number}"', autoescape=True)
-    rows = connection.execute(select(table).where(quoting).order_by(table.c.id))
     return [
         {
             "workspace_id": str(row.workspace_id),
@@ -74,7 +73,7 @@ def _rules_in_history(connection: Connection, number: str) -> list[dict[str, Any
             "at": rfc3339(row.at),
             "rules": [rule for rule in row.rules if rule["value"] == number],
         }
-        for row in rows
+        for row in connection.execute(select(table).where(quoting).order_by(table.c.id))
     ]
 
 

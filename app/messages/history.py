@@ -106,12 +106,11 @@ class GuardHistory:
     ) -> Iterable[EndedMessages]:
         columns, events = messages.c, message_events.c
         keys = (columns.workspace_id, columns.to_number, func.coalesce(columns.country, ""))
-        is_delivered = events.status == Status.DELIVERED.value
         query = (
             select(
                 *keys,
                 func.count(),
-                func.count().filter(is_delivered),
+                func.count().filter(events.status == Status.DELIVERED.value),
                 func.count().filter(
                     or_(columns.converted.is_not(None), events.id < first_id_at(judged_until))
                 ),

@@ -156,9 +156,8 @@ class UseCasePlanner:
 
     def _deletion(self, entry: Entry, before: AnyRow | None) -> Iterator[Step]:
         if before is None or before.deleted_at is not None:
-            known_by = entry.get("id") or entry.get("name")
             text = "Needs the id or the name to delete."
-            self.problems.require(known_by, entry.place, text)
+            self.problems.require(entry.get("id") or entry.get("name"), entry.place, text)
             return
         self.known.live.pop(before.id, None)
         of_it = self.context.connection, self.context.principal, before.id

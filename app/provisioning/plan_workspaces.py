@@ -130,8 +130,7 @@ class WorkspacePlanner:
             yield self._change(each, account_changes[each.id])
         for each in stored:
             left = each.before.account_sid if each.before is not None else None
-            twilio = each.entry.get("twilio", {})
-            if left is not None and twilio.get("account_sid", left) != left:
+            if left is not None and each.entry.get("twilio", {}).get("account_sid", left) != left:
                 yield Step((), partial(self._forget, left, each.id), always=True)
 
     def _forget(self, account_sid: str, workspace_id: UUID) -> None:

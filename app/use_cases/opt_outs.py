@@ -216,9 +216,8 @@ def lift_opt_out(
     record_keyword(connection, opt_out, True, now)
     if not connection.execute(delete(opt_outs).where(is_it)).rowcount:
         raise NotFound
-    action = "opt_out.removed"
     record_workspace_event(
-        connection, principal, found.workspace_id, action, now, target=opt_out_id
+        connection, principal, found.workspace_id, "opt_out.removed", now, target=opt_out_id
     )
 
 

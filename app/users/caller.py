@@ -159,9 +159,8 @@ def record_failed_sign_in(
     if not users:
         found = connection.execute(select(organizations.c.id).limit(2)).scalars().all()
         places = [(one, None) for one in found if len(found) == 1]
-    actor = Actor(ActorKind.SYSTEM, "sign-in")
     for organization_id, target in places:
         audit_event = AuditEvent(
             organization_id, None, SIGN_IN_FAILED, target, caller.describe_failure(why)
         )
-        record_audit_event(connection, actor, audit_event, now)
+        record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)

@@ -51,9 +51,8 @@ def check_roles(
         problems.add(PATH, NOWHERE)
     if len(names) < len(wanted):
         problems.add(PATH, ABSENT)
-    held = sorted(f"{roles[place]} in {name}" for place, name in names.items())
     first = [f"{roles[None]} in every workspace"] if None in roles else []
-    return ", ".join(first + held)
+    return ", ".join(first + sorted(f"{roles[place]} in {name}" for place, name in names.items()))
 
 
 def is_last_owner(user_id: UUID, owners: Collection[UUID]) -> bool:

@@ -58,10 +58,9 @@ def page(
 ) -> dict[str, Any]:
     """Render up to ``limit`` rows; one row more means that there is a next page."""
     shown = rows[:limit]
-    has_more = len(rows) > limit
     return {
         "items": [render(row) for row in shown],
-        "next_page_token": _token(identify(shown[-1])) if has_more else None,
+        "next_page_token": _token(identify(shown[-1])) if len(rows) > limit else None,
     }
 
 

@@ -75,11 +75,10 @@ def load_last_successes(
         .correlate(webhook_endpoints)
         .scalar_subquery()
     )
-    taken = attempts.status.between(200, 299)
     query = (
         select(webhook_endpoints.c.id, attempts.at)
         .join_from(webhook_endpoints, webhook_attempts, attempts.delivery_id == newest)
-        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)), taken)
+        .where(webhook_endpoints.c.id.in_(list(endpoint_ids)), attempts.status.between(200, 299))
         .order_by(attempts.id)
     )
     return {row.id: row.at for row in connection.execute(query)}

@@ -175,10 +175,9 @@ class PurgeWebhooks:
 
 
 def _forget_secrets(connection: Connection, now: datetime) -> None:
-    columns = webhook_endpoints.c
     connection.execute(
         update(webhook_endpoints)
-        .where(columns.previous_secret_until <= now)
+        .where(webhook_endpoints.c.previous_secret_until <= now)
         .values(previous_secret=None, previous_secret_until=None)
     )
 
@@ -189,8 +188,7 @@ def erase_events(connection: Connection, number: PhoneNumber) -> int:
     Events other than those of messages, which may quote it, are searched without an index.
     """
     columns = webhook_events.c
-    of_number = columns.to_number == number
     quoting = columns.payload.contains(f'"{number}"', autoescape=True)
-    erased = connection.execute(delete(webhook_events).where(of_number)).rowcount
+    erased = connection.execute(delete(webhook_events).where(columns.to_number == number)).rowcount
     others = delete(webhook_events).where(columns.to_number.is_(None), quoting)
     return erased + connection.execute(others).rowcount

@@ -39,9 +39,8 @@ class DailyCheck:
     def run_once(self) -> int:
         """First a day from now, because the web processes check at start."""
         with self.database.writing() as connection:
-            now = self.clock.now()
             leased_until = acquire_lease(
-                connection, _JOB, now, lease=CHECK_LEASE, first_after=EVERY
+                connection, _JOB, self.clock.now(), lease=CHECK_LEASE, first_after=EVERY
             )
         if leased_until is None:
             return 0

@@ -87,14 +87,13 @@ def _policy_json(
     owner: AnyRow | None,
     accesses: dict[str, str],
 ) -> dict[str, Any]:
-    suspended_at = opened.row.suspended_at
     return {
         "workspace": {"id": str(opened.workspace_id), "name": opened.name},
         "revision": effective.revision,
         "updated_at": rfc3339(effective.updated_at),
         "inherit": effective.inherits,
         "owner": {"id": str(effective.owner_id), "name": owner.name if owner else None},
-        "frozen": suspended_at is not None,
+        "frozen": opened.row.suspended_at is not None,
         "frozen_reason": opened.row.suspended_reason,
         "denied_by_organization": sorted(effective.denied_by_organization),
         "reachable": [code for code, access in accesses.items() if access == Access.ALLOWED],

@@ -119,11 +119,10 @@ def _secret_page(
         user = load_user(connection, current_user.principal_id)
     email = "" if user is None else user.email
     picture = segno.make(provisioning_uri(secret, email), error="m")
-    code = picture.svg_data_uri(scale=5, border=2, light="#fff")
     return page_answer(
         "account/second_factor.html",
         422 if errors else 200,
         secret=secret,
-        picture=code,
+        picture=picture.svg_data_uri(scale=5, border=2, light="#fff"),
         form=Form({}, errors or {}),
     )

@@ -219,12 +219,11 @@ def load_destinations_view(connection: Connection, current_user: CurrentUser) ->
     now = current_time()
     allowances = country_allowances(effective.state, now)
     mapped = {c for c, access in effective.state.destinations.items() if access == Access.ALLOWED}
-    facts = get_service(GeoFacts)
     return DestinationsView(
         current_user=current_user,
         workspace=workspace,
         effective=effective,
-        geo_permissions=load_geo_permissions(connection, workspace_id, facts),
+        geo_permissions=load_geo_permissions(connection, workspace_id, get_service(GeoFacts)),
         allowed={
             c: until for c, until in allowances.items() if c not in effective.denied_by_organization
         },

@@ -164,10 +164,9 @@ def _costs(
 ) -> list[CostChange]:
     """Return each country for which the traffic of the last 30 days would have another cost."""
     today = day_of(current_time())
-    principal = current_user.principal_for(Role.OWNER)
     wanted = UsageFilter(today - timedelta(days=_DAYS - 1), today, (Dimension.COUNTRY,))
     segments: dict[str | None, int] = {}
-    for one in load_usage(connection, principal, wanted).rows:
+    for one in load_usage(connection, current_user.principal_for(Role.OWNER), wanted).rows:
         segments[one.group[0]] = segments.get(one.group[0], 0) + one.segments
     day = max(today, row.valid_from)
     then, now = (prices.on(day) for prices in (stored, after))

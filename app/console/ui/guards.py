@@ -217,8 +217,7 @@ def _touch(session: OpenSession, now: datetime) -> None:
 def _to_sign_in() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     query = "?" + urlencode({"next": wanted}) if wanted else ""
-    address = request.script_root + SIGN_IN + query
     if "HX-Request" in request.headers:  # a part of a page: redirect the whole page
         return Response(status=204, headers={"HX-Redirect": request.script_root + SIGN_IN})
-    answer = redirect(address)
+    answer = redirect(request.script_root + SIGN_IN + query)
     return Response(answer.get_data(), 302, {"Location": answer.headers["Location"]})

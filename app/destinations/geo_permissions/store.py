@@ -111,9 +111,8 @@ def record_closed(
         provider_accounts.c.sid,
         *(literal(value, provider_permissions.c[name].type) for name, value in row.items()),
     ).where(provider_accounts.c.sid == account_sid)
-    locked = kept.with_for_update(read=True, key_share=True)
     wanted = insert_on_conflict(connection, provider_permissions).from_select(
-        ["account_sid", *row], locked
+        ["account_sid", *row], kept.with_for_update(read=True, key_share=True)
     )
     connection.execute(_put(wanted, _NOTE))
 

@@ -166,9 +166,8 @@ class CallbackSender:
         if account is None or account.auth_token is None:
             return self._record(message, stage, 1, None)
         key = account.auth_token if is_genuine else f"not {account.auth_token}"
-        params = self._params(message, stage)
         last = None
-        answers = self.poster.attempts(message.status_callback, params, key)
+        answers = self.poster.attempts(message.status_callback, self._params(message, stage), key)
         for attempt, answer in enumerate(answers, 1):
             last = self._record(message, stage, attempt, answer)
         return last

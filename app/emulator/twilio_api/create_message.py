@@ -107,14 +107,13 @@ def _masked(number: str) -> str:
 
 def new_message(form: Mapping[str, str], account: Account, at: datetime) -> Message:
     """The message of a valid form: queued, or accepted until a sender is chosen."""
-    sender = form.get("From") or None
     body = form.get("Body", "")
     return Message(
         sid=f"SM{secrets.token_hex(16)}",
         account_sid=account.sid,
         to=form["To"],
         body=body,
-        sender=sender,
+        sender=form.get("From") or None,
         messaging_service_sid=form.get("MessagingServiceSid") or None,
         status_callback=form.get("StatusCallback") or None,
         status=TwilioStatus.ACCEPTED if form.get("MessagingServiceSid") else TwilioStatus.QUEUED,

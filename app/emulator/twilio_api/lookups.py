@@ -92,11 +92,10 @@ def _invalid(number: str, problems: list[str]) -> dict[str, object]:
 
 def _line_type(parsed: PhoneNumber) -> dict[str, object]:
     kind = _LINE_TYPE.get(phonenumbers.number_type(parsed), "unknown")
-    has_carrier = kind in _WITH_CARRIER
     return {
         "error_code": None,
         "mobile_country_code": "001" if kind == "mobile" else None,
         "mobile_network_code": "01" if kind == "mobile" else None,
-        "carrier_name": "Emulated Carrier" if has_carrier else None,
+        "carrier_name": "Emulated Carrier" if kind in _WITH_CARRIER else None,
         "type": kind,
     }

@@ -73,10 +73,9 @@ def lock_partitions(connection: Connection) -> None:
 
 def load_partitions(connection: Connection, parent: Table) -> list[Partition]:
     """Load the partitions of a table, oldest first."""
-    rows = connection.execute(_PARTITIONS, {"parent": parent.name})
     found = [
         Partition(row.name, _bound(bounds["first"]), _bound(bounds["end"]), row.estimate)
-        for row in rows
+        for row in connection.execute(_PARTITIONS, {"parent": parent.name})
         if (bounds := _BOUNDS.search(row.bounds)) is not None
     ]
     return sorted(found, key=lambda one: one.first.int if one.first else 0)

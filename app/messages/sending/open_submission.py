@@ -366,7 +366,6 @@ def _collapsed(facts: GuardFacts, new: NewSubmission) -> Trip | None:
 
 
 def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
-    is_of_use_case = trip.watch.scope is GuardScope.USE_CASE
     estimate = None
     if new.estimated_price is not None and new.estimate_currency is not None:
         estimate = Estimate(new.estimated_price, new.estimate_currency)
@@ -379,7 +378,7 @@ def _refusal(new: NewSubmission, trip: Trip) -> Refusal:
         segments=new.counted_segments,
         source=Source.GUARD,
         rule=trip.watch.guard,
-        scope=Scope.USE_CASE if is_of_use_case else Scope.WORKSPACE,
+        scope=Scope.USE_CASE if trip.watch.scope is GuardScope.USE_CASE else Scope.WORKSPACE,
         estimate=estimate,
         access_key_id=new.access_key_id,
     )

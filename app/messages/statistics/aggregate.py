@@ -101,13 +101,11 @@ def acquire_count_lease(connection: Connection, now: datetime) -> CountLease | N
     A lease that ends later than a new one comes from a fast clock, and is ignored.
     """
     leased_until = message_counting.c.leased_until
-    is_free = or_(leased_until.is_(None), leased_until <= now, leased_until > now + COUNT_LEASE)
-    columns = message_counting.c
     row = connection.execute(
         update(message_counting)
-        .where(is_free)
+        .where(or_(leased_until.is_(None), leased_until <= now, leased_until > now + COUNT_LEASE))
         .values(leased_until=now + COUNT_LEASE)
-        .returning(columns.counted_until)
+        .returning(message_counting.c.counted_until)
     ).one_or_none()
     return None if row is None else CountLease(row.counted_until, now + COUNT_LEASE)
 
