@@ -104,10 +104,8 @@ def demo_group(context: click.Context, port: int) -> None:
 
     Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
     """
-    if context.invoked_subcommand is not None:
-        return
-    require_free_port(port)
-    _run(port)
+    if context.invoked_subcommand is None:
+        _run(port)
 
 
 @demo_group.command("attack")
@@ -209,6 +207,7 @@ def _run(port: int) -> None:
     settings = open_settings()
     with ExitStack() as stack:
         note = stack.enter_context(noted_demo(settings.instance))
+        require_free_port(port)
         tenant = _prepare(settings)
         stopped = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):

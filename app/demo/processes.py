@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import urllib3
@@ -59,17 +59,19 @@ def _running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", *module],
+            [sys.executable, "-m", "app.demo.child", *module],
             cwd=ROOT,
             env=os.environ | dict(environ),
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        yield process
-    finally:
-        _stop(process)
+    with process:
+        try:
+            yield process
+        finally:
+            _stop(process)
 
 
 def _wait_until_ready(gateway: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -104,6 +106,7 @@ class RunningDemo:
 
     public_url: str
     twilio_url: str | None
+    process_id: int = field(default_factory=os.getpid)
 
 
 @contextmanager
@@ -117,9 +120,11 @@ def noted_demo(instance: Path) -> Iterator[Path]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
+            demo = find_running_demo(instance)
+            named = "" if demo is None else f" (process {demo.process_id})"
             raise DemoFailed(
-                f"a demo already runs from {instance}: stop it, or choose another folder with "
-                "BORDERPOST_INSTANCE"
+                f"a demo already runs from {instance}{named}: stop it, or choose another folder "
+                "with BORDERPOST_INSTANCE"
             ) from problem
         file.truncate(0)  # removes the addresses of a killed demo
         try:

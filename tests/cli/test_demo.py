@@ -15,6 +15,7 @@ from app.access.tables import organizations, provider_accounts, workspaces
 from app.bootstrap import open_cipher, open_settings
 from app.cli.demo import use_running_demo
 from app.db.engine import Database
+from app.db.heartbeats import worker_heartbeats
 from app.db.types import metadata
 from app.demo.processes import RunningDemo, find_running_demo, noted_demo, write_note
 from app.demo.tenant import delete_organization, make_demo_tenant
@@ -64,7 +65,10 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
         use_running_demo("geo", other)
         assert f"Twilio emulator   {other['BORDERPOST_TWILIO_URL']}" in text
         assert f"Gateway           {other['BORDERPOST_PUBLIC_URL']}" in text
-        assert run("demo", "--port", str(*free_ports(1))).stderr.startswith("error: a demo already")
+        refused = run("demo", "--port", command[-1]).stderr
+        assert refused.startswith(
+            f"error: a demo already runs from {instance} (process {demo.pid})"
+        )
         assert "is running" in run("demo", "reset").stderr
         for serving in ("worker", "demo", "emulator"):
             unchanged = dict(given)
@@ -81,6 +85,33 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
     )
     assert "removed the demo's organization" in run("demo", "reset").stdout
     assert run("demo", "reset").stdout == "there is no demo to remove\n"
+
+
+_A_DEMO = """
+import sys
+from pathlib import Path
+from app.demo.processes import running_worker
+with running_worker({}, Path(sys.argv[1])):
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.one_engine
+def test_the_processes_of_a_killed_demo_end(
+    environ: dict[str, str | None], database: Database, instance: Path
+) -> None:
+    """Break: in `processes.py`, start the module itself, without `app.demo.child`."""
+    command = [sys.executable, "-c", _A_DEMO, str(instance / "worker.log")]
+    given = {name: text for name, text in (os.environ | environ).items() if text is not None}
+
+    def stopped() -> list[Any]:
+        with database.reading() as connection:
+            return list(connection.execute(select(worker_heartbeats.c.stopped_at)).scalars())
+
+    with subprocess.Popen(command, cwd=ROOT, env=given, stdin=subprocess.PIPE) as demo:
+        eventually(lambda: stopped() == [None])
+        demo.kill()
+    eventually(lambda: stopped() != [None])
 
 
 @pytest.mark.one_engine
