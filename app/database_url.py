@@ -30,6 +30,15 @@ def read_database_url(given: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def holds_password(given: str) -> bool:
+    """Whether a URL has a password; not for one that cannot be read."""
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        return False
+    return bool(url.password) or not url.query.keys().isdisjoint({"password", "sslpassword"})
+
+
 def _has_plain_ports(url: URL, given: str) -> bool:
     """Whether all ports of the URL, also of ``?port=``, are plain digits."""
     named = url.query.get("port", ())

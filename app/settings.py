@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
-from app.database_url import read_database_url
+from app.database_url import holds_password, read_database_url
 from app.instance import SECRETS_FILE, load_secrets
-from app.kernel.hosts import is_loopback
+from app.kernel.hosts import is_host, is_loopback
 from app.kernel.mail import MailServer, mail_server_at, mistake_in_email, mistakes_in_smtp_url
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
@@ -25,6 +25,7 @@ VARIABLE_PREFIX = "BORDERPOST_"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 DEFAULT_BIND = "127.0.0.1:8000"
 NGROK = "ngrok"
+_CONFIG_FILE = "config.toml"
 _MIN_SECRET_CHARS = 32
 _MIN_TOKEN_CHARS = 16
 _MOST_PROCESSES = 512
@@ -155,13 +156,21 @@ class _Reader:
     def _insecure(self, name: str, text: str) -> None:
         self._weaknesses.append(f"{VARIABLE_PREFIX}{name}: {text}")
 
-    def _read_secrets(self) -> dict[str, str]:
-        path = self._instance / SECRETS_FILE
+    def _require_private(self, path: Path) -> None:
         try:
             if path.stat().st_mode & 0o077:
                 self._weaknesses.append(f"{path}: others may read it: run `chmod 600` on it")
         except OSError:
             pass  # it is absent, or reading it reports the reason
+
+    def _read_secrets(self) -> dict[str, str]:
+        if any(
+            name in _SECRETS and (name not in _URLS_OF_SECRETS or holds_password(value))
+            for name, value in self._file.items()
+        ):
+            self._require_private(self._instance / _CONFIG_FILE)
+        path = self._instance / SECRETS_FILE
+        self._require_private(path)
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
@@ -169,7 +178,7 @@ class _Reader:
             return {}
 
     def _read_file(self) -> dict[str, str]:
-        path = self._instance / "config.toml"
+        path = self._instance / _CONFIG_FILE
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -211,9 +220,9 @@ class _Reader:
     def public_url(self) -> str:
         if self.get("PUBLIC_URL") == NGROK:
             return NGROK
-        return self.url("PUBLIC_URL") or DEFAULT_PUBLIC_URL
+        return self.url("PUBLIC_URL", is_called_back=True) or DEFAULT_PUBLIC_URL
 
-    def url(self, name: str) -> str | None:
+    def url(self, name: str, *, is_called_back: bool = False) -> str | None:
         given = self.get(name)
         if given is None:
             return None
@@ -228,6 +237,12 @@ class _Reader:
         elif not (given.isascii() and given.isprintable()) or _NOT_IN_URLS & set(given):
             self._problem(
                 name, "must be plain: no user, query, fragment, space or non-ASCII character"
+            )
+        elif is_called_back and not is_host(parts.hostname or ""):
+            self._problem(
+                name,
+                "needs an IP address or a host name of letters, digits and hyphens, none of them "
+                "at the end of a label: Twilio calls no other",
             )
         elif parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             self._insecure(name, "must be https: this host is not this machine")
@@ -280,7 +295,8 @@ class _Reader:
         for one in given.split(","):
             _, mark, of_address = one.rpartition("]")[2].rpartition(":")
             is_path = one.strip().startswith(("unix:", "fd://"))
-            if mark and not is_path and read_whole_number(of_address, 1, LARGEST_PORT) is None:
+            has_port = mark and read_whole_number(of_address, 1, LARGEST_PORT) is not None
+            if not (is_path or has_port):
                 self._problem("BIND", f"must end in a port from 1 to {LARGEST_PORT}: 0.0.0.0:8000")
         return given
 
@@ -372,6 +388,7 @@ _SECRETS = (
     "OIDC_CLIENT_SECRET",
     "SMTP_URL",
 )
+_URLS_OF_SECRETS = frozenset({"DATABASE_URL", "SMTP_URL"})
 _VARIABLES = (*_NAMES, "INSTANCE", "BIND", *(f"{name}_FILE" for name in _SECRETS))
 # Set in each container beside a service of the name "borderpost".
 _OF_KUBERNETES = re.compile(r"SERVICE_|PORT($|_)")

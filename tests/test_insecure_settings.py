@@ -63,6 +63,39 @@ def test_generated_secrets_that_others_may_read_stop_the_start(tmp_path: Path) -
     assert load(tmp_path).warnings == ()
 
 
+def test_a_config_file_with_secrets_that_others_may_read_stops_the_start(tmp_path: Path) -> None:
+    """Break: in `_read_secrets`, let `holds_password` decide about no URL, or about each."""
+    path = tmp_path / "config.toml"
+    secret = {
+        "database_url": "postgresql://u:p@db/sms",
+        "secret_key": SECRET,
+        "encryption_keys": KEY,
+        "metrics_token": "0123456789abcdef",
+        "oidc_client_secret": "x",
+        "smtp_url": "smtps://mailer:password@mail.example:465",
+    }
+    assert set(secret) == {name.lower() for name in _SECRETS}
+    lines = {
+        *(f'{name} = "{value}"' for name, value in secret.items()),
+        'database_url = "postgresql://u@db/sms?sslpassword=x"',
+    }
+    others = OIDC | {"OIDC_ISSUER": "https://id.example", "SMTP_FROM": "a@example.com"}
+    others["SMTP_URL"] = "smtps://mail.example:465"
+    for line in lines:
+        path.write_text(line)
+        path.chmod(0o644)
+        (problem,) = problems(tmp_path, **others)
+        assert problem == f"{path}: others may read it: run `chmod 600` on it"
+        assert load(tmp_path, ALLOW_INSECURE="true", **others).warnings == (problem,)
+        path.chmod(0o600)
+        assert load(tmp_path, **others).warnings == ()
+    path.write_text(
+        'threads = 4\ndatabase_url = "postgresql://u@db/sms"\nsmtp_url = "smtps://mail.example"\n'
+    )
+    path.chmod(0o644)
+    assert load(tmp_path, **others).warnings == ()
+
+
 def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) -> None:
     values = {
         "DATABASE_URL": "postgresql+psycopg://u:p@db/sms",

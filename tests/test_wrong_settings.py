@@ -27,6 +27,10 @@ def problems(instance: Path, **given: str) -> list[str]:
 
 NOT_A_URL = "must be an http or https URL with a host"
 NOT_PLAIN = "must be plain: no user, query, fragment, space or non-ASCII character"
+NOT_CALLED = (
+    "needs an IP address or a host name of letters, digits and hyphens, none of them "
+    "at the end of a label: Twilio calls no other"
+)
 NOT_A_DATABASE = "is not a database URL"
 NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
 NO_HOSTS = (
@@ -59,6 +63,14 @@ WRONG = [
     ("PUBLIC_URL", "https://ho st", NOT_PLAIN),
     ("PUBLIC_URL", "https://host/\t", NOT_PLAIN),
     ("PUBLIC_URL", "https://host\\@other", NOT_PLAIN),
+    *(
+        ("PUBLIC_URL", f"https://{host}/sms", NOT_CALLED)
+        for host in (
+            *("my_host.example.com", "a..example.com", ".example.com", "example.com."),
+            *("-a.example.com", "a-.example.com", "1.2.3.4.5", "1.2.3", "256.1.1.1", "a.1"),
+            *("a" * 64 + ".example.com", "a." * 126 + "example.com", "a~b.example.com"),
+        )
+    ),
     ("TWILIO_URL", "127.0.0.1:8010", NOT_A_URL),
     ("TWILIO_URL", "http://127.0.0.1:8010?x", NOT_PLAIN),
     ("TWILIO_URL", "ngrok", NOT_A_URL),
@@ -201,9 +213,11 @@ def test_where_gunicorn_listens_and_with_how_many_processes(tmp_path: Path) -> N
         "unix:/run/a:b.sock",
         "fd://3",
         "a:1,[::1]:2",
-        "localhost",
     ):
         assert loaded(BORDERPOST_BIND=bind, PORT="9000") == (bind, 1)
+    for bind in ("localhost", "8000", "[::1]", "a:1,b", "a:1,", "::"):
+        (problem,) = problems(tmp_path, BIND=bind)
+        assert problem == "BORDERPOST_BIND: must end in a port from 1 to 65535: 0.0.0.0:8000"
 
 
 @each(("name", "value", "problem"), WRONG)
@@ -229,6 +243,7 @@ def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> Non
         'colour = "red"\nPUBLIC_URL = "https://x"\nthreads = [8]\nmetrics_token = true\n'
         'twilio_url = "nowhere"\n'
     )
+    (tmp_path / "config.toml").chmod(0o600)
     wrong = {
         name: value for name, value, _ in reversed(WRONG) if name not in {"TWILIO_URL", "THREADS"}
     }
