@@ -7,11 +7,13 @@ formatting does not change it: "+4407" is not, because the 0 is dropped.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberDesc
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
+from app.kernel.countries import COUNTRIES
 from app.kernel.phone import E164, RETIRED_PREFIXES, NumberKind, PhoneNumber
 
 NOT_A_PREFIX = "Must be the beginning of E.164 numbers, for example +23276."
@@ -66,6 +68,31 @@ def can_begin_a_number(prefix: str) -> bool:
         for pattern in _patterns(code, national)
         for number in _numbers(f"+{code}", national, pattern)
     )
+
+
+def countries_of_prefix(prefix: str) -> frozenset[str]:
+    """Return every country that a number with this prefix may be in."""
+    code = _calling_code(prefix)
+    if code is None:
+        digits = prefix.removeprefix("+")
+        known = COUNTRY_CODE_TO_REGION_CODE.items()
+        longer = (of_code for one, of_code in known if str(one).startswith(digits))
+        return frozenset(chain.from_iterable(longer)) & COUNTRIES
+    regions, national = _regions(code), prefix.removeprefix(f"+{code}")
+    if len(regions) > 1:
+        regions = [one for one in regions if _may_hold(one, national)]
+    return frozenset(one.id for one in regions) & COUNTRIES
+
+
+def _may_hold(region: PhoneMetadata, national: str) -> bool:
+    """As libphonenumber chooses a region: by its leading digits, or by its kinds of numbers."""
+    leading = region.leading_digits
+    if leading is not None:
+        begins = re.match(leading, national) is not None
+        return begins or _beginning(leading).fullmatch(national) is not None
+    kinds: list[PhoneNumberDesc | None] = [getattr(region, kind) for kind in _KINDS]
+    patterns = [one.national_number_pattern for one in kinds if one is not None]
+    return any(one and _beginning(one).fullmatch(national) for one in patterns)
 
 
 def _calling_code(prefix: str) -> int | None:

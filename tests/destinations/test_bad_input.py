@@ -146,12 +146,18 @@ def test_denied_destinations_are_refused_by_every_way_of_allowing(policy: Policy
             (strict.allow_until("2999-01-01T00:00:00Z", "KP"), {FIRST}),
             (strict.add_rule("country", "KP", "allowed"), {"$.value"}),
             (strict.add_rule("number", "+79123456789", "allowed"), {"$.value"}),
+            (strict.add_rule("prefix", "+850", "allowed"), {"$.value"}),
+            (strict.add_rule("prefix", "+85019", "allowed"), {"$.value"}),
+            (strict.add_rule("prefix", "+79", "allowed"), {"$.value"}),
             (strict.trying.allow("KP"), {FIRST}),
         ]:
             assert (answer.status_code, answer.json["code"]) == (422, "ValidationFailed")
             assert set(answer.json["details"]) == paths
     assert strict.block("KP", "RU").status_code == 200
     assert strict.add_rule("country", "KP", "blocked").status_code == 201
+    assert strict.add_rule("prefix", "+850", "blocked").status_code == 201
+    for shared in ("+7", "+85", "+77"):
+        assert strict.add_rule("prefix", shared, "allowed").status_code == 201
 
 
 def _routes(policy: PolicyClient, path: str) -> set[int]:

@@ -9,7 +9,12 @@ from hypothesis import given, settings, strategies as st
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE
 
-from app.kernel.number_prefixes import can_begin_a_number, canonical_prefix, problem_of_prefix
+from app.kernel.number_prefixes import (
+    can_begin_a_number,
+    canonical_prefix,
+    countries_of_prefix,
+    problem_of_prefix,
+)
 from app.kernel.phone import PhoneNumber, is_e164, problem_of_number, resolve
 
 SPELLINGS = {
@@ -193,3 +198,22 @@ def _with_trunk(region: str, number: str, digits: int) -> str | None:
     trunk = _trunk(region)
     plus_code = f"+{phonenumbers.parse(number).country_code}"
     return plus_code + trunk + number.removeprefix(plus_code)[:digits] if trunk else None
+
+
+def test_countries_of_a_prefix_are_all_that_its_numbers_may_be_in() -> None:
+    found = {
+        prefix: countries_of_prefix(prefix)
+        for prefix in ("+85", "+850", "+85019", "+1787", "+7", "+79", "+447911", "+2126", "+881")
+    }
+    assert found == {
+        "+85": {"HK", "KH", "KP", "LA", "MO"},
+        "+850": {"KP"},
+        "+85019": {"KP"},
+        "+1787": {"PR"},
+        "+7": {"KZ", "RU"},
+        "+79": {"RU"},
+        "+447911": {"GB", "GG"},
+        "+2126": {"EH", "MA"},
+        "+881": set(),
+    }
+    assert {"US", "CA", "PR", "JM"} <= countries_of_prefix("+1")

@@ -8,8 +8,15 @@ from uuid import UUID
 
 from app.kernel.countries import is_country
 from app.kernel.errors import DestinationBlocked, InvalidDestination
-from app.kernel.number_prefixes import canonical_prefix, problem_of_prefix
-from app.kernel.phone import Destination, PhoneNumber, is_e164, not_canonical, problem_of_number
+from app.kernel.number_prefixes import canonical_prefix, countries_of_prefix, problem_of_prefix
+from app.kernel.phone import (
+    Destination,
+    PhoneNumber,
+    is_e164,
+    not_canonical,
+    problem_of_number,
+    resolve,
+)
 
 
 class Source(StrEnum):
@@ -65,13 +72,15 @@ class Rule:
 class RuleKindTraits:
     """How rules of a kind work.
 
-    ``values`` are those of all rules that can cover a number; ``problem_of`` is why a value is
-    invalid; ``canonical`` is its canonical form, or None to keep it.
+    ``values`` are those of all rules that can cover a number; ``countries`` are all of which a
+    value can cover numbers; ``problem_of`` is why a value is invalid; ``canonical`` is its
+    canonical form, or None to keep it.
     """
 
     label: str
     covers: Callable[[str, Destination], bool]
     values: Callable[[Destination], Iterable[str]]
+    countries: Callable[[str], frozenset[str]]
     problem_of: Callable[[str], str | None]
     canonical: Callable[[str], str | None] = lambda _: None
 
@@ -85,18 +94,24 @@ def _prefixes(to: Destination) -> list[str]:
     return [number[:length] for length in range(1, len(number) + 1)]
 
 
+def _country_of(to: Destination) -> list[str]:
+    return [] if to.country is None else [to.country]
+
+
 # From the least specific to the most specific, which decides.
 RULE_KINDS: Mapping[RuleKind, RuleKindTraits] = {
     RuleKind.COUNTRY: RuleKindTraits(
         label="Country",
         covers=lambda value, to: to.country == value,
-        values=lambda to: [] if to.country is None else [to.country],
+        values=_country_of,
+        countries=lambda value: frozenset({value}),
         problem_of=lambda value: None if is_country(value) else NOT_A_COUNTRY,
     ),
     RuleKind.PREFIX: RuleKindTraits(
         label="Number prefix",
         covers=lambda value, to: to.number.startswith(value),
         values=_prefixes,
+        countries=countries_of_prefix,
         problem_of=problem_of_prefix,
         canonical=canonical_prefix,
     ),
@@ -104,6 +119,7 @@ RULE_KINDS: Mapping[RuleKind, RuleKindTraits] = {
         label="Single number",
         covers=lambda value, to: to.number == value,
         values=lambda to: [to.canonical or to.number],
+        countries=lambda value: frozenset(_country_of(resolve(value))),
         problem_of=lambda value: problem_of_number(value) if is_e164(value) else _NOT_E164,
         canonical=PhoneNumber.parse,
     ),

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from app.destinations.policy.evaluate import NOT_A_COUNTRY, RULE_KINDS, Access, Rule, RuleKind
 from app.kernel.countries import is_country
-from app.kernel.phone import resolve
 
 MAX_ENTRIES = 300
 DENIED = "The organization denies this destination; a workspace cannot allow it."
@@ -168,14 +167,12 @@ def problems_of_rule(
 ) -> FieldProblems:
     """Check a rule whose value has a valid form."""
     found: FieldProblems = {}
-    kind, value, action = rule.kind, rule.value, rule.action
-    country = value if kind is RuleKind.COUNTRY else None
-    if kind is RuleKind.NUMBER:
-        country = resolve(value).country
-        if country is None and action is Access.ALLOWED:
+    if rule.action is Access.ALLOWED:
+        countries = RULE_KINDS[rule.kind].countries(rule.value)
+        if rule.kind is RuleKind.NUMBER and not countries:
             found["$.value"] = ["Belongs to no country, so it can never be reached."]
-    if action is Access.ALLOWED and country in denied_by_organization:
-        found["$.value"] = [DENIED]
+        if countries and countries <= denied_by_organization:
+            found["$.value"] = [DENIED]
     if not rule.is_live(now):
         found["$.expires_at"] = ["Has already passed."]
     return found
