@@ -1,7 +1,10 @@
 """The instance folder: its secrets are made once, whole, for their owner alone."""
 
 import multiprocessing
+import os
 import stat
+import subprocess
+import sys
 from multiprocessing.synchronize import Barrier as BarrierType
 from pathlib import Path
 from queue import Queue
@@ -19,6 +22,7 @@ from app.db.schema import current_revision, latest_revision
 from app.instance import SECRETS_FILE, create_instance, load_secrets
 from app.settings import SettingsError
 from support.polling import PATIENCE_SECONDS
+from support.processes import ROOT
 
 
 def test_a_first_start_needs_no_setting(tmp_path: Path) -> None:
@@ -42,6 +46,24 @@ def test_a_start_with_a_wrong_setting_stops_with_all_problems_named(tmp_path: Pa
         prepare_start(environ)
     assert len(wrong.value.problems) == 2
     assert not (tmp_path / "borderpost.db").exists()
+
+
+def test_a_start_without_its_embedded_database_stops_with_the_reason(tmp_path: Path) -> None:
+    """Break: in `serve`, let `ServiceUnavailable` pass."""
+    url = f"sqlite:///{tmp_path}/absent/borderpost.db"
+    given = {"BORDERPOST_INSTANCE": str(tmp_path), "BORDERPOST_DATABASE_URL": url}
+    ended = subprocess.run(
+        [sys.executable, "-c", "import wsgi"],
+        env=os.environ | given,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 4
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: the database cannot be reached or is busy: see BORDERPOST_")
+    assert line.endswith("(unable to open database file)")
 
 
 def test_a_start_does_not_migrate_a_server_database(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -62,7 +63,7 @@ def doctor_command(offline: bool) -> None:
     or only warnings, otherwise 1.
     """
     settings = with_public_url(open_settings())
-    found = [*_settings(settings), _public_url(settings), _disk(settings)]
+    found = [*_settings(settings), _public_url(settings), *_disks(settings)]
     with opened_database(settings) as database:
         of_database = list(_database(database, settings))
         found += of_database
@@ -104,12 +105,20 @@ def _mail(mailing: MailAlerts, server: MailServer) -> Finding:
     return ok("mail", text)
 
 
-def _disk(settings: Settings) -> Finding:
-    usage = shutil.disk_usage(settings.instance)
-    if usage.free < min(_FREE_BYTES, usage.total * _FREE_SHARE):
-        text = f"{usage.free // 1_000_000} MB are free where {settings.instance} lies: make room"
-        return bad("disk", text)
-    return ok("disk", f"{usage.free // 1_000_000_000} GB are free")
+def _disks(settings: Settings) -> Iterator[Finding]:
+    # The instance folder takes the place of a folder on the same disk.
+    try:
+        folders = [Path(tempfile.gettempdir()), settings.instance]
+    except FileNotFoundError:
+        folders = [settings.instance]
+        yield bad("disk", "no folder for temporary files can be written: see TMPDIR")
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        usage = shutil.disk_usage(folder)
+        if usage.free < min(_FREE_BYTES, usage.total * _FREE_SHARE):
+            text = f"{usage.free // 1_000_000} MB are free where {folder} lies: make room"
+            yield bad("disk", text)
+        else:
+            yield ok("disk", f"{usage.free // 1_000_000_000} GB are free where {folder} lies")
 
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:

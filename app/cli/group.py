@@ -22,6 +22,7 @@ from app.db.copy import CopyRefused
 from app.db.encryption import DecryptionError
 from app.db.installation import SecretsDiffer
 from app.db.schema import UnknownRevision
+from app.db.unavailable import why_unavailable
 from app.demo.processes import DemoFailed
 from app.kernel.clock import parse_rfc3339, to_milliseconds
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
@@ -178,9 +179,7 @@ def described(failed: ValidationFailed) -> list[str]:
 def _about_the_database(problem: ServiceUnavailable) -> str:
     if isinstance(problem.__cause__, SecretsDiffer):
         return str(problem.__cause__)
-    cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
-    text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
-    return f"{text} ({cause.splitlines()[0]})" if cause else text
+    return why_unavailable(problem)
 
 
 class WholeNumberParam(click.IntRange):

@@ -47,6 +47,13 @@ def unavailable_as_public() -> Iterator[None]:
         note_held(-1)
 
 
+def why_unavailable(problem: ServiceUnavailable) -> str:
+    """The text is written for the operator."""
+    cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
+    text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
+    return f"{text} ({cause.splitlines()[0]})" if cause else text
+
+
 def is_unavailable(problem: BaseException) -> bool:
     if isinstance(problem, OperationalError | InterfaceError | PoolTimeoutError):
         return True

@@ -1,8 +1,11 @@
 """`secrets rotate`, `erase` and `doctor`: keeping an installation well."""
 
 import json
+import shutil
+import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -320,6 +323,28 @@ def test_doctor_reports_each_problem(
         "worker",
         "provider tokens",
     ]
+
+
+def test_doctor_looks_at_each_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Break: in `_disks`, leave the folder of temporary files out."""
+    memory = "/dev/shm"
+    monkeypatch.setattr(tempfile, "tempdir", memory)
+    usage = shutil.disk_usage
+
+    def all_used_in_memory(folder: Path) -> Any:
+        return usage(folder)._replace(**({"free": 0} if str(folder) == memory else {}))
+
+    monkeypatch.setattr(shutil, "disk_usage", all_used_in_memory)
+    shown = json.loads(run("doctor", "--offline", "--json").stdout)["findings"]
+    found = [(one["level"], one["text"]) for one in shown if one["name"] == "disk"]
+    assert found[0] == ("bad", "0 MB are free where /dev/shm lies: make room")
+    assert [level for level, _ in found[1:]] == ["ok"]
+
+    def find_none() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", find_none)
+    assert findings(run)[0] == 1
 
 
 def test_doctor_reports_a_database_that_takes_no_writes(
