@@ -31,7 +31,6 @@ def read_database_url(given: str) -> str:
 
 
 def holds_password(given: str) -> bool:
-    """Whether a URL has a password; not for one that cannot be read."""
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):

@@ -1,4 +1,4 @@
-"""The entry point of gunicorn; wrong settings, or no embedded database, stop the start."""
+"""The entry point of gunicorn; wrong settings stop the start."""
 
 import os
 import sys

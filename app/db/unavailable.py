@@ -48,7 +48,6 @@ def unavailable_as_public() -> Iterator[None]:
 
 
 def why_unavailable(problem: ServiceUnavailable) -> str:
-    """The text is written for the operator."""
     cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
     text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
     return f"{text} ({cause.splitlines()[0]})" if cause else text

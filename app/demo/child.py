@@ -1,4 +1,4 @@
-"""Runs a module in a process that ends with the demo: ``python -m app.demo.child MODULE …``."""
+"""Runs a module in a process that ends with the demo."""
 
 import os
 import runpy

@@ -18,7 +18,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Whether it is an address or a name of the DNS; an underscore is in neither."""
+    """Whether it is an address or a DNS name."""
     if ":" in text or text.rpartition(".")[2].isdecimal():
         try:
             ipaddress.ip_address(text)
