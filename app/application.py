@@ -33,9 +33,8 @@ from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.metrics import DELIVERIES_DUE, GUARD_TRIPS, SENDS, UNCONFIRMED, StoredFigures
 from app.web.openapi import DOCS, Description, docs_routes, front, routes as openapi_routes
-from app.web.prefix import PrefixMiddleware, PublicPrefix
 from app.web.registry import register_service
-from app.web.requests import install_request_handling
+from app.web.requests import PrefixMiddleware, PublicPrefix, install_request_handling
 from app.web.routes import Endpoint
 from app.webhooks.api import routes as webhook_endpoint_routes
 from app.webhooks.claims import count_due

@@ -27,8 +27,8 @@ from app.db.engine import Database
 from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
 from app.kernel.rates import Rate, RateBuckets, Taken, whole_seconds
 from app.web.errors import add_rate_headers, error_answer
-from app.web.peer import address_group, peer_address
 from app.web.registry import current_time, get_service
+from app.web.requests import address_group, peer_address
 from app.web.waiting import condition_to_run_again
 
 _SCHEME = "accesskey"

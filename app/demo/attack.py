@@ -23,8 +23,8 @@ from app.guards.suggest import apply_suggestion
 from app.kernel.errors import GuardTripped, PublicError
 from app.kernel.ids import first_id_at
 from app.kernel.texts import count_segments
+from app.messages.lifecycle import Submission
 from app.messages.sending.send import SendCall, SendMessage, SendRequest
-from app.messages.submission import Submission
 from app.messages.tables import messages
 from app.prices.price_table import PriceTable, amount_text, estimate_price
 from app.providers.port import Status

@@ -19,9 +19,9 @@ from app.db.rows import upsert
 from app.db.types import UtcDateTime, add_table
 from app.kernel.clock import Clock
 from app.kernel.ids import first_id_at
+from app.messages.lifecycle import Submission
 from app.messages.reconciliation.reconcile import AccountPace
 from app.messages.reconciliation.refusing_accounts import load_refusing
-from app.messages.submission import Submission
 from app.messages.tables import messages
 from app.providers.port import Charge, MessageSource, ProviderAccount, ProviderUnknown
 

@@ -29,7 +29,7 @@ from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
 from app.guards.watches import Share
 from app.kernel.ids import first_id_at
 from app.kernel.number_prefixes import next_prefix
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER
+from app.messages.lifecycle import MAY_HAVE_REACHED_PROVIDER
 from app.messages.tables import HAS_NUMBER, IS_ERASED, message_events, messages
 from app.providers.port import Status
 

@@ -1,6 +1,6 @@
 """Tables of submissions and messages, their events, and idempotency keys.
 
-A submission and its message are one row (see app.messages.submission). On PostgreSQL, messages and
+A submission and its message are one row (see app.messages.lifecycle). On PostgreSQL, messages and
 events are partitioned by ranges of ids, which are ranges of times (see
 app.messages.retention.partitions).
 """
@@ -57,7 +57,7 @@ messages = add_table(
     # The number, kept after `to_number` is erased while the provider is asked by it.
     Column("sent_number", String(16)),
     Column("message_sid", String(34)),
-    # See app.messages.submission.SidSource.
+    # See app.messages.lifecycle.SidSource.
     Column("sid_source", String(8)),
     Column("from_number", String(64)),
     Column("status", String(16), nullable=False),

@@ -27,8 +27,8 @@ from app.web.openapi_examples import (
     parameter_example,
     success_headers,
 )
-from app.web.prefix import PublicPrefix
 from app.web.registry import get_service
+from app.web.requests import PublicPrefix
 from app.web.routes import CachedResponse, Endpoint, Routes, Shape, cached_answer, html_answer
 
 routes = Routes("Operations", ignores_unknown=True)

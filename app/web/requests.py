@@ -1,9 +1,11 @@
-"""Handling around every request: id, log line, security headers, limits."""
+"""Handling around every request: id, log line, security headers, limits, prefix, peer."""
 
+import ipaddress
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,6 +23,7 @@ _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 # Unknown methods are not labels: each label value is kept forever.
 _COUNTED_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+_NETWORK_BITS = 64
 
 _UNUSED_FEATURES = (
     "accelerometer",
@@ -118,3 +121,48 @@ def _note(environ: dict[str, Any], status: int, seconds: float) -> None:
 @cache
 def _seconds_of(method: str, route: str, status: int) -> Histogram:
     return REQUEST_SECONDS.labels(method, route, status)
+
+
+def peer_address() -> str:
+    """Return "local" for a local socket; clients can set forwarding headers: they do not count."""
+    return request.remote_addr or "local"
+
+
+def address_group(address: str) -> str:
+    """Return the range of one subscriber: an IPv4 address, or an IPv6 /64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, _NETWORK_BITS), strict=False))
+    return str(found)
+
+
+class PrefixMiddleware:
+    """Serves the same paths with and without the prefix, which a proxy may strip or keep."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        # Links need the prefix also if a proxy has stripped it.
+        environ["SCRIPT_NAME"] = self._prefix
+        if self._prefix and f"{path}/".startswith(self._prefix + "/"):
+            environ["PATH_INFO"] = path[len(self._prefix) :] or "/"
+            environ["borderpost.stripped_prefix"] = self._prefix
+        return self._app(environ, start_response)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPrefix:
+    """Without a slash at its end."""
+
+    text: str
+
+    def path(self, path: str) -> str:
+        return self.text + path

@@ -16,7 +16,7 @@ from app.kernel.clock import Clock, host_now
 from app.kernel.errors import RateLimited
 from app.kernel.ids import new_id
 from app.users.caller import KNOWN_FOR, KnownBrowserCookie
-from app.web.peer import address_group
+from app.web.requests import address_group
 from support.factories import Factory
 from support.time import ManualClock
 

@@ -16,8 +16,7 @@ from app.messages.delivery.apply_report import (
     apply_report,
     move_messages,
 )
-from app.messages.lifecycle import effects_of, transition
-from app.messages.submission import SidSource
+from app.messages.lifecycle import SidSource, effects_of, transition
 from app.messages.tables import message_events, messages
 from app.providers.port import Status
 from support.callbacks import new_sid

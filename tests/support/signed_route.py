@@ -11,9 +11,8 @@ from app.kernel.rates import RateBuckets
 from app.providers.port import Callbacks
 from app.providers.twilio.callbacks import SignedByTwilio, SignedForm
 from app.web.errors import install_error_handlers
-from app.web.prefix import PrefixMiddleware
 from app.web.registry import register_service
-from app.web.requests import install_request_handling
+from app.web.requests import PrefixMiddleware, install_request_handling
 from app.web.routes import Answer, Routes
 
 

@@ -351,7 +351,7 @@ def test_metrics_are_shown_to_bearers_of_the_token(
 
 @pytest.mark.one_engine
 def test_script_name_and_forwarder_headers_change_no_link(served: Served) -> None:
-    """Break: in `app/web/prefix.py`, leave the script name as it came."""
+    """Break: in `app/web/requests.py`, leave the script name as it came."""
     headers = {
         "Host": "gateway.example.com",
         "X-Forwarded-Host": "evil.example",

@@ -20,8 +20,7 @@ from requests import RequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import Timeout
 
-from app.http_exchange import Deadline
-from app.http_pool import POOLS
+from app.http_exchange import POOLS, Deadline
 from app.kernel.errors import Quota, RateLimited
 from app.kernel.texts import is_storable
 from app.settings import IdentityProviderSettings

@@ -26,9 +26,8 @@ from app.users.sign_in_links import LinkExpired, UseSignInLink
 from app.users.store import load_organization_names
 from app.web.errors import HTTP_STATUS, add_retry_headers
 from app.web.fields import Id, StrictSchema, Text
-from app.web.peer import address_group, peer_address
 from app.web.registry import get_service, reading, writing
-from app.web.requests import current_request_id
+from app.web.requests import address_group, current_request_id, peer_address
 
 if TYPE_CHECKING:
     from app.console.account.openid import IdentityProvider

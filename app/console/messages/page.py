@@ -27,7 +27,7 @@ from app.destinations.policy.evaluate import Rule, RuleKind, Scope
 from app.destinations.refusals import RefusalFilter, load_refusals
 from app.kernel.countries import country_name
 from app.kernel.ids import parse_id
-from app.messages.lifecycle import Reason
+from app.messages.lifecycle import Reason, Submission
 from app.messages.meanings import LISTED_CODES, refusal_meaning
 from app.messages.queries.details import (
     MessageDetails,
@@ -35,7 +35,6 @@ from app.messages.queries.details import (
     load_message_details_page,
 )
 from app.messages.queries.read import MessageFilter, load_events
-from app.messages.submission import Submission
 from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser

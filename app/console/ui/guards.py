@@ -30,8 +30,8 @@ from app.users.sessions import (
     load_session,
     update_session,
 )
-from app.web.peer import peer_address
 from app.web.registry import current_time, get_service, reading
+from app.web.requests import peer_address
 from app.web.routes import Guard, Routes, V
 
 SESSION = "borderpost_session"

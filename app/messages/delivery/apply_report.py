@@ -19,8 +19,7 @@ from app.db.statement import Statement, free_rows, rows_json, rows_of, with_rows
 from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.events import earliest_event_id
-from app.messages.lifecycle import Reason, effects_of, transition
-from app.messages.submission import UNSETTLED, SidSource, Submission
+from app.messages.lifecycle import UNSETTLED, Reason, SidSource, Submission, effects_of, transition
 from app.providers.port import Status
 from app.webhooks.outbox import (
     SMS_FIELDS,

@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from app.messages.events import add_event_of_message
-from app.messages.lifecycle import Reason
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
+from app.messages.lifecycle import MAY_HAVE_REACHED_PROVIDER, Reason, SidSource, Submission
 from app.messages.tables import messages
 from app.providers.port import Status
 

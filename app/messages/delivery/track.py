@@ -19,9 +19,8 @@ from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import AppliedReport, Report, apply_report, move_messages
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.lifecycle import effects_of
+from app.messages.lifecycle import SidSource, effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
-from app.messages.submission import SidSource
 from app.messages.tables import messages
 from app.providers.port import DeliveryReport
 from app.web.logs import add_to_line

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select, update
 from app.access.principal import Principal
 from app.db.rows import AnyRow, from_row
 from app.messages.check_times import ACCEPTED_CHECKS
+from app.messages.lifecycle import Submission
 from app.messages.queries.read import (
     RECORD_COLUMNS,
     MessageFilter,
@@ -18,7 +19,6 @@ from app.messages.queries.read import (
     record_from,
     require_message,
 )
-from app.messages.submission import Submission
 from app.messages.tables import IS_UNSETTLED, messages
 from app.prices.price_table import amount_text, to_millionths
 from app.providers.port import Status

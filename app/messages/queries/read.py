@@ -26,7 +26,7 @@ from app.kernel.clock import rfc3339, shifted
 from app.kernel.ids import first_id_at
 from app.kernel.phone import PhoneNumber
 from app.messages.events import earliest_event_id
-from app.messages.submission import ALWAYS_VISIBLE, Submission, open_is_visible_before
+from app.messages.lifecycle import ALWAYS_VISIBLE, Submission, open_is_visible_before
 from app.messages.tables import HAS_NUMBER, OPEN, message_events, messages
 from app.providers.port import Status
 from app.use_cases.tables import use_cases

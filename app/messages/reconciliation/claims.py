@@ -19,8 +19,8 @@ from app.db.rows import AnyRow, from_row
 from app.kernel.ids import first_id_at
 from app.messages.check_times import TRIED_UNTIL, UNSETTLED_CHECKS_BEGIN
 from app.messages.events import record_unclear
+from app.messages.lifecycle import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.reconciliation.matching import Unsettled
-from app.messages.submission import MAY_HAVE_REACHED_PROVIDER, SidSource, Submission
 from app.messages.tables import IS_SETTLED, IS_UNSETTLED, messages
 from app.providers.port import ProviderAccount, ProviderMessage, Status
 from app.use_cases.rules import OnUnconfirmed

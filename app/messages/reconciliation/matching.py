@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.kernel.phone import PhoneNumber
-from app.messages.submission import CALL_LIMIT
+from app.messages.lifecycle import CALL_LIMIT
 from app.providers.port import ProviderMessage
 
 # The provider's times are whole seconds, and its clock may differ a little.

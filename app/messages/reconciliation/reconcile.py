@@ -32,6 +32,7 @@ from app.messages.check_times import (
 from app.messages.delivery.guessed_sids import release
 from app.messages.delivery.track import TrackDelivery
 from app.messages.events import record_unclear
+from app.messages.lifecycle import UNSETTLED, SidSource
 from app.messages.reconciliation.claims import (
     ClaimLane,
     DueMessage,
@@ -52,7 +53,6 @@ from app.messages.reconciliation.refusing_accounts import (
     record_refusing,
 )
 from app.messages.reconciliation.resend import Resend, expire_unconfirmed
-from app.messages.submission import UNSETTLED, SidSource
 from app.providers.port import (
     AccountRefused,
     MessageSource,

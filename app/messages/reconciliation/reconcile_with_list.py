@@ -15,9 +15,9 @@ from app.db.engine import Database
 from app.messages.check_times import is_given_up
 from app.messages.delivery.apply_report import apply_report
 from app.messages.delivery.track import has_effects, record_effects_of, report_of
+from app.messages.lifecycle import SidSource, Submission
 from app.messages.reconciliation.claims import DueMessage, holders, lock_unsettled
 from app.messages.reconciliation.matching import fits, match, may_be
-from app.messages.submission import SidSource, Submission
 from app.messages.tables import messages
 from app.providers.port import DeliveryReport, Listing, ProviderMessage
 

@@ -19,13 +19,12 @@ from app.messages.check_times import next_unsettled_check
 from app.messages.delivery.apply_report import enqueue_event
 from app.messages.delivery.guessed_sids import take_back
 from app.messages.events import add_event_of_message
-from app.messages.lifecycle import Reason
+from app.messages.lifecycle import Reason, SidSource, Submission
 from app.messages.reconciliation.claims import CLAIM_LEASE, DueMessage, claim_held, schedule
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.admission import check_admission, load_send_context
 from app.messages.sending.record_outcome import accept_message
 from app.messages.sending.send import Pace, submit
-from app.messages.submission import SidSource, Submission
 from app.messages.tables import IS_UNSETTLED, messages
 from app.providers.port import (
     Accepted,

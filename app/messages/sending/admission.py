@@ -32,8 +32,8 @@ from app.kernel.errors import (
     WorkspaceSuspended,
 )
 from app.kernel.phone import Destination
+from app.messages.lifecycle import Submission
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
-from app.messages.submission import Submission
 from app.prices.store import PRICE_REVISION
 from app.providers.port import ProviderAccount
 from app.use_cases.rules import Eligibility, SenderType, check_eligibility

@@ -18,7 +18,7 @@ from app.kernel.errors import (
     IdempotencyKeyReused,
     SubmissionUnconfirmed,
 )
-from app.messages.submission import Submission, open_is_visible_before
+from app.messages.lifecycle import Submission, open_is_visible_before
 
 LIFETIME = timedelta(hours=24)
 # The answer of a request whose number was erased: it holds the key, and no answer replaces it.

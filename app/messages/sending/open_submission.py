@@ -46,9 +46,9 @@ from app.kernel.batches import Batches
 from app.kernel.errors import GuardTripped, ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.check_times import UNSETTLED_CHECKS_BEGIN
+from app.messages.lifecycle import Submission
 from app.messages.sending.admission import UseCase
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest
-from app.messages.submission import Submission
 from app.messages.tables import idempotency_keys
 from app.prices.price_table import Estimate
 from app.providers.port import Status

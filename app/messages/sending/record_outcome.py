@@ -24,10 +24,10 @@ from app.kernel.batches import Batches
 from app.kernel.clock import Clock, rfc3339
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.delivery.guessed_sids import take_back
+from app.messages.lifecycle import SidSource, Submission
 from app.messages.refusal_effects import Recipient, record_refusal_effects
 from app.messages.sending.idempotency import IdempotentRequest
 from app.messages.sending.open_submission import NewSubmission
-from app.messages.submission import SidSource, Submission
 from app.messages.tables import idempotency_keys, messages
 from app.providers.port import (
     Accepted,

@@ -24,8 +24,8 @@ from app.providers.twilio.codes import MESSAGE_SID, refusal_kind, status_of
 from app.providers.twilio.signature import is_signed_by
 from app.web.bodies import media_type, read_bytes
 from app.web.metrics import CALLBACKS
-from app.web.peer import address_group, peer_address
 from app.web.registry import get_service
+from app.web.requests import address_group, peer_address
 from app.web.routes import Answer, BufferedAnswer, Routes
 
 _log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.exceptions import NewConnectionError
 
-from app.http_pool import POOLS, NoConnection
+from app.http_exchange import POOLS, NoConnection
 from app.kernel.clock import read_retry_after, utc_now
 
 # For look-up, connection and TLS together; for the whole answer. A call takes at most their sum.

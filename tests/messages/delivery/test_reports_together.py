@@ -14,7 +14,7 @@ from app.messages.delivery.apply_report import (
     apply_report,
     move_messages,
 )
-from app.messages.submission import SidSource
+from app.messages.lifecycle import SidSource
 from app.messages.tables import message_events, messages
 from app.providers.port import Status
 from app.webhooks.tables import webhook_endpoints, webhook_events

@@ -15,8 +15,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
+from app.messages.lifecycle import Submission
 from app.messages.queries.read import RECORD_COLUMNS, MessageFilter, newest_messages
-from app.messages.submission import Submission
 from app.messages.tables import OPEN, messages
 from app.providers.port import Status
 from support.factories import US_NUMBER, Factory

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
+from app.messages.lifecycle import Submission
 from app.messages.sending.idempotency import identify
 from app.messages.sending.open_submission import open_submission
 from app.messages.sending.record_outcome import (
@@ -12,7 +13,6 @@ from app.messages.sending.record_outcome import (
     accept_submission,
     accept_submissions,
 )
-from app.messages.submission import Submission
 from app.messages.tables import idempotency_keys, messages
 from app.providers.port import Accepted
 from support.callbacks import new_sid

@@ -146,7 +146,7 @@ def test_silent_addresses_share_the_time_to_connect(monkeypatch: pytest.MonkeyPa
         raise TimeoutError
 
     monkeypatch.setattr("socket.create_connection", silent)
-    monkeypatch.setattr("app.http_pool.look_up", lambda *_: ["192.0.2.1"] * 8)
+    monkeypatch.setattr("app.http_exchange.look_up", lambda *_: ["192.0.2.1"] * 8)
     transport = TwilioTransport("http://many.invalid", connect_seconds=8.0)
     with pytest.raises(NotConnected):
         ask(transport)
