@@ -137,7 +137,7 @@ class Resend:
         with self.database.reading() as connection:
             context = load_send_context(
                 connection,
-                token_hash=None,
+                caller=None,
                 use_case_id=due.use_case_id,
                 to=destination,
                 idempotent=None,

@@ -125,22 +125,18 @@ LEFT JOIN messages AS sent ON sent.id = prior.message_id""",
 def load_send_context(
     connection: Connection,
     *,
-    token_hash: str | None,
+    caller: str | Principal | None,
     use_case_id: UUID,
     to: Destination,
     idempotent: IdempotentRequest | None,
     now: datetime,
-    visited_id: UUID | None = None,
 ) -> SendContext:
-    """Read all data in one round trip.
-
-    ``visited_id`` is the workspace of a caller without an access key.
-    """
+    """Read all data in one round trip."""
     row = _READ.first(
         connection,
         {
-            "token_hash": token_hash,
-            "visited_id": visited_id,
+            "token_hash": caller if isinstance(caller, str) else None,
+            "visited_id": caller.workspace_id if isinstance(caller, Principal) else None,
             "use_case_id": use_case_id,
             "to_number": to.canonical or to.number,
             "key_hash": idempotent.key_hash if idempotent else None,

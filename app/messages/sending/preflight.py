@@ -17,8 +17,6 @@ from app.kernel.phone import Destination, resolve
 from app.messages.sending.admission import (
     POLICY_COLUMNS,
     POLICY_JOINS,
-    SendContext,
-    UseCase,
     check_admission,
     load_send_context,
     policy_from,
@@ -70,11 +68,17 @@ def run_preflight(
         policy = _load_policy(connection, workspace_id, to)
     else:
         context = load_send_context(
-            connection, token_hash=None, use_case_id=use_case_id, to=to, idempotent=None, now=now
+            connection, caller=None, use_case_id=use_case_id, to=to, idempotent=None, now=now
         )
         use_case = reachable_use_case(context, principal)
         policy = context.policy
-        sender_check = _sender_check(use_case, context, to, now)
+        sender_check = SenderCheck(
+            refused=_refusal_of(lambda: check_admission(use_case, context, to, now)),
+            ineligible=_refusal_of(lambda: check_eligibility(use_case.eligibility)),
+            is_suspended=use_case.is_suspended,
+            has_account=use_case.account is not None,
+            has_opted_out=context.has_opted_out,
+        )
     geo_permissions = load_geo_permissions(connection, workspace_id, facts)
     (verdict,) = evaluate_numbers([number], policy, geo_permissions, now)
     invalid = _refusal_of(lambda: check_destination(policy, to, now))
@@ -82,7 +86,7 @@ def run_preflight(
         destination=to,
         verdict=verdict,
         invalid=(invalid.details or {}) if invalid else {},
-        rule=_rule(policy, to, verdict, now),
+        rule=decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None,
         sender_check=sender_check,
     )
 
@@ -104,25 +108,9 @@ def _load_policy(connection: Connection, workspace_id: UUID, to: Destination) ->
     return policy_from(row, to)
 
 
-def _sender_check(
-    use_case: UseCase, context: SendContext, to: Destination, now: datetime
-) -> SenderCheck:
-    return SenderCheck(
-        refused=_refusal_of(lambda: check_admission(use_case, context, to, now)),
-        ineligible=_refusal_of(lambda: check_eligibility(use_case.eligibility)),
-        is_suspended=use_case.is_suspended,
-        has_account=use_case.account is not None,
-        has_opted_out=context.has_opted_out,
-    )
-
-
 def _refusal_of(check: Any) -> PublicError | None:
     try:
         check()
     except PublicError as refused:
         return refused
     return None
-
-
-def _rule(policy: Policy, to: Destination, verdict: dict[str, Any], now: datetime) -> Rule | None:
-    return decisive_rule(policy, to, now) if verdict["scope"] == "workspace" else None

@@ -205,15 +205,6 @@ def close_submission(
         )
 
 
-def mark_unconfirmed(connection: Connection, message_id: UUID, now: datetime) -> None:
-    """Unless a callback has settled it."""
-    connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id, messages.c.submission == Submission.OPEN)
-        .values(submission=Submission.UNCONFIRMED, updated_at=now)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
     database: Database
@@ -304,8 +295,11 @@ class RecordOutcome:
 
     def _record_unconfirmed(self, new: NewSubmission, unconfirmed: Unconfirmed) -> e.PublicError:
         _log.warning("unconfirmed", message_id=str(new.message_id), why=unconfirmed.why)
+        # Unless a callback has settled it.
+        is_open = messages.c.id == new.message_id, messages.c.submission == Submission.OPEN
         with self.database.writing_once() as connection:
-            mark_unconfirmed(connection, new.message_id, self.clock.now())
+            values = {"submission": Submission.UNCONFIRMED, "updated_at": self.clock.now()}
+            connection.execute(update(messages).where(*is_open).values(**values))
         return e.SubmissionUnconfirmed(new.message_id)
 
 

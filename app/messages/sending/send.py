@@ -169,15 +169,6 @@ class SendCall:
     # Called with the admitted access key; it may refuse the request.
     on_admitted: Callable[[StoredKey, datetime], None] | None = None
 
-    @property
-    def token_hash(self) -> str | None:
-        return self.caller if isinstance(self.caller, str) else None
-
-    @property
-    def visited_id(self) -> UUID | None:
-        """The workspace that the caller is signed in to."""
-        return None if isinstance(self.caller, str) else self.caller.workspace_id
-
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -263,8 +254,7 @@ class SendMessage:
             now = self.clock.now()
             context = load_send_context(
                 connection,
-                token_hash=call.token_hash,
-                visited_id=call.visited_id,
+                caller=call.caller,
                 use_case_id=call.request.use_case_id,
                 to=resolve(call.request.to_phone_number),
                 idempotent=call.idempotent,
