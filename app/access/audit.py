@@ -39,21 +39,21 @@ def record_audit_event(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WorkspaceEvent:
+    workspace_id: UUID
+    action: str
+    target: object
+    reason: str | None = None
+
+
 def record_workspace_event(
-    connection: Connection,
-    by: Actor | Principal,
-    workspace_id: UUID,
-    action: str,
-    now: datetime,
-    *,
-    target: object,
-    reason: str | None = None,
+    connection: Connection, by: Actor | Principal, event: WorkspaceEvent, now: datetime
 ) -> None:
-    query = select(workspaces.c.organization_id).where(workspaces.c.id == workspace_id)
+    query = select(workspaces.c.organization_id).where(workspaces.c.id == event.workspace_id)
     owner = connection.execute(query).scalar_one()
-    record_audit_event(
-        connection, by, AuditEvent(owner, workspace_id, action, str(target), reason), now
-    )
+    values = asdict(event) | {"target": str(event.target)}
+    record_audit_event(connection, by, AuditEvent(owner, **values), now)
 
 
 @dataclass(frozen=True, slots=True)

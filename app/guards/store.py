@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select
 
-from app.access.audit import record_workspace_event
+from app.access.audit import WorkspaceEvent, record_workspace_event
 from app.access.store import required
 from app.access.tables import workspaces
 from app.db.rows import update_row, upsert
@@ -82,8 +82,8 @@ def write_guards(
             **written,
         )
     )
-    of_change = before.workspace_id, "guards.changed", now
-    record_workspace_event(connection, asked.actor, *of_change, target=number, reason=asked.reason)
+    event = WorkspaceEvent(before.workspace_id, "guards.changed", number, asked.reason)
+    record_workspace_event(connection, asked.actor, event, now)
 
 
 def _write_own(

@@ -19,7 +19,7 @@ from app.access.accounts import (
     record_account,
     write_account,
 )
-from app.access.audit import record_workspace_event
+from app.access.audit import WorkspaceEvent, record_workspace_event
 from app.access.principal import Actor, Principal, actor_of
 from app.access.store import (
     load_denied_destinations,
@@ -91,8 +91,8 @@ def forget_unused_account(
     forget_permissions(connection, account_sid)
     forget_refusing(connection, account_sid)
     delete_account(connection, account_sid)
-    of_it = workspace_id, "provider_account.forgotten", now
-    record_workspace_event(connection, actor, *of_it, target=account_sid)
+    event = WorkspaceEvent(workspace_id, "provider_account.forgotten", account_sid)
+    record_workspace_event(connection, actor, event, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def create_workspace(
         "account_sid": None if account is None else account.sid,
     }
     connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
-    of_new = workspace_id, "workspace.created", now
-    record_workspace_event(connection, actor, *of_new, target=workspace_id, reason=wanted.name)
+    event = WorkspaceEvent(workspace_id, "workspace.created", workspace_id, wanted.name)
+    record_workspace_event(connection, actor, event, now)
     if account is not None:
         record_account(connection, account, workspace_id, actor, now)
     if not wanted.is_to_inherit:
@@ -212,8 +212,9 @@ def change_workspace(
     if changed:
         statement = update(workspaces).where(workspaces.c.id == workspace_id)
         connection.execute(statement.values(**changed, updated_at=now))
-        of_it, names = (workspace_id, "workspace.changed", now), ", ".join(sorted(changed))
-        record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=names)
+        names = ", ".join(sorted(changed))
+        event = WorkspaceEvent(workspace_id, "workspace.changed", workspace_id, names)
+        record_workspace_event(connection, actor, event, now)
     if forget and "account_sid" in changed:
         forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
     return require_workspace(connection, principal, workspace_id)
@@ -271,6 +272,7 @@ def set_suspended(
     # Of several requests at once, only the first changes the row.
     if done.rowcount == 0:
         return row
-    of_it = workspace_id, "workspace.frozen" if suspended else "workspace.thawed", now
-    record_workspace_event(connection, actor, *of_it, target=workspace_id, reason=reason)
+    action = "workspace.frozen" if suspended else "workspace.thawed"
+    event = WorkspaceEvent(workspace_id, action, workspace_id, reason)
+    record_workspace_event(connection, actor, event, now)
     return row

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, delete, or_, select
 
-from app.access.audit import record_workspace_event
+from app.access.audit import WorkspaceEvent, record_workspace_event
 from app.access.principal import Actor, ActorKind
 from app.access.tables import workspaces
 from app.db.engine import Database
@@ -91,9 +91,7 @@ def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
         columns.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
     )
     lifted = list(connection.execute(wanted.returning(columns.id)).scalars())
-    of_list = opt_out.workspace_id, "opt_out.removed", now
     for one in lifted:
-        record_workspace_event(
-            connection, _RECIPIENT, *of_list, target=one, reason=OptOutSource.KEYWORD
-        )
+        event = WorkspaceEvent(opt_out.workspace_id, "opt_out.removed", one, OptOutSource.KEYWORD)
+        record_workspace_event(connection, _RECIPIENT, event, now)
     return len(lifted)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.access.audit import record_workspace_event
+from app.access.audit import WorkspaceEvent, record_workspace_event
 from app.access.principal import Actor
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
@@ -71,11 +71,9 @@ class RefreshRegistrations:
         statement = update(use_cases).where(*still).values(**changed, updated_at=now)
         with self.database.writing() as connection:
             if connection.execute(statement).rowcount:
-                of_row = row.workspace_id, "use_case.refreshed", now
-                description = ", ".join(f"{name} {status}" for name, status in changed.items())
-                record_workspace_event(
-                    connection, actor, *of_row, target=row.id, reason=description
-                )
+                reason = ", ".join(f"{name} {status}" for name, status in changed.items())
+                event = WorkspaceEvent(row.workspace_id, "use_case.refreshed", row.id, reason)
+                record_workspace_event(connection, actor, event, now)
 
 
 def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:

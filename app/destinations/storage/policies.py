@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text
 
-from app.access.audit import record_workspace_event
+from app.access.audit import WorkspaceEvent, record_workspace_event
 from app.access.principal import Actor
 from app.access.store import required
 from app.access.tables import organizations, workspaces
@@ -214,9 +214,9 @@ def write_state(
             changes=[change.as_json() for change in revision.changes],
         )
     )
-    by, why = revision.actor, revision.reason
-    of_it = workspace_id, f"destinations.{revision.action}", revision.at
-    record_workspace_event(connection, by, *of_it, target=number, reason=why)
+    action = f"destinations.{revision.action}"
+    event = WorkspaceEvent(workspace_id, action, number, revision.reason)
+    record_workspace_event(connection, revision.actor, event, revision.at)
     _tell(connection, workspace_id, number, revision)
     return number
 
