@@ -139,7 +139,10 @@ def push_row(pushed: Pushed) -> dict[str, Any]:
     if pushed.outcomes is None:
         changes = [_item(wanted) for wanted in plan.changes]
     else:
-        changes = [_outcome(one) for one in pushed.outcomes]
+        changes = [
+            _item(one.wanted) | {"applied": one.problem is None, "problem": one.problem}
+            for one in pushed.outcomes
+        ]
     return {
         "account_sid": pushed.account_sid,
         "workspaces": list(pushed.workspaces),
@@ -152,10 +155,6 @@ def push_row(pushed: Pushed) -> dict[str, Any]:
 
 def _item(wanted: WantedPermission) -> dict[str, Any]:
     return {"country_code": wanted.country, "type": "country", "enabled": wanted.is_open}
-
-
-def _outcome(one: ItemOutcome) -> dict[str, Any]:
-    return {**_item(one.wanted), "applied": one.problem is None, "problem": one.problem}
 
 
 def push_lines(pushed: Pushed, *, is_applied: bool) -> Iterator[str]:

@@ -209,7 +209,7 @@ class _Signs:
     def _silent(self, running: Sequence[AnyRow], now: datetime) -> list[AnyRow]:
         """Return the workers that should have reported, one of each host."""
         # A worker that died and was started again has another name on the same host.
-        last_of_host = {_host(row.worker): row for row in self.heartbeats}
+        last_of_host = {row.worker.rpartition(":")[0]: row for row in self.heartbeats}
         silent = [
             row
             for row in last_of_host.values()
@@ -269,7 +269,3 @@ def _one_at_a_time(connection: Connection) -> None:
     """Otherwise one process could open what another one, with newer rows, has just cleared."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7079)")
-
-
-def _host(worker: str) -> str:
-    return worker.rpartition(":")[0]

@@ -131,11 +131,8 @@ class WorkspacePlanner:
         for each in stored:
             left = each.before.account_sid if each.before is not None else None
             if left is not None and each.entry.get("twilio", {}).get("account_sid", left) != left:
-                yield Step((), partial(self._forget, left, each.id), always=True)
-
-    def _forget(self, account_sid: str, workspace_id: UUID) -> None:
-        by = self._context.connection, account_sid, workspace_id, ACTOR, self._context.now
-        forget_unused_account(*by)
+                of_it = self._context.connection, left, each.id, ACTOR, self._context.now
+                yield Step((), partial(forget_unused_account, *of_it), always=True)
 
     def _depth(self, each: MatchedWorkspace) -> int:
         depth, at, seen = 0, self._parents[each.id], {each.id}

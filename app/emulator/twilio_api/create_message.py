@@ -130,7 +130,7 @@ def message_json(message: Message) -> dict[str, object]:
         "api_version": API_VERSION,
         "body": message.body,
         "date_created": format_datetime(message.created_at),
-        "date_sent": _moment(message.sent_at),
+        "date_sent": message.sent_at and format_datetime(message.sent_at),
         "date_updated": format_datetime(message.updated_at),
         "direction": "outbound-api",
         "error_code": message.error_code,
@@ -153,7 +153,3 @@ def _price(message: Message) -> str | None:
     if message.status not in _PRICED:
         return None
     return str(-message.num_segments * price_of_segment(region_of(message.to) or ""))
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else format_datetime(at)
