@@ -20,7 +20,6 @@ from app.db.rows import insert_on_conflict
 from app.kernel.clock import Clock, from_unix_time
 from app.kernel.errors import Quota, RateLimited
 
-_TOO_MANY = "Too many wrong attempts. Try again later."
 _MOST_RETRY_SECONDS = 3600
 # The times of two hosts differ at most by this.
 _TOLERATED_MILLISECONDS = 2000
@@ -91,7 +90,7 @@ def _check(subjects: Sequence[Subject], found: Mapping[str, Sequence[int]], now:
         seconds = -(-(block.until - now) // 1000)
         raise RateLimited(
             Quota(name, block.limit.failures, block.limit.seconds),
-            _TOO_MANY,
+            "Too many wrong attempts. Try again later.",
             retry_after_seconds=min(seconds, _MOST_RETRY_SECONDS),
         )
 

@@ -31,7 +31,6 @@ from app.web.registry import current_time, get_service
 from app.web.requests import address_group, peer_address
 from app.web.waiting import condition_to_run_again
 
-_SCHEME = "accesskey"
 _TAKEN = "borderpost.rate_taken"
 _USED = "borderpost.key_used"
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -42,7 +41,7 @@ def presented_token_hash() -> str:
     """Raises `Unauthorized`."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
-    if scheme.lower() != _SCHEME or not is_well_formed(token):
+    if scheme.lower() != "accesskey" or not is_well_formed(token):
         raise Unauthorized
     return hash_token(token)
 

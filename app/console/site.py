@@ -24,7 +24,6 @@ from app.web.registry import register_service
 from app.web.requests import current_request_id
 
 _log = structlog.get_logger(__name__)
-_NO_PAGE = "This page does not exist."
 _ACCOUNT = (sign_in, account)
 _MESSAGES = (overview, messages, exports, find, usage, try_out)
 _CHANNEL = (destinations, changes, provider, guards, prices, use_cases, opt_outs)
@@ -45,7 +44,7 @@ def failure_page(error: e.PublicError) -> Response:
     values = {
         "error": error,
         "shown_status": status,
-        "text": _NO_PAGE if error.text == e.NotFound().text else error.text,
+        "text": "This page does not exist." if error.text == e.NotFound().text else error.text,
         "request_id": current_request_id(),
     }
     page = plain_page if g.get("current_user") is None else page_answer

@@ -28,7 +28,6 @@ _DAYS = ("body_retention_days", "number_retention_days")
 routes = Pages()
 PATH = "/console/workspaces"
 _NEW = PATH + "/new"
-_OWN_POLICY = "own"
 _ONE = PATH + "/{workspace_id}"
 
 
@@ -76,7 +75,7 @@ def new_workspace_page(_: CurrentUser, status: int = 200, form: Form = NO_FORM) 
 @refilling(new_workspace_page, renaming=in_one_form)
 def make_workspace(current_user: CurrentUser) -> Response:
     asks, given = current_user.principal_for(Role.OWNER), given_fields() | given_account()
-    if request.form.get("destinations") == _OWN_POLICY:
+    if request.form.get("destinations") == "own":
         given["inherits"] = False
     wanted: NewWorkspace = read_form(WorkspaceBody, **given)
     row = get_service(ManageWorkspaces).create(asks, wanted)

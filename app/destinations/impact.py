@@ -18,7 +18,6 @@ from app.kernel.phone import Destination, NumberKind
 # An E.164 number has 15 digits at most.
 _AFTER_ALL_NUMBERS = "+" + "9" * 16
 IMPACT_DAYS = 30
-_BLOCKED = "DestinationBlocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def _refused(connection: Connection, wanted: Wanted) -> list[tuple[str, int]]:
             columns.workspace_id.in_(wanted.workspace_ids),
             columns.day >= wanted.since.date(),
             columns.country.in_(wanted.countries),
-            columns.code == _BLOCKED,
+            columns.code == "DestinationBlocked",
             columns.source == Source.POLICY,
         )
         .group_by(columns.country)

@@ -37,9 +37,7 @@ from app.users.second_factor import (
 from app.users.sessions import end_sessions_of
 from app.users.store import load_user, update_user
 
-_NOT_YOURS = "Is not your password."
 _WRONG_CODE = "Is not a code that the app shows now, nor an unused recovery code."
-_NOT_SHOWN = "Is not the code that the app shows now."
 _CHANGED = "Your password was changed at the same moment. Try again."
 _TOO_OLD = "Setting it up took too long. Begin again under Your account."
 
@@ -96,7 +94,7 @@ class OwnAccount:
                 raise ValidationFailed({"$.code": [_TOO_OLD]})
             step = step_of_code(secret, me.code, None, now)
             if step is None:
-                raise ValidationFailed({"$.code": [_NOT_SHOWN]})
+                raise ValidationFailed({"$.code": ["Is not the code that the app shows now."]})
             encrypted = encrypt_for_all(connection, self.cipher, totp_owner(user.id), secret)
             update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
             put_pending_secret(connection, self.cipher, me.session_id, None, now)
@@ -128,7 +126,7 @@ class OwnAccount:
             is_right = is_password(seen.password_hash, me.password)
         if not is_right:
             self._note_failure(me, seen, "wrong password of a person who is signed in")
-            raise ValidationFailed({**problems, field: [_NOT_YOURS]})
+            raise ValidationFailed({**problems, field: ["Is not your password."]})
         if problems:
             self.attempts.give_back(attempt)
             raise ValidationFailed(problems)

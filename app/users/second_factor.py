@@ -20,7 +20,6 @@ from app.users.tables import recovery_codes, sessions
 RECOVERY_CODES = 10
 # How long a session may take to set up a second factor.
 SECRET_PENDING_FOR = timedelta(minutes=10)
-_ISSUER = "Borderpost"
 _STEP_SECONDS = 30
 # A phone's clock may be a step off.
 _STEPS_OFF = (0, -1, 1)
@@ -37,7 +36,7 @@ def pending_totp_owner(session_id: UUID) -> str:
 
 
 def provisioning_uri(secret: str, email: str) -> str:
-    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name="Borderpost")
 
 
 def step_of_code(secret: str, code: str, last_step: int | None, now: datetime) -> int | None:

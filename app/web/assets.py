@@ -20,7 +20,6 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"
 _VERSION_LENGTH = 16
 
 routes = Routes("Assets", described=False)
@@ -88,4 +87,4 @@ def asset_url(name: str) -> str:
 def asset(_: None, version: str, name: str) -> Answer:
     """Serve a file of the pages."""
     found = get_service(Assets).find(version, name)
-    return cached_answer(found.packed, cache=_FOR_EVER)
+    return cached_answer(found.packed, cache="public, max-age=31536000, immutable")

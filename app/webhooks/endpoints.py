@@ -30,7 +30,6 @@ from app.webhooks.address import UrlRefused, read_url
 from app.webhooks.sender import DeliveryState
 from app.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_endpoints
 
-_PREFIX = "whsec_"
 _SECRET_BYTES = 32
 
 # The headers of every event, without its signature.
@@ -41,7 +40,7 @@ FIXED_HEADERS = {
 
 
 def mint_secret() -> str:
-    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
 
 
 def secret_owner(endpoint_id: UUID) -> str:

@@ -46,7 +46,6 @@ _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
 _PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
 routes = Pages()
 GUARDS = "/console/guards"
-_SAVE = "save"
 ALERTS = "/console/alerts"
 _MOST_ALERTS = 40
 _STATES = {"open": "Open", "cleared": "Cleared"}
@@ -155,7 +154,7 @@ def change_guards(current_user: CurrentUser) -> Response:
     body = body_of(request.form, is_use_case=use_case_id is not None)
     revision = read_whole_number(request.form.get("revision", "")) or 0
     text = text_of(body, revision, use_case_id)
-    is_shown = request.form.get("step") == _SAVE and request.form.get("shown") == text
+    is_shown = request.form.get("step") == "save" and request.form.get("shown") == text
     edit = _edit(body, use_case_id)
     try:
         reason = read_reason()

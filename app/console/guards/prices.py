@@ -38,7 +38,6 @@ routes = Pages()
 PRICES = "/console/prices"
 _MOST = 500
 _DAYS = 30
-_SAVE = "save"
 _SHARED = "Several organizations share these prices: they are changed by command."
 
 
@@ -103,7 +102,7 @@ def change_price(current_user: CurrentUser) -> Response:
     row = read_row(1, [given[name] for name in HEADER])
     if not isinstance(row, PriceRow):
         return prices_page(current_user, 422, typed=_refilled(given, row))
-    database, is_save = get_service(Database), request.form.get("step") == _SAVE
+    database, is_save = get_service(Database), request.form.get("step") == "save"
     try:
         with database.writing() if is_save else database.reading() as connection:
             if not is_only_organization(connection, current_user.organization_id):

@@ -80,7 +80,6 @@ _REASONS = {
     Reason.UNCLEAR: "Twilio has a message that may be this one, but it cannot be identified. "
     "The status stays pending and is checked again.",
 }
-_NO_STEP = "No status change."
 SHOWN = 25
 _SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.ASCII)
 routes = Pages()
@@ -137,7 +136,7 @@ def effect_label(event: AnyRow) -> str:
         )
     if event.reason is not None:
         return _REASONS[Reason(event.reason)]
-    return f"Marked {event.status}." if event.applied else _NO_STEP
+    return f"Marked {event.status}." if event.applied else "No status change."
 
 
 def is_watched(found: MessageDetails, now: datetime) -> bool:

@@ -37,7 +37,6 @@ from app.web.routes import Guard, Routes, V
 SESSION = "borderpost_session"
 # The cookie of Flask's session: flash messages, and the secret of CSRF tokens.
 FORMS = "borderpost_form"
-_FIELD = "csrf_token"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OUR_SITE = frozenset({"same-origin", "none"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -92,7 +91,7 @@ def check_form() -> None:
     if is_foreign or (origin is not None and not _is_ours(origin)):
         raise Forbidden("This form was sent from another site. Open the page here and try again.")
     try:
-        validate_csrf(request.form.get(_FIELD), secret_key=_key())
+        validate_csrf(request.form.get("csrf_token"), secret_key=_key())
     except ValidationError as problem:
         raise CSRFError(str(problem)) from problem
 

@@ -42,7 +42,6 @@ USE_CASES = "/console/use-cases"
 _SHOWN = 50
 _NEW = Form({"active": ON, "reach": EVERYWHERE})
 USE_CASE = USE_CASES + "/{use_case_id}"
-_NOTHING_TO_ASK = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Response
     with reading() as connection:
         require_use_case(connection, current_user.principal, use_case_id)
     read = get_service(RefreshRegistrations)(current_user.actor, use_case_id=use_case_id)
-    problem = _NOTHING_TO_ASK
+    problem = "Cannot refresh: the workspace has no Twilio account, or there is no brand."
     if read:
         problem = f"Twilio did not answer completely: {read[0].problem}. Known values are kept."
     if not read or read[0].problem is not None:

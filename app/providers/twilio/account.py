@@ -33,7 +33,6 @@ _log = structlog.get_logger(__name__)
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
 _OK = 200
-_ACTIVE = "active"
 _FORM = "application/x-www-form-urlencoded"
 _PROBE_SECONDS = 10.0
 _NOT_ASKED = "Twilio could not be asked about the account. Nothing was changed; try again."
@@ -80,7 +79,7 @@ class TwilioSetup:
             if isinstance(problem, TwilioRestException) and problem.status in _REFUSED:
                 return None
             raise unknown(problem) from problem
-        return AccountState(str(found.status), found.status == _ACTIVE)
+        return AccountState(str(found.status), found.status == "active")
 
     def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
         try:

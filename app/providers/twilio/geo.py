@@ -48,7 +48,6 @@ _FACTS = GeoFacts(
 # Asked without the SDK's classes, which a web process would keep after its start: 6 MiB.
 _URL = "https://accounts.twilio.com/v1/Messaging/GeoPermissions"
 _COUNTRY = "country"
-_HIGH_RISK = "high risk"
 _ONLY_IN_CONSOLE = 30649
 
 
@@ -106,7 +105,7 @@ def _read(entry: dict[str, Any]) -> GeoPermission | None:
     return GeoPermission(
         country=country,
         is_open=enabled,
-        is_high_risk=_HIGH_RISK in message.lower().replace("-", " "),
+        is_high_risk="high risk" in message.lower().replace("-", " "),
         prefix=str(entry.get("prefix") or ""),
         message=message,
     )
