@@ -12,21 +12,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    ColumnElement,
-    Connection,
-    Null,
-    String,
-    Table,
-    collate,
-    func,
-    literal,
-    null,
-    select,
-    tuple_,
-)
+import sqlalchemy as sa
 
 from app.db.engine import Database
 from app.db.heartbeats import worker_heartbeats
@@ -40,42 +26,44 @@ Key: TypeAlias = tuple[Any, ...]
 StoredRow: TypeAlias = dict[str, Any]
 
 
-def stored_tables() -> list[Table]:
+def stored_tables() -> list[sa.Table]:
     """List the tables, each after those that it refers to."""
     return [table for table in metadata.sorted_tables if table.name not in _LEFT_OUT]
 
 
-def key_columns(table: Table) -> list[Column[Any]]:
+def key_columns(table: sa.Table) -> list[sa.Column[Any]]:
     return list(table.primary_key.columns)
 
 
-def count_stored_rows(connection: Connection, table: Table) -> int:
-    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+def count_stored_rows(connection: sa.Connection, table: sa.Table) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
-def read_keys(connection: Connection, table: Table) -> Generator[Key, None, None]:
+def read_keys(connection: sa.Connection, table: sa.Table) -> Generator[Key, None, None]:
     """In Python's order."""
-    wanted = select(*key_columns(table)).order_by(*_sortable(connection, table))
+    wanted = sa.select(*key_columns(table)).order_by(*_sortable(connection, table))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
         for row in found:
             yield tuple(row)
 
 
-def last_key(connection: Connection, table: Table) -> Key | None:
+def last_key(connection: sa.Connection, table: sa.Table) -> Key | None:
     order = [column.desc() for column in _sortable(connection, table)]
-    found = connection.execute(select(*key_columns(table)).order_by(*order).limit(1)).one_or_none()
+    found = connection.execute(
+        sa.select(*key_columns(table)).order_by(*order).limit(1)
+    ).one_or_none()
     return None if found is None else tuple(found)
 
 
 def read_rows(
-    connection: Connection, table: Table, after: Key | None = None
+    connection: sa.Connection, table: sa.Table, after: Key | None = None
 ) -> Generator[list[StoredRow], None, None]:
     """Read the rows after a key in batches.
 
     An absent JSON value is SQLAlchemy's ``null()``; a JSON ``null`` is None.
     """
-    maybe_absent = [c for c in table.c if isinstance(c.type, JSON) and c.nullable]
-    wanted = select(*table.c, *(c.is_(null()).label(f"no_{c.name}") for c in maybe_absent))
+    maybe_absent = [c for c in table.c if isinstance(c.type, sa.JSON) and c.nullable]
+    wanted = sa.select(*table.c, *(c.is_(sa.null()).label(f"no_{c.name}") for c in maybe_absent))
     wanted = wanted.order_by(*_sortable(connection, table))
     if after is not None:
         wanted = wanted.where(_behind(connection, table, after))
@@ -85,22 +73,23 @@ def read_rows(
             for place, column in enumerate(maybe_absent, start=len(table.c)):
                 for stored, row in zip(rows, batch, strict=True):
                     if row[place]:
-                        stored[column.name] = null()
+                        stored[column.name] = sa.null()
             yield rows
 
 
-def _behind(connection: Connection, table: Table, key: Key) -> ColumnElement[bool]:
+def _behind(connection: sa.Connection, table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
     values = [
-        literal(value, column.type) for column, value in zip(key_columns(table), key, strict=True)
+        sa.literal(value, column.type)
+        for column, value in zip(key_columns(table), key, strict=True)
     ]
-    return tuple_(*_sortable(connection, table)) > tuple_(*values)
+    return sa.tuple_(*_sortable(connection, table)) > sa.tuple_(*values)
 
 
-def _sortable(connection: Connection, table: Table) -> list[ColumnElement[Any]]:
+def _sortable(connection: sa.Connection, table: sa.Table) -> list[sa.ColumnElement[Any]]:
     """Sort texts by bytes, independent of the server's locale."""
     is_server = connection.dialect.name == "postgresql"
     return [
-        collate(column, "C") if is_server and isinstance(column.type, String) else column
+        sa.collate(column, "C") if is_server and isinstance(column.type, sa.String) else column
         for column in key_columns(table)
     ]
 
@@ -118,7 +107,9 @@ def take_fingerprints(database: Database, note: Callable[[int], None]) -> list[F
         return [_fingerprint(connection, table, note) for table in stored_tables()]
 
 
-def _fingerprint(connection: Connection, table: Table, note: Callable[[int], None]) -> Fingerprint:
+def _fingerprint(
+    connection: sa.Connection, table: sa.Table, note: Callable[[int], None]
+) -> Fingerprint:
     digest = hashlib.sha256()
     count = 0
     with closing(read_rows(connection, table)) as batches:
@@ -129,12 +120,12 @@ def _fingerprint(connection: Connection, table: Table, note: Callable[[int], Non
     return Fingerprint(table.name, count, digest.hexdigest())
 
 
-def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
+def _canonical(table: sa.Table, rows: list[StoredRow]) -> bytes:
     """Write rows as text that is equal on both engines and for any batch size.
 
     JSON values are wrapped in a list, to distinguish ``null`` from absent.
     """
-    columns = [(column.name, isinstance(column.type, JSON)) for column in table.c]
+    columns = [(column.name, isinstance(column.type, sa.JSON)) for column in table.c]
     values = [
         [_boxed(row[name]) if is_json else row[name] for name, is_json in columns] for row in rows
     ]
@@ -142,7 +133,7 @@ def _canonical(table: Table, rows: list[StoredRow]) -> bytes:
 
 
 def _boxed(value: Any) -> list[Any] | None:
-    return None if isinstance(value, Null) else [value]
+    return None if isinstance(value, sa.Null) else [value]
 
 
 def _plain(value: Any) -> str:

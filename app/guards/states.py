@@ -8,18 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    Text,
-    cast,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
+import sqlalchemy as sa
 
 from app.access.tables import workspaces
 from app.db.rows import AnyRow
@@ -60,7 +49,7 @@ class GuardState:
 
 
 def load_guard_states(
-    connection: Connection, workspace_id: UUID, now: datetime
+    connection: sa.Connection, workspace_id: UUID, now: datetime
 ) -> list[GuardState]:
     """Load them in one round trip. Alerts of use cases count, their counters do not."""
     parts: dict[str, list[AnyRow]] = defaultdict(list)
@@ -88,20 +77,20 @@ def load_guard_states(
     ]
 
 
-def _every_part(workspace_id: UUID) -> CompoundSelect[Any]:
+def _every_part(workspace_id: UUID) -> sa.CompoundSelect[Any]:
     counters = guard_counters.c
-    settings = select(
+    settings = sa.select(
         *_columns(_GUARDS, value=workspaces.c.home_country, document=guard_settings.c.guards)
     ).outerjoin_from(workspaces, guard_settings, guard_settings.c.workspace_id == workspaces.c.id)
-    return union_all(
+    return sa.union_all(
         settings.where(workspaces.c.id == workspace_id),
-        select(*_columns(_AUTOS, document=guard_autos.c.limits)).where(
+        sa.select(*_columns(_AUTOS, document=guard_autos.c.limits)).where(
             guard_autos.c.workspace_id == workspace_id
         ),
-        select(*_columns(_COUNTER, **{name: counters[name] for name in _OF_COUNTER})).where(
+        sa.select(*_columns(_COUNTER, **{name: counters[name] for name in _OF_COUNTER})).where(
             counters.scope_id == workspace_id, counters.guard.in_(_FEW_VALUES)
         ),
-        select(*_columns(_ALERTS, guard=alerts.c.guard, number=func.count()))
+        sa.select(*_columns(_ALERTS, guard=alerts.c.guard, number=sa.func.count()))
         .where(
             alerts.c.workspace_id == workspace_id,
             alerts.c.cleared_at.is_(None),
@@ -111,15 +100,15 @@ def _every_part(workspace_id: UUID) -> CompoundSelect[Any]:
     )
 
 
-def _columns(part: str, **given: ColumnElement[Any]) -> Iterator[ColumnElement[Any]]:
+def _columns(part: str, **given: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[Any]]:
     """Yield the columns that all parts have; those not given are NULL."""
     types = {name: guard_counters.c[name].type for name in _OF_COUNTER}
-    types |= {"number": guard_counters.c.version.type, "document": Text()}
-    yield literal(part).label("part")
+    types |= {"number": guard_counters.c.version.type, "document": sa.Text()}
+    yield sa.literal(part).label("part")
     for name, type_ in types.items():
         column = given.get(name)
         if column is None or name == "document":
-            column = cast(null() if column is None else column, type_)
+            column = sa.cast(sa.null() if column is None else column, type_)
         yield column.label(name)
 
 

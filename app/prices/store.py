@@ -7,18 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Date,
-    Integer,
-    String,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+import sqlalchemy as sa
 
 from app.db.rows import insert_on_conflict
 from app.db.types import UtcDateTime, add_table
@@ -30,19 +19,19 @@ from app.providers.port import PriceSource, ProviderAccount, ProviderUnknown
 # whether the prices that it holds are the stored ones.
 price_lists = add_table(
     "price_lists",
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("revision", Integer, nullable=False),
-    Column("currency", String(3), nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
 )
 
 # `mccmnc` is '' for the whole country; `price` is the decimal of one segment as it was given.
 prices = add_table(
     "prices",
-    Column("country", String(2), primary_key=True),
-    Column("mccmnc", String(6), primary_key=True),
-    Column("valid_from", Date, primary_key=True),
-    Column("price", String(20), nullable=False),
+    sa.Column("country", sa.String(2), primary_key=True),
+    sa.Column("mccmnc", sa.String(6), primary_key=True),
+    sa.Column("valid_from", sa.Date, primary_key=True),
+    sa.Column("price", sa.String(20), nullable=False),
 )
 
 _ONLY = 1
@@ -50,15 +39,15 @@ NO_PRICE_LEFT = "there must be a price: without any, spend limits would count no
 # Selected by the statement that decides about a send; null without prices.
 PRICE_REVISION = "(SELECT revision FROM price_lists)"
 _KEY = ("country", "mccmnc", "valid_from")
-_DELETE = delete(prices).where(*(prices.c[name] == bindparam(f"old_{name}") for name in _KEY))
+_DELETE = sa.delete(prices).where(*(prices.c[name] == sa.bindparam(f"old_{name}") for name in _KEY))
 
 
-def load_prices(connection: Connection) -> PriceTable:
+def load_prices(connection: sa.Connection) -> PriceTable:
     """The whole country comes before its networks."""
-    listed = connection.execute(select(price_lists)).one_or_none()
+    listed = connection.execute(sa.select(price_lists)).one_or_none()
     if listed is None:
         return PriceTable(None, ())
-    query = select(prices).order_by(prices.c.country, prices.c.mccmnc, prices.c.valid_from)
+    query = sa.select(prices).order_by(prices.c.country, prices.c.mccmnc, prices.c.valid_from)
     rows = [
         PriceRow(row.country, row.mccmnc, row.price, listed.currency, row.valid_from)
         for row in connection.execute(query)
@@ -66,12 +55,12 @@ def load_prices(connection: Connection) -> PriceTable:
     return PriceTable(listed.currency if rows else None, rows, listed.revision)
 
 
-def has_prices(connection: Connection) -> bool:
-    return connection.execute(select(prices.c.country).limit(1)).first() is not None
+def has_prices(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(prices.c.country).limit(1)).first() is not None
 
 
 def import_prices(
-    connection: Connection, file: PriceFile, now: datetime, *, replace: bool = False
+    connection: sa.Connection, file: PriceFile, now: datetime, *, replace: bool = False
 ) -> int:
     """Store all rows of a file or none; return their number. Raises `WrongPrices`.
 
@@ -90,25 +79,25 @@ def import_prices(
     if problems:
         raise WrongPrices(problems)
     if replace:
-        connection.execute(delete(prices))
+        connection.execute(sa.delete(prices))
     _write(connection, [row for _, row in file.rows])
     values: dict[str, Any] = {"revision": price_lists.c.revision + 1, "updated_at": now}
     if currency is not None:
         values["currency"] = currency
-    connection.execute(update(price_lists).values(values))
+    connection.execute(sa.update(price_lists).values(values))
     return len(file.rows)
 
 
-def _lock(connection: Connection, now: datetime) -> None:
+def _lock(connection: sa.Connection, now: datetime) -> None:
     """Serialize imports by the list's row, created if missing."""
     first = insert_on_conflict(connection, price_lists).values(
         id=_ONLY, revision=0, currency="", updated_at=now
     )
     connection.execute(first.on_conflict_do_nothing())
-    connection.execute(select(price_lists.c.id).with_for_update()).one()
+    connection.execute(sa.select(price_lists.c.id).with_for_update()).one()
 
 
-def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
+def _write(connection: sa.Connection, rows: Iterable[PriceRow]) -> None:
     latest = {row.key: row for row in rows}.values()
     if not latest:
         return
@@ -116,17 +105,17 @@ def _write(connection: Connection, rows: Iterable[PriceRow]) -> None:
         _DELETE, [{f"old_{name}": getattr(row, name) for name in _KEY} for row in latest]
     )
     values = [{name: getattr(row, name) for name in (*_KEY, "price")} for row in latest]
-    connection.execute(insert(prices), values)
+    connection.execute(sa.insert(prices), values)
 
 
-def remove_price(connection: Connection, row: PriceRow, now: datetime) -> None:
+def remove_price(connection: sa.Connection, row: PriceRow, now: datetime) -> None:
     """Raises `WrongPrices` for the last price."""
     _lock(connection, now)
     if all(one.key == row.key for one in load_prices(connection).rows):
         raise WrongPrices([Problem(1, "country", NO_PRICE_LEFT)])
     connection.execute(_DELETE, {f"old_{name}": getattr(row, name) for name in _KEY})
     connection.execute(
-        update(price_lists).values(revision=price_lists.c.revision + 1, updated_at=now)
+        sa.update(price_lists).values(revision=price_lists.c.revision + 1, updated_at=now)
     )
 
 
@@ -141,7 +130,7 @@ class PriceBook:
         self._loading = threading.Lock()
         self._held: tuple[int, PriceTable, DayPrices] | None = None
 
-    def on(self, connection: Connection, revision: int, day: date) -> DayPrices:
+    def on(self, connection: sa.Connection, revision: int, day: date) -> DayPrices:
         held = self._held
         if held is None or held[0] != revision:
             with self._loading:

@@ -10,21 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    String,
-    Uuid,
-    and_,
-    bindparam,
-    case,
-    delete,
-    literal,
-    null,
-    select,
-    tuple_,
-    update,
-)
+import sqlalchemy as sa
 
 from app.access.tables import workspaces
 from app.db.clock import require_same_time
@@ -41,8 +27,8 @@ from app.webhooks.outbox import erase_events
 
 PURGE_BATCH = 500
 # An unsettled submission keeps its number, because the provider is asked by number.
-KEPT_NUMBER = case(
-    (and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=null()
+KEPT_NUMBER = sa.case(
+    (sa.and_(IS_UNSETTLED, messages.c.check_at.is_not(None)), messages.c.to_number), else_=sa.null()
 )
 _FIRST_ID = UUID(int=0)
 _FIRST_NUMBER = ("", _FIRST_ID)
@@ -71,7 +57,7 @@ class Purge:
         require_same_time(self.database)
         now = self.clock.now()
         with self.database.reading() as connection:
-            kept = connection.execute(select(workspaces)).all()
+            kept = connection.execute(sa.select(workspaces)).all()
         bodies = numbers = 0
         for row in kept:
             bodies_before = first_id_at(now - timedelta(days=row.body_retention_days))
@@ -83,7 +69,7 @@ class Purge:
         return Purged(bodies, numbers, answers)
 
     def _in_batches(
-        self, erase: Callable[[Connection, _End], tuple[int, _End | None]], end: _End
+        self, erase: Callable[[sa.Connection, _End], tuple[int, _End | None]], end: _End
     ) -> int:
         total = 0
         while True:
@@ -116,58 +102,58 @@ class Purge:
 
 
 _ERASE_NUMBER = (
-    update(messages)
-    .where(messages.c.id == bindparam("message"))
-    .values(to_number=bindparam("pseudonym"), sent_number=KEPT_NUMBER)
+    sa.update(messages)
+    .where(messages.c.id == sa.bindparam("message"))
+    .values(to_number=sa.bindparam("pseudonym"), sent_number=KEPT_NUMBER)
 )
 
 
 def _numbered(
     workspace_id: UUID, before: UUID, after: tuple[str, UUID]
-) -> Select[*tuple[Any, ...]]:
+) -> sa.Select[*tuple[Any, ...]]:
     """Read in the order of the index by number.
 
     It holds no erased numbers, so only the month in which ``before`` lies has others to pass.
     """
     columns = messages.c
     old = HAS_NUMBER, columns.workspace_id == workspace_id, columns.id < before
-    later = tuple_(columns.to_number, columns.id) > tuple_(*map(literal, after))
-    query = select(columns.id, columns.to_number).where(*old, later)
+    later = sa.tuple_(columns.to_number, columns.id) > sa.tuple_(*map(sa.literal, after))
+    query = sa.select(columns.id, columns.to_number).where(*old, later)
     return query.order_by(columns.workspace_id, columns.to_number, columns.id).limit(PURGE_BATCH)
 
 
 def _consents(
-    before: datetime, connection: Connection, end: datetime
+    before: datetime, connection: sa.Connection, end: datetime
 ) -> tuple[int, datetime | None]:
     forgotten = forget_consents(connection, before, PURGE_BATCH)
     return forgotten, end if forgotten == PURGE_BATCH else None
 
 
 def _bodies(
-    workspace_id: UUID, before: UUID, connection: Connection, after: UUID
+    workspace_id: UUID, before: UUID, connection: sa.Connection, after: UUID
 ) -> tuple[int, UUID | None]:
     columns = messages.c
     old = columns.workspace_id == workspace_id, columns.id < before, columns.id > after
-    query = select(columns.id).where(*old, columns.body.isnot(None)).order_by(columns.id)
+    query = sa.select(columns.id).where(*old, columns.body.isnot(None)).order_by(columns.id)
     ids = list(connection.execute(query.limit(PURGE_BATCH)).scalars())
     if ids:
-        connection.execute(update(messages).where(columns.id.in_(ids)).values(body=None))
+        connection.execute(sa.update(messages).where(columns.id.in_(ids)).values(body=None))
     return len(ids), ids[-1] if len(ids) == PURGE_BATCH else None
 
 
-_DELETE_KEY = delete(idempotency_keys).where(
-    idempotency_keys.c.workspace_id == bindparam("workspace", type_=Uuid()),
-    idempotency_keys.c.key_hash == bindparam("hash_of_key", type_=String()),
+_DELETE_KEY = sa.delete(idempotency_keys).where(
+    idempotency_keys.c.workspace_id == sa.bindparam("workspace", type_=sa.Uuid()),
+    idempotency_keys.c.key_hash == sa.bindparam("hash_of_key", type_=sa.String()),
     # It may have been reused since it was read.
-    idempotency_keys.c.created_at < bindparam("before", type_=UtcDateTime()),
+    idempotency_keys.c.created_at < sa.bindparam("before", type_=UtcDateTime()),
 )
 
 
 def _answers(
-    before: datetime, connection: Connection, since: datetime
+    before: datetime, connection: sa.Connection, since: datetime
 ) -> tuple[int, datetime | None]:
     columns = idempotency_keys.c
-    query = select(columns.workspace_id, columns.key_hash, columns.created_at)
+    query = sa.select(columns.workspace_id, columns.key_hash, columns.created_at)
     old = query.where(columns.created_at < before, columns.created_at >= since)
     found = connection.execute(old.order_by(columns.created_at).limit(PURGE_BATCH)).all()
     deleted = 0
@@ -191,15 +177,15 @@ class Erase:
         """Erase a number in one transaction; return how many messages had it."""
         with self.database.writing() as connection:
             erase_events(connection, number)
-            every = select(workspaces.c.id)
+            every = sa.select(workspaces.c.id)
             columns = messages.c
             of_number = columns.workspace_id.in_(every), HAS_NUMBER, columns.to_number == number
-            ids = select(messages.c.id).where(*of_number)
-            of_keys = update(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
+            ids = sa.select(messages.c.id).where(*of_number)
+            of_keys = sa.update(idempotency_keys).where(idempotency_keys.c.message_id.in_(ids))
             connection.execute(of_keys.values(answer=ERASED))  # a retry must not send again
             forget_keyword(connection, number)
             erased = connection.execute(
-                update(messages)
+                sa.update(messages)
                 .where(*of_number)
                 .values(body=None, to_number=self.purge.pseudonym(number), sent_number=KEPT_NUMBER)
             )
