@@ -5,13 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.kernel.errors import (
-    BrandSuspended,
-    CampaignNotVerified,
-    NoSenderNumber,
-    PublicError,
-    UseCaseInactive,
-)
+from app.kernel import errors as e
 from app.kernel.phone import NOT_REAL, is_e164, problem_of_number, resolve
 
 # Source: Twilio's BrandRegistrations and Usa2p resources. A brand's statuses are a closed set;
@@ -79,16 +73,16 @@ def check_eligibility(eligibility: Eligibility) -> None:
         raise obstacle
 
 
-def obstacles(eligibility: Eligibility) -> Iterator[type[PublicError]]:
+def obstacles(eligibility: Eligibility) -> Iterator[type[e.PublicError]]:
     """Yield every obstacle, in the order of the checks."""
     if not eligibility.active:
-        yield UseCaseInactive
+        yield e.UseCaseInactive
     if eligibility.brand_status == SUSPENDED:
-        yield BrandSuspended
+        yield e.BrandSuspended
     if not eligibility.has_sender:
-        yield NoSenderNumber
+        yield e.NoSenderNumber
     if eligibility.has_us_long_code and eligibility.campaign_status != VERIFIED:
-        yield CampaignNotVerified
+        yield e.CampaignNotVerified
 
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}", re.ASCII)

@@ -24,13 +24,7 @@ from app.destinations.policy.evaluate import (
 )
 from app.destinations.storage.policies import inheritance_chain
 from app.guards.facts import GUARD_COLUMNS, GUARD_JOINS, GuardFacts, guard_facts_from, guard_values
-from app.kernel.errors import (
-    Forbidden,
-    ProviderMisconfigured,
-    RecipientOptedOut,
-    UseCaseNotFound,
-    WorkspaceSuspended,
-)
+from app.kernel import errors as e
 from app.kernel.phone import Destination
 from app.messages.lifecycle import Submission
 from app.messages.sending.idempotency import LIFETIME, IdempotentRequest, Prior
@@ -229,7 +223,7 @@ def admit_caller(caller: str | Principal, context: SendContext, now: datetime) -
     if isinstance(caller, str):
         return admit(context.key, Role.SENDER, now)
     if not caller.role.permits(Role.SENDER):
-        raise Forbidden(f"This takes the role {Role.SENDER}; you have {caller.role} here.")
+        raise e.Forbidden(f"This takes the role {Role.SENDER}; you have {caller.role} here.")
     return caller
 
 
@@ -237,7 +231,7 @@ def reachable_use_case(context: SendContext, principal: Principal) -> UseCase:
     """Raises `UseCaseNotFound`."""
     found = context.use_case
     if found is None or not principal.can_access(found.organization_id, found.workspace_id):
-        raise UseCaseNotFound
+        raise e.UseCaseNotFound
     return found
 
 
@@ -246,11 +240,11 @@ def check_admission(
 ) -> tuple[ProviderAccount, Verdict]:
     """Raises the first failure, `ProviderMisconfigured` without a provider account."""
     if use_case.is_suspended:
-        raise WorkspaceSuspended
+        raise e.WorkspaceSuspended
     check_eligibility(use_case.eligibility)
     verdict = check_destination(context.policy, destination, now)
     if context.has_opted_out:
-        raise RecipientOptedOut
+        raise e.RecipientOptedOut
     if use_case.account is None:
-        raise ProviderMisconfigured("The workspace has no provider account.")
+        raise e.ProviderMisconfigured("The workspace has no provider account.")
     return use_case.account, verdict

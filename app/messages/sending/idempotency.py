@@ -12,12 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.kernel.errors import (
-    BadRequest,
-    IdempotencyConflict,
-    IdempotencyKeyReused,
-    SubmissionUnconfirmed,
-)
+from app.kernel import errors as e
 from app.messages.lifecycle import Submission, open_is_visible_before
 
 LIFETIME = timedelta(hours=24)
@@ -49,7 +44,7 @@ class Prior:
 def identify(key: str, body: Any) -> IdempotentRequest:
     """Raises `BadRequest` for an invalid key."""
     if not _PRINTABLE.fullmatch(key):
-        raise BadRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+        raise e.BadRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return IdempotentRequest(_sha256(key), _sha256(canonical))
 
@@ -60,14 +55,14 @@ def first_answer(prior: Prior, request: IdempotentRequest, now: datetime) -> str
     Raises `IdempotencyKeyReused`, `IdempotencyConflict` or `SubmissionUnconfirmed`.
     """
     if prior.request_hash != request.request_hash:
-        raise IdempotencyKeyReused
+        raise e.IdempotencyKeyReused
     if prior.answer:
         return prior.answer
     if prior.submission in {Submission.ACCEPTED, Submission.NOT_CONFIRMED}:
         return None
     if prior.submission is Submission.OPEN and prior.created_at >= open_is_visible_before(now):
-        raise IdempotencyConflict
-    raise SubmissionUnconfirmed(prior.message_id, is_replayed=True)
+        raise e.IdempotencyConflict
+    raise e.SubmissionUnconfirmed(prior.message_id, is_replayed=True)
 
 
 def _sha256(text: str) -> str:

@@ -23,16 +23,9 @@ from app.access.principal import ActorKind, Principal, StoredKey, check_country,
 from app.db.engine import Database
 from app.destinations.policy.evaluate import RuleKind, Scope, Source, Verdict
 from app.destinations.refusals import Refusal, insert_refusal
+from app.kernel import errors as e
 from app.kernel.batches import Batches
 from app.kernel.clock import Clock
-from app.kernel.errors import (
-    Forbidden,
-    IdempotencyConflict,
-    PublicError,
-    Quota,
-    RateLimited,
-    ServiceUnavailable,
-)
 from app.kernel.ids import new_id
 from app.kernel.phone import Destination, PhoneNumber, resolve
 from app.kernel.texts import count_segments
@@ -80,7 +73,7 @@ class NoFreePlace(Exception):
 
     def __init__(self, places: int, is_over: Callable[[], bool]) -> None:
         self.is_over = is_over
-        self.as_limit = RateLimited(Quota("sends", places))
+        self.as_limit = e.RateLimited(e.Quota("sends", places))
         super().__init__()
 
 
@@ -199,9 +192,9 @@ class SendMessage:
         except NoFreePlace as full:
             if call.may_wait:
                 raise
-            SENDS.labels(RateLimited.__name__).inc()
+            SENDS.labels(e.RateLimited.__name__).inc()
             raise full.as_limit from full
-        except PublicError as refused:
+        except e.PublicError as refused:
             SENDS.labels(refused.code).inc()
             raise
         SENDS.labels("replayed" if sent.replayed else "accepted").inc()
@@ -215,7 +208,7 @@ class SendMessage:
         if context.key is not None and call.on_admitted is not None:
             try:
                 call.on_admitted(context.key, now)
-            except Forbidden as refused:
+            except e.Forbidden as refused:
                 found = context.use_case
                 if found and principal.can_access(found.organization_id, found.workspace_id):
                     self._record_refusal(_refusal(refused, found, destination, billing), now)
@@ -227,7 +220,7 @@ class SendMessage:
             check_use_case(principal.limits, use_case.use_case_id)
             account, verdict = check_admission(use_case, context, destination, now)
             check_country(principal.limits, verdict.country)
-        except PublicError as refused:
+        except e.PublicError as refused:
             self._record_refusal(_refusal(refused, use_case, destination, billing), now)
             raise
         with self.in_flight.place(use_case.workspace_id):
@@ -270,7 +263,7 @@ class SendMessage:
         context, _, now = self._read(call)
         admit_caller(call.caller, context, now)
         if call.idempotent is None or context.prior is None:
-            raise IdempotencyConflict
+            raise e.IdempotencyConflict
         return self._replay(context.prior, call.idempotent, now)
 
     def _replay(self, prior: Prior, idempotent: IdempotentRequest, now: datetime) -> Sent:
@@ -284,7 +277,7 @@ class SendMessage:
         with self.database.reading() as connection:
             message = load_record(connection, prior.message_id)
         if message is None:  # it was just deleted: the next request sends it
-            raise IdempotencyConflict
+            raise e.IdempotencyConflict
         answer = json.dumps(render_message(message))
         with self.database.writing_once() as connection:
             return keep_answer(connection, prior.workspace_id, idempotent, message.id, answer)
@@ -293,7 +286,7 @@ class SendMessage:
         try:
             with self.database.writing_once() as connection:
                 insert_refusal(connection, refusal, now)
-        except ServiceUnavailable:
+        except e.ServiceUnavailable:
             # The refusal is valid even if its row could not be written.
             _log.warning("refusal_not_noted", code=refusal.code)
 
@@ -346,7 +339,7 @@ def _new_submission(
 
 
 def _refusal(
-    refused: PublicError, use_case: UseCase, destination: Destination, billing: Billing
+    refused: e.PublicError, use_case: UseCase, destination: Destination, billing: Billing
 ) -> Refusal:
     details = refused.details or {}
     return Refusal(
@@ -356,7 +349,7 @@ def _refusal(
         number=destination.number,
         country=destination.country,
         segments=billing.segments,
-        source=Source.ACCESS_KEY if isinstance(refused, Forbidden) else Source.POLICY,
+        source=Source.ACCESS_KEY if isinstance(refused, e.Forbidden) else Source.POLICY,
         rule=RuleKind(details["rule"]) if "rule" in details else None,
         scope=Scope(details["scope"]) if "scope" in details else None,
         revision=details.get("revision"),
