@@ -17,7 +17,7 @@ from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.mail import mistake_in_email, normal_email
 from app.users.caller import Caller, record_failed_sign_in, record_user_event
-from app.users.sign_in import SeveralAccounts, SignedIn, SignIn, SignInRefused
+from app.users.sign_in import SignedIn, SignIn, SignInRefused, enabled_account
 from app.users.store import find_pinned, find_users, load_user, update_user
 
 _log = structlog.get_logger(__name__)
@@ -59,17 +59,14 @@ class IdentitySignIn:
         now = self.sign_in.clock.now()
         with self.sign_in.database.reading() as connection:
             pinned, open_ones = _load(connection, identity)
-        theirs = [one for one in (*pinned, *open_ones) if one.disabled_at is None]
-        if organization_id is not None:
-            theirs = [one for one in theirs if one.organization_id == organization_id]
-        if len(theirs) > 1:
-            raise SeveralAccounts([one.organization_id for one in theirs])
-        if not theirs and (pinned or open_ones):
-            self.refuse(None, "the account is disabled", caller, (*pinned, *open_ones))
-        if not theirs:
+        theirs = (*pinned, *open_ones)
+        chosen = enabled_account(theirs, organization_id)
+        if chosen is None and theirs:
+            self.refuse(None, "the account is disabled", caller, theirs)
+        if chosen is None:
             self.refuse(identity.email, "this identity has no account here", caller)
         with self.sign_in.database.writing() as connection:
-            user = load_user(connection, theirs[0].id)
+            user = load_user(connection, chosen.id)
             if user is None or user.disabled_at is not None or not _is_theirs(user, identity):
                 raise SignInRefused
             if user.identity_subject is None:

@@ -60,6 +60,16 @@ class SeveralAccounts(Exception):
         super().__init__()
 
 
+def enabled_account(found: Sequence[AnyRow], organization_id: UUID | None) -> AnyRow | None:
+    """Return the one that is signed in to; raises `SeveralAccounts`."""
+    live = [one for one in found if one.disabled_at is None]
+    if organization_id is not None:
+        live = [one for one in live if one.organization_id == organization_id]
+    if len(live) > 1:
+        raise SeveralAccounts([one.organization_id for one in live])
+    return live[0] if live else None
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """It may still await the second factor; ``browser`` is the cookie of a known browser."""
@@ -91,22 +101,21 @@ class SignIn:
         with hash_slot(may_wait=bool(known)):
             attempt = self.attempts.begin(*_subjects(address, known, caller))
             right = _with_password(found, password)
-        live = [one for one in right if one.disabled_at is None]
-        if organization_id is not None:
-            live = [one for one in live if one.organization_id == organization_id]
-        if len(live) > 1:
+        try:
+            chosen = enabled_account(right, organization_id)
+        except SeveralAccounts:
             self.attempts.give_back(attempt)
-            raise SeveralAccounts([one.organization_id for one in live])
-        if not live:
+            raise
+        if chosen is None:
             why = "the account is disabled" if right else "wrong password"
-            self._refuse(found, caller, why, attempt)
-        renewed = _renewed_hash(live[0], password)
+            return self._refuse(found, caller, why, attempt)
+        renewed = _renewed_hash(chosen, password)
         with self.database.writing() as connection:
-            user = load_user(connection, live[0].id)
+            user = load_user(connection, chosen.id)
             if (
                 user is None
                 or user.disabled_at is not None
-                or user.password_hash != live[0].password_hash
+                or user.password_hash != chosen.password_hash
             ):
                 raise SignInRefused
             if renewed is not None:
