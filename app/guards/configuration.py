@@ -57,10 +57,14 @@ def parse_configuration(given: object, problems: Problems) -> GuardConfiguration
     guards = parse_guards(fields.get("guards", {}), f"{_ROOT}.guards", problems)
     path = f"{_ROOT}.use_cases"
     use_cases: dict[UUID, UseCaseGuards] = {}
+    given_ids: set[UUID | None] = set()
     for key, value in _object(fields.get("use_cases", {}), path, problems).items():
         use_case_id = parse_id(key)
         if use_case_id is None:
             problems.add(f"{path}.{key}", "Must be a UUID.")
+        elif use_case_id in given_ids:
+            problems.add(f"{path}.{key}", "This use case is given more than once.")
+        given_ids.add(use_case_id)
         own = parse_use_case_guards(value, f"{path}.{key}", problems)
         if use_case_id is not None and own:
             use_cases[use_case_id] = own

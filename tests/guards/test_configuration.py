@@ -138,11 +138,13 @@ def test_every_mistake_is_named_at_its_path(given: Any, problems: dict[str, list
 
 
 def test_a_whole_body_reports_all_problems_together() -> None:
-    known = str(uuid4())
+    known, twice = str(uuid4()), "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001"
     body = {
         "guards": {"number": {"hour": 0}},
         "use_cases": {
             "otp": {},
+            twice: {},
+            twice.upper(): {},
             known: {"spend": {"day": "1"}, "prefix": {"hour": "x"}, "nothing": {}},
         },
         "more": 1,
@@ -153,6 +155,7 @@ def test_a_whole_body_reports_all_problems_together() -> None:
         "$.more": [UNKNOWN],
         "$.guards.number.hour": [COUNT],
         "$.use_cases.otp": ["Must be a UUID."],
+        f"$.use_cases.{twice.upper()}": ["This use case is given more than once."],
         f"$.use_cases.{known}.spend": [NOT_OF_USE_CASES],
         f"$.use_cases.{known}.prefix.hour": [COUNT],
         f"$.use_cases.{known}.nothing": [NO_GUARD],
