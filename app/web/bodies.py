@@ -16,11 +16,11 @@ from app.kernel.texts import UNSTORABLE, is_storable
 MAX_BODY_BYTES = 64 * 1024
 _ROOT = "$"
 _JSON = "borderpost.json"
+_MAX_REASON = 500
 CHANGE_HEADERS = {
     "If-Match": "The revision that the change is meant for, quoted; another answers 412",
-    "X-Change-Reason": "Why, for the history",
+    "X-Change-Reason": f"Why, for the history; at most {_MAX_REASON} characters",
 }
-_MAX_REASON = 500
 _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
@@ -165,9 +165,12 @@ def _step(path: str, key: object) -> str:
 
 
 def change_reason() -> str | None:
+    """Raises `BadRequest`."""
     given = request.headers.get("X-Change-Reason", "").strip()
     text = given.encode("latin-1", "replace").decode("utf-8", "replace")
-    return text[:_MAX_REASON] or None
+    if len(text) > _MAX_REASON:
+        raise e.BadRequest(f"X-Change-Reason must have at most {_MAX_REASON} characters.")
+    return text or None
 
 
 def required_revisions() -> frozenset[int] | None:
