@@ -13,6 +13,7 @@ from app.db.rows import AnyRow, PageFilter, equal, given, newest_of
 from app.db.statement import Statement
 from app.destinations.policy.evaluate import Scope, Source
 from app.destinations.tables import refusal_counts, refusals
+from app.kernel import errors as e
 from app.kernel.ids import NO_ID, first_id_at, new_id
 from app.kernel.masking import mask_number
 from app.prices.price_table import Estimate
@@ -20,6 +21,23 @@ from app.prices.price_table import Estimate
 LISTED_PER_MINUTE = 120
 REFUSALS_KEPT = timedelta(days=90)
 _SWEPT_AT_ONCE = 10
+REFUSAL_CODES = tuple(
+    error.__name__
+    for error in (
+        e.BrandSuspended,
+        e.CampaignNotVerified,
+        e.DestinationBlocked,
+        e.Forbidden,
+        e.GuardTripped,
+        e.InvalidDestination,
+        e.MessageRejected,
+        e.NoSenderNumber,
+        e.ProviderMisconfigured,
+        e.RecipientOptedOut,
+        e.UseCaseInactive,
+        e.WorkspaceSuspended,
+    )
+)
 # With other codes, the provider would have refused the message without a charge.
 SAVING_CODES = frozenset(
     {"DestinationBlocked", "Forbidden", "GuardTripped", "RecipientOptedOut", "WorkspaceSuspended"}

@@ -1,7 +1,6 @@
 """Explanations of error codes and refusals, with remedies."""
 
-# Codes that are listed as refusals; other errors are only returned to the sender.
-_LISTED = {
+_MEANINGS = {
     "WorkspaceSuspended": "The workspace is suspended: nothing is sent until it is resumed.",
     "UseCaseInactive": "The use case is turned off. Turn it on, or use another.",
     "BrandSuspended": "The brand registration behind the use case is suspended at Twilio.",
@@ -14,8 +13,6 @@ _LISTED = {
     "MessageRejected": "Twilio rejected the message; its code says why.",
     "ProviderMisconfigured": "Twilio refused our settings: check the account's credentials and the "
     "Messaging Service.",
-}
-_NOT_LISTED = {
     "Forbidden": "The role does not permit this, or the access key is limited to some use cases, "
     "countries or networks.",
     "UseCaseNotFound": "There is no such use case in this workspace.",
@@ -26,9 +23,8 @@ _NOT_LISTED = {
     "IdempotencyConflict": "The same send is still running.",
     "IdempotencyKeyReused": "This form was sent before with other values.",
 }
-LISTED_CODES = tuple(sorted(_LISTED))
 
 
 def refusal_meaning(code: str) -> str | None:
     """Return None if the code is not a refusal of a send."""
-    return (_LISTED | _NOT_LISTED).get(code)
+    return _MEANINGS.get(code)

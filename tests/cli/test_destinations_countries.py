@@ -306,7 +306,7 @@ WRONG_USAGE = {
     "inherit": ["", "maybe"],
     "check": ["", "+44 --use-case x"],
     "history": ["--csv --json", "--limit 0"],
-    "refusals": ["--limit 0"],
+    "refusals": ["--limit 0", "--code Nope", "--country uk"],
     "suspend": [""],
     "freeze": ["", "--reason ' '"],
     "thaw": [""],

@@ -8,7 +8,9 @@ import pytest
 
 from app.access.principal import Role
 from app.access.tables import organizations
+from app.destinations.refusals import REFUSAL_CODES
 from app.destinations.tables import refusals
+from app.providers.port import RefusalKind
 from app.use_cases.tables import use_cases
 from support.destinations import PolicyClient, revision_of
 from support.each import each
@@ -126,7 +128,11 @@ def test_each_filter_shows_its_matches(timed_policy: PolicyClient, clock: Manual
     assert at(f"after={times['opted out']}") == ["of another", "premium"]
     assert at(f"before={times['opted out']}") == ["blocked"]
     assert at(f"after={times['blocked']}&before={times['of another']}") == ["premium", "opted out"]
-    assert at("code=Nothing") == []
+    assert at("code=GuardTripped") == []
+
+
+def test_the_codes_of_the_provider_are_codes_of_refusals() -> None:
+    assert set(RefusalKind) <= set(REFUSAL_CODES)
 
 
 @pytest.mark.one_engine
@@ -139,6 +145,8 @@ def test_each_filter_shows_its_matches(timed_policy: PolicyClient, clock: Manual
         ("after=yesterday", "$.after"),
         ("before=2026-01-01", "$.before"),
         ("code=%00", "$.code"),
+        ("code=Nope", "$.code"),
+        ("code=NotFound", "$.code"),
         ("limit=101", "$.limit"),
         ("page_token=x", "$.page_token"),
         ("status=x", "$.status"),

@@ -48,12 +48,12 @@ from app.destinations.geo_permissions.permissions import (
     evaluate_numbers,
     load_geo_permissions,
 )
-from app.destinations.policy.evaluate import Access
+from app.destinations.policy.evaluate import NOT_A_COUNTRY, Access
 from app.destinations.policy.state import CountryChange, country_accesses
-from app.destinations.refusals import RefusalFilter, load_counts, load_refusals
+from app.destinations.refusals import REFUSAL_CODES, RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.kernel.clock import rfc3339
-from app.kernel.countries import has_numbers
+from app.kernel.countries import has_numbers, is_country
 from app.kernel.errors import InvalidDestination, NotFound
 
 _MAX_REVISIONS = 100_000
@@ -235,7 +235,7 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
 
 @destinations_group.command("refusals")
 @click.option("--country", metavar="CODE", help="Only sends to this country.")
-@click.option("--code", help="Only with this code, for example DestinationBlocked.")
+@click.option("--code", type=click.Choice(REFUSAL_CODES), help="Only with this code.")
 @click.option("--after", type=TimeParam(), help="Only after this time.")
 @click.option("--before", type=TimeParam(), help="Only before this time.")
 @click.option(
@@ -257,6 +257,8 @@ def refusals_command(
     workspace: str | None,
 ) -> None:
     """List refused sends, numbers masked, with the counts of the last 30 days."""
+    if country is not None and not is_country(country):
+        raise click.BadParameter(NOT_A_COUNTRY, param_hint="--country")
     wanted = RefusalFilter(limit, country=country, code=code, after=after, before=before)
     with opened_workspace(workspace) as opened, opened.services.database.reading() as connection:
         rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]

@@ -24,11 +24,11 @@ from app.console.ui.guards import VIEWER, Pages
 from app.console.ui.pages import page_answer
 from app.db.rows import AnyRow, PageFilter
 from app.destinations.policy.evaluate import Rule, RuleKind, Scope
-from app.destinations.refusals import RefusalFilter, load_refusals
+from app.destinations.refusals import REFUSAL_CODES, RefusalFilter, load_refusals
 from app.kernel.countries import country_name
 from app.kernel.ids import parse_id
 from app.messages.lifecycle import Reason, Submission
-from app.messages.meanings import LISTED_CODES, refusal_meaning
+from app.messages.meanings import refusal_meaning
 from app.messages.queries.details import (
     MessageDetails,
     load_message_details,
@@ -38,7 +38,7 @@ from app.messages.queries.read import MessageFilter, load_events
 from app.providers.port import Status
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
-from app.web.fields import Choice, Country, Id, StrictSchema, Text
+from app.web.fields import Choice, Country, Id, StrictSchema, Text, one_of
 from app.web.registry import current_time, reading
 
 _KINDS = {
@@ -191,7 +191,7 @@ class RefusalSearch(DaysSearch):
     makes = partial(RefusalFilter, limit=SHOWN)
     times = "after", "before"
     country = Country()
-    code = Text()
+    code = Text(validate=one_of(REFUSAL_CODES))
     use_case_id = Id()
 
 
@@ -217,7 +217,7 @@ def messages_page(current_user: CurrentUser) -> Response:
 @routes.get(REFUSALS, VIEWER)
 def refusals_page(current_user: CurrentUser) -> Response:
     found = _found(current_user, REFUSALS, RefusalSearch, find_refusals)
-    codes = options_of("Any reason", LISTED_CODES)
+    codes = options_of("Any reason", REFUSAL_CODES)
     return page_answer("messages/refusals.html", **found, codes=codes, refusal_label=refusal_label)
 
 

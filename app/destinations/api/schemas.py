@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from app.db.rows import AnyRow, PageFilter
 from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
 from app.destinations.policy.state import wrong_entries
-from app.destinations.refusals import RefusalFilter
+from app.destinations.refusals import REFUSAL_CODES, RefusalFilter
 from app.kernel.ids import new_id
 from app.web.fields import (
     Choice,
@@ -149,7 +149,7 @@ class CheckBody(StrictSchema):
 class RefusalQuery(PageQuery):
     makes = RefusalFilter
     country = Country()
-    code = Text()
+    code = Text(validate=one_of(REFUSAL_CODES))
     use_case_id = Id()
     after = Timestamp()
     before = Timestamp()
