@@ -18,6 +18,8 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _REFUSED = [ipaddress.ip_network(network) for network in IPAddressRanges.recommended_latest]
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _LOCALHOST = "localhost"
+# System resolvers read such hosts as addresses: 2130706433 and 0x7f.1 are 127.0.0.1.
+_ENDS_IN_NUMBER = re.compile(r"(\A|\.)([0-9]+|0x[0-9a-f]*)\.?\Z")
 
 _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -65,10 +67,15 @@ def read_url(url: str, *, allow_loopback: bool) -> Target:
 
 def _check_host(target: Target, *, allow_loopback: bool) -> None:
     literal = _ip(target.host)
+    if literal is None and _ENDS_IN_NUMBER.search(target.host):
+        raise UrlRefused("Must name a host, or an address in its usual form.")
     is_loopback = target.host == _LOCALHOST if literal is None else literal.is_loopback
     if not target.is_tls and not (allow_loopback and is_loopback):
         raise UrlRefused("Must be an https URL.")
-    if literal is not None and not may_reach(target.host, target, allow_loopback=allow_loopback):
+    is_refused = is_loopback and not allow_loopback
+    if literal is not None:
+        is_refused = not may_reach(target.host, target, allow_loopback=allow_loopback)
+    if is_refused:
         raise UrlRefused("Must not name a private, local or reserved address.")
 
 

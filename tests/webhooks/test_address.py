@@ -37,12 +37,15 @@ REFUSED = [
     *("https://10.0.0.1/", "https://192.168.1.1/", "https://172.16.0.1/"),
     *("https://169.254.169.254/latest/meta-data/", "https://[fe80::1]/", "https://[fd00::1]/"),
     *("https://[::ffff:10.0.0.1]/", "https://0.0.0.0/"),
+    *("https://2130706433/", "https://0x7f.1/", "https://0X7F000001/", "https://127.1/"),
+    *("https://0177.0.0.1/", "https://127.0.0.1./", "https://8.8.2056/", "https://a.b.0x/"),
 ]
 LOOPBACK = [
     "http://127.0.0.1:9000/hook",
     "http://localhost:9000/hook",
     "http://[::1]:9000/hook",
     "https://127.0.0.1:9000/hook",
+    "https://localhost:9000/hook",
 ]
 
 
