@@ -222,6 +222,12 @@ WRONG_FILES = {
     "US,allowed\nUS,blocked\n": ["line 2: US is listed twice, with different statuses."],
     "US,allowed\nCA\n": ["line 2: Must be code,status."],
     "US,allowed,now\n": ["line 1: Must be code,status."],
+    "US,allowed\nCA\nus,allowed\nUS,blocked\nMX,open\n": [
+        "line 2: Must be code,status.",
+        "line 4: US is listed twice, with different statuses.",
+        f"$.destinations.us: {NOT_A_COUNTRY}",
+        f"$.destinations.MX: {NOT_A_STATUS}",
+    ],
     'US,"allowed\n': ["the file: Is not CSV: unexpected end of data."],
     "code,status\ncode,status\n": [
         f"$.destinations.code: {NOT_A_COUNTRY}",

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import click
@@ -29,6 +30,8 @@ from app.destinations.api.document import (
 )
 from app.destinations.api.schemas import MapBody, WantedMap
 from app.destinations.import_export import import_document, plan_import
+from app.destinations.policy.state import problems_of_map
+from app.kernel.errors import Problems
 from app.provisioning.file import parse_text, refused
 from app.web.bodies import load
 
@@ -58,8 +61,22 @@ def write_document(document: dict[str, Any], form: Format) -> str:
     return text.getvalue()
 
 
-def read_document(content: bytes) -> Any:
-    """Parse a policy file by its first line; raises `FileRefused`."""
+def load_policy(schema: MapBody | PolicyDocument, content: bytes) -> Any:
+    """Load a policy file; raises `FileRefused` or `ValidationFailed`."""
+    problems = Problems()
+    document = _read_document(content, problems)
+    found = problems.catch(partial(load, schema, document))
+    if found is not None and problems.found():
+        # The change, which checks the codes, is not reached.
+        for path, texts in problems_of_map(found.destinations, frozenset()).items():
+            for text in texts:
+                problems.add(path, text)
+    problems.refuse()
+    return found
+
+
+def _read_document(content: bytes, problems: Problems) -> Any:
+    """The first line shows the form."""
     first = _first_line(content)
     if not first:
         # An empty file would block every country; it is more likely a mistake.
@@ -67,7 +84,7 @@ def read_document(content: bytes) -> Any:
     if first.startswith("{") or "," not in first or "=" in first:
         return parse_text(content)
     try:
-        return {"destinations": _read_csv(content.decode("utf-8-sig"))}
+        return {"destinations": _read_csv(content.decode("utf-8-sig"), problems)}
     except UnicodeDecodeError as problem:
         raise refused("Is not a text in UTF-8.") from problem
     except csv.Error as problem:
@@ -79,7 +96,7 @@ def _first_line(content: bytes) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
-def _read_csv(text: str) -> dict[str, str]:
+def _read_csv(text: str, problems: Problems) -> dict[str, str]:
     found: dict[str, str] = {}
     rows = csv.reader(io.StringIO(text), strict=True)
     is_first = True
@@ -92,10 +109,11 @@ def _read_csv(text: str) -> dict[str, str]:
             continue
         at = f"line {rows.line_num}"
         if len(row) != len(_COLUMNS):
-            raise refused(f"Must be {','.join(_COLUMNS)}.", at)
+            problems.add(at, f"Must be {','.join(_COLUMNS)}.")
+            continue
         code, status = row
         if found.setdefault(code, status) != status:
-            raise refused(f"{code} is listed twice, with different statuses.", at)
+            problems.add(at, f"{code} is listed twice, with different statuses.")
     return found
 
 
@@ -110,7 +128,7 @@ def set_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeOpti
     US,allowed for each country; - reads standard input. Contradicting rules for a whole country are
     removed; rules for prefixes and numbers stay.
     """
-    wanted: WantedMap = load(MapBody(), read_document(read_input(file)))
+    wanted: WantedMap = load_policy(MapBody(), read_input(file))
     risks = {*acknowledged, *wanted.acknowledge_high_risk}
     change_policy(changes.ReplaceMap(wanted.destinations, risks), options)
 
@@ -124,7 +142,7 @@ def import_command(*, file: str, acknowledged: tuple[str, ...], options: ChangeO
 
     If FILE has rules (JSON), they replace all rules; without, it works as `set`.
     """
-    wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
+    wanted: WantedPolicy = load_policy(PolicyDocument(), read_input(file))
     change_policy(import_document(wanted, acknowledged), options)
 
 
@@ -137,7 +155,7 @@ def diff_command(*, file: str, workspace: str | None) -> None:
 
     While the workspace inherits, it compares with the inherited policy.
     """
-    wanted: WantedPolicy = load(PolicyDocument(), read_document(read_input(file)))
+    wanted: WantedPolicy = load_policy(PolicyDocument(), read_input(file))
     with opened_workspace(workspace) as opened, opened.services.database.reading() as connection:
         effective = opened.effective(connection)
         difference = plan_import(connection, effective, wanted, opened.now)
