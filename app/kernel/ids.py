@@ -57,7 +57,10 @@ class _Mint:
 
 
 _mint = _Mint()
+# Its own, because others may seed the one of the module.
+_random = random.Random()  # noqa: S311
 os.register_at_fork(after_in_child=_mint.reset_lock)
+os.register_at_fork(after_in_child=_random.seed)
 
 
 def new_id() -> UUID:
@@ -65,11 +68,8 @@ def new_id() -> UUID:
 
 
 def random_bits(count: int) -> int:
-    """Not for secrets: asking the system releases Python's lock, as `random` does not.
-
-    A forked process gets a new seed.
-    """
-    return random.getrandbits(count)
+    """Not for secrets: asking the system releases Python's lock, as `random` does not."""
+    return _random.getrandbits(count)
 
 
 def first_id_at(at: datetime) -> UUID:
