@@ -124,7 +124,8 @@ def encrypt_for_all(connection: Connection, cipher: Cipher, owner: str, secret: 
 
     The other hosts could not decrypt it.
     """
-    if not _can_decrypt(connection, cipher, _load(connection)):
+    found = _load(connection)
+    if _ENCRYPTION_CHECK in found and not _can_decrypt(connection, cipher, found):
         raise ServiceUnavailable from SecretsDiffer([ENCRYPTION_KEYS])
     return cipher.encrypt(owner, secret)
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.access.principal import hash_token, is_well_formed
 from app.access.store import load_key
+from app.bootstrap import open_installation_secrets, open_settings
 from app.db.engine import Database
 from support.commands import Run
 from support.tables import snapshot
@@ -35,6 +36,8 @@ def test_a_host_with_other_secrets_stores_none(
 ) -> None:
     """Break: encrypt without `encrypt_for_all`. No other host could decrypt the token."""
     assert run("apply", str(acme)).exit_code == 0
+    settings = open_settings({"BORDERPOST_INSTANCE": str(instance)})
+    open_installation_secrets(settings).prepare(database)
     before = snapshot(database)
     (instance / "secrets.env").unlink()
     run("init")
