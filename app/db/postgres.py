@@ -71,6 +71,7 @@ def connect_arguments(url: URL, wait_seconds: float) -> dict[str, str | int | fl
     arguments: dict[str, str | int | float | None] = {
         "connect_timeout": wait_seconds,
         "options": _OPTIONS,
+        "client_encoding": "utf8",
         **_SILENCE,
     }
     if _names_several_hosts(url):

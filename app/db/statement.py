@@ -1,7 +1,7 @@
 """Statements of the hot paths: SQL as text, run with the driver.
 
-They are written for PostgreSQL, with ``:name`` for a parameter. psycopg parses a text of more than
-4,096 characters at each call, which is slow.
+They are written for PostgreSQL, with ``:name`` for a parameter. Those that commit themselves are
+prepared; psycopg parses the others at each call if they have more than 4,096 characters.
 """
 
 import json
@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.pq import PGresult
 from sqlalchemy import Connection
 
+from app.db.prepared import PARAMETER, PreparedStatement, first_row
 from app.db.types import sqlite_time
 
 _LIST = re.compile(r"= ANY\(:([a-z_]+)\)")
-_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 _SQLITE_WRITES = (
     (re.compile(r"(:\w+)::jsonb -> ([\w.]+)"), r"json_extract(\1, '$.' || \2)"),
     (re.compile(r"([\w.]+) ->> (:\w+|'\w+')"), r"json_extract(\1, '$.' || \2)"),
@@ -49,13 +50,15 @@ class Statement:
         on_postgresql = given
         if self._is_json:
             on_postgresql = f"{ctes}\nSELECT row_to_json(r) FROM (\n{text}) AS r"
-        self.postgresql = _PARAMETER.sub(r"%(\1)s", _outdented(on_postgresql).replace("%", "%%"))
+        on_postgresql = _outdented(on_postgresql)
+        self._prepared = PreparedStatement(on_postgresql)
+        self.postgresql = PARAMETER.sub(r"%(\1)s", on_postgresql.replace("%", "%%"))
         self.sqlite = _outdented(given)
         for written, instead in _SQLITE_WRITES:
             self.sqlite = written.sub(instead, self.sqlite)
         # By number: for each name the driver would release Python's lock once more.
-        self._parameters = list(dict.fromkeys(_PARAMETER.findall(self.sqlite)))
-        self.sqlite = _PARAMETER.sub(self._number, self.sqlite)
+        self._parameters = list(dict.fromkeys(PARAMETER.findall(self.sqlite)))
+        self.sqlite = PARAMETER.sub(self._number, self.sqlite)
         self._lists = set(_LIST.findall(given))
         self._read: dict[str, Callable[[str], Any]] = {
             **dict.fromkeys(ids, UUID),
@@ -64,35 +67,45 @@ class Statement:
 
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
         """Return the first row with its columns as attributes, or None."""
-        cursor = self._execute(connection, values)
-        row = cursor.fetchone()
-        if row is None:
-            columns = None
-        elif self._is_json and connection.dialect.name == "postgresql":
-            columns = row[0]
+        found = self._execute(connection, values)
+        is_json = self._is_json and connection.dialect.name == "postgresql"
+        if isinstance(found, PGresult):
+            columns = first_row(found)
+            if is_json and columns is not None:
+                (columns,) = columns.values()
         else:
-            if self._names is None:
-                self._names = [column[0] for column in cursor.description]
-            columns = dict(zip(self._names, row, strict=True))
-        cursor.close()
+            columns = self._first_row(found, is_json=is_json)
         return None if columns is None else self._read_texts(columns)
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
         """Return the number of written rows."""
-        found: int = self._execute(connection, values).rowcount
-        return found
+        found = self._execute(connection, values)
+        written = found.command_tuples if isinstance(found, PGresult) else found.rowcount
+        return int(written or 0)
 
     def _execute(self, connection: Connection, values: dict[str, Any]) -> Any:
         """Bypass SQLAlchemy, which costs more than the statement; raises the same `DBAPIError`."""
         driver: Any = connection.connection.dbapi_connection
         try:
-            if connection.dialect.name == "postgresql":
-                lists = {name: _array(values[name]) for name in self._lists}
-                return driver.execute(self.postgresql, values | lists if lists else values)
-            given = [_sqlite_value(values[name]) for name in self._parameters]
-            return driver.execute(self.sqlite, given)
+            if connection.dialect.name != "postgresql":
+                given = [_sqlite_value(values[name]) for name in self._parameters]
+                return driver.execute(self.sqlite, given)
+            if self._lists:
+                values = values | {name: _array(values[name]) for name in self._lists}
+            if driver.autocommit:
+                return self._prepared.execute(driver, connection.info, values)
+            return driver.execute(self.postgresql, values)
         except BaseException as problem:  # noqa: BLE001
             connection._handle_dbapi_exception(problem, None, None, None, None)  # noqa: SLF001
+
+    def _first_row(self, cursor: Any, *, is_json: bool) -> dict[str, Any] | None:
+        row = cursor.fetchone()
+        if row is not None and not is_json and self._names is None:
+            self._names = [column[0] for column in cursor.description]
+        cursor.close()
+        if row is None:
+            return None
+        return row[0] if is_json else dict(zip(self._names or (), row, strict=True))
 
     def _number(self, found: re.Match[str]) -> str:
         return f"?{self._parameters.index(found[1]) + 1}"
@@ -106,7 +119,7 @@ class Statement:
 
 def with_rows(text: str, row: str) -> str:
     """Replace the parameters of a statement for one row by the columns of many."""
-    return _PARAMETER.sub(rf"{row}.\1", text)
+    return PARAMETER.sub(rf"{row}.\1", text)
 
 
 def rows_of(parameter: str, row: str, types: Mapping[str, str]) -> str:

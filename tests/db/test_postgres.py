@@ -149,6 +149,7 @@ def test_settings_of_the_url_are_not_overridden() -> None:
         "target_session_attrs=any&connect_timeout=5&keepalives_idle=60&options=-c%20a=b"
     )
     assert arguments(f"/db?host=a&host=b&{found_arguments}") == {
+        "client_encoding": "utf8",
         "keepalives_interval": 2,
         "keepalives_count": 2,
         "tcp_user_timeout": 5000,

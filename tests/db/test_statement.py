@@ -1,11 +1,15 @@
 """Statements run by the driver fail as SQLAlchemy's own do."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import Database
 from app.db.statement import Statement
+from app.kernel.clock import utc_now
 from app.kernel.errors import ServiceUnavailable
+from app.kernel.ids import new_id
 
 _NOTE = Statement("INSERT INTO installation (name, value) VALUES (:name, :value)")
 _END_OWN_CONNECTION = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -39,3 +43,39 @@ def test_a_list_is_given_as_it_is(database: Database, wanted: list[str]) -> None
         for name in (*wanted, "other"):
             _NOTE.run(connection, {"name": f"{name}", "value": ""})
         assert found.first(connection, {"names": wanted}).n == len(wanted)
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_prepared_and_other_statements_read_and_write_the_same(database: Database) -> None:
+    """Break: leave a type out of `_TYPES` or `_READ`; prepare by the text alone."""
+    values: dict[str, Any] = {
+        "flag": True,
+        "number": 7,
+        "id": new_id(),
+        "at": utc_now(),
+        "text": '100 % "\u00e9"',
+        "names": ["a", "b"],
+    }
+    wanted = Statement(
+        """SELECT :flag::boolean AS flag, :number::integer AS number, :number::bigint AS big,
+  :id::uuid AS id, :text::text AS text, :at::timestamptz = :at AS is_same_time,
+  to_jsonb(:text::text) AS json, 'b' = ANY(:names) AS is_named, '%' AS sign"""
+    )
+    for given in (values, dict.fromkeys(values) | {"names": []}, values):
+        with database.reading() as connection:
+            prepared = vars(wanted.first(connection, given))
+        with database.writing() as connection:
+            assert vars(wanted.first(connection, given)) == prepared
+        assert {name: prepared[name] for name in ("flag", "number", "id", "text")} == {
+            name: given[name] for name in ("flag", "number", "id", "text")
+        }
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_a_statement_that_the_connection_forgot_is_run_again(database: Database) -> None:
+    """Break: leave out `_NOT_PREPARED`. psycopg forgets all of them after a rollback."""
+    for forgets in (False, False, True, False):
+        with database.reading() as connection:
+            if forgets:
+                connection.exec_driver_sql("DEALLOCATE ALL")
+            assert _ONE.first(connection, {}).one == 1

@@ -67,7 +67,7 @@ def test_a_send_makes_three_round_trips(
         assert gateway.send(tenant, **headers).status_code == 201
         found.append(trips.take())
     assert found[UNTIL_PREPARED:] == [3, 3, 3]
-    assert found[1:3] == [3, 3]
+    assert found[2:4] == [3, 3]  # the second one prepares its statements
 
 
 def test_a_blocked_send_makes_two_round_trips(
@@ -102,7 +102,7 @@ def test_a_callback_that_moves_its_message_makes_one_round_trip_and_another_at_m
     for word in words * 3:
         assert gateway.callback(sent["id"], sent["message_sid"], word).status_code == 204
         found.append(trips.take())
-    assert found[:3] == [2, 1, 1]  # the first one also reads the tokens of the account
+    assert found[:2] == [2, 1]  # the first one also reads the tokens of the account
     # `queued` never moves a message; the others are first tried as if they did.
     assert found[2 * len(words) :] == [1 if word == "queued" else 2 for word in words]
 

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from app.db.engine import Database
+from app.db.statement import Statement
 
 _EXPLAINED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
 
@@ -90,11 +91,18 @@ def plans_of_all(database: Database) -> Iterator[list[tuple[str, str]]]:
     def lent(connection: Any, *_: object) -> None:
         connection.cursor_factory = Noting
 
+    def noting(statement: Statement, connection: Connection, values: dict[str, Any]) -> Any:
+        lists = {name: "{" + ",".join(values[name]) + "}" for name in statement._lists}
+        asked.append((statement.postgresql, values | lists))
+        return execute(statement, connection, values)
+
+    execute, Statement._execute = Statement._execute, noting  # type: ignore[method-assign]
     database.close()  # a kept connection is not lent again
     event.listen(database.engine, "checkout", lent)
     try:
         yield found
     finally:
+        Statement._execute = execute  # type: ignore[method-assign]
         event.remove(database.engine, "checkout", lent)
         database.close()  # with the connections that note
     url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")

@@ -1,0 +1,88 @@
+"""Statements that PostgreSQL has prepared, run with libpq alone.
+
+For each statement, psycopg's cursor makes 70 calls and releases Python's lock five times, after
+which its thread waits for the others; libpq makes one call.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import OperationalError, errors
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
+
+PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+# The names of the prepared statements of a connection; None for one that came once.
+_STATEMENTS = "statements"
+_NUMBERS = itertools.count()
+# psycopg forgets all prepared statements of a connection after a rollback.
+_NOT_PREPARED = b"26000"
+_UNKNOWN = 0  # the server finds the type out
+_TYPES: Mapping[type, int] = {bool: 16, int: 23, UUID: 2950, datetime: 1184}
+_READ: Mapping[int, Callable[[str], Any]] = {
+    16: "t".__eq__,
+    20: int,
+    23: int,
+    25: str,
+    114: json.loads,
+    1043: str,
+    2950: UUID,
+    3802: json.loads,
+}
+
+
+class PreparedStatement:
+    """A statement with ``:name`` for a parameter; it commits itself."""
+
+    def __init__(self, text: str) -> None:
+        self._names = list(dict.fromkeys(PARAMETER.findall(text)))
+        self._command = PARAMETER.sub(self._number, text).encode()
+
+    def execute(
+        self, driver: Any, of_connection: dict[Any, Any], values: dict[str, Any]
+    ) -> PGresult:
+        """Prepare a statement when it comes again; raises `psycopg.Error`."""
+        given = [values[name] for name in self._names]
+        types = tuple([_TYPES.get(type(value), _UNKNOWN) for value in given])
+        texts = [None if value is None else str(value).encode() for value in given]
+        known: dict[Any, bytes | None] = of_connection.setdefault(_STATEMENTS, {})
+        name = known.get((self, types))
+        if name is None and (self, types) in known:
+            name = known[self, types] = b"borderpost_%d" % next(_NUMBERS)
+            _checked(driver, driver.pgconn.prepare(name, self._command, types))
+        if name is not None:
+            result = driver.pgconn.exec_prepared(name, texts)
+            if result.error_field(DiagnosticField.SQLSTATE) != _NOT_PREPARED:
+                return _checked(driver, result)
+        known[self, types] = None
+        return _checked(driver, driver.pgconn.exec_params(self._command, texts, types))
+
+    def _number(self, found: re.Match[str]) -> str:
+        return f"${self._names.index(found[1]) + 1}"
+
+
+def first_row(result: PGresult) -> dict[str, Any] | None:
+    """Return the columns of the first row by name."""
+    if not result.ntuples:
+        return None
+    return {
+        (result.fname(at) or b"").decode(): _value(result.ftype(at), result.get_value(0, at))
+        for at in range(result.nfields)
+    }
+
+
+def _value(kind: int, data: bytes | None) -> Any:
+    return None if data is None else _READ[kind](data.decode())
+
+
+def _checked(driver: Any, result: PGresult) -> PGresult:
+    if result.status in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+        return result
+    if driver.pgconn.status == ConnStatus.BAD:
+        raise OperationalError(result.get_error_message())
+    raise errors.error_from_result(result)
