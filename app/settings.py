@@ -156,10 +156,10 @@ class _Reader:
     def _insecure(self, name: str, text: str) -> None:
         self._weaknesses.append(f"{VARIABLE_PREFIX}{name}: {text}")
 
-    def _require_private(self, path: Path) -> None:
+    def _note_unless_private(self, path: Path, place: list[str]) -> None:
         try:
             if path.stat().st_mode & 0o077:
-                self._weaknesses.append(f"{path}: others may read it: run `chmod 600` on it")
+                place.append(f"{path}: others may read it: run `chmod 600` on it")
         except OSError:
             pass  # it is absent, or reading it reports the reason
 
@@ -168,9 +168,9 @@ class _Reader:
             name in _SECRETS and (name not in _URLS_OF_SECRETS or holds_password(value))
             for name, value in self._file.items()
         ):
-            self._require_private(self._instance / _CONFIG_FILE)
+            self._note_unless_private(self._instance / _CONFIG_FILE, self.warnings)
         path = self._instance / SECRETS_FILE
-        self._require_private(path)
+        self._note_unless_private(path, self._weaknesses)
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:

@@ -47,7 +47,6 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_p
         'metrics_token = "from the file 0123"\n'
         "threads = 8\n"
     )
-    (tmp_path / "config.toml").chmod(0o600)
     from_file = load(tmp_path)
     assert from_file.public_url == "https://from.file.example/hooks"
     assert from_file.twilio_url == "http://127.0.0.1:8010"
@@ -91,7 +90,6 @@ def test_secrets_come_from_the_environment_the_file_or_are_generated(tmp_path: P
     (tmp_path / "config.toml").write_text(
         f'secret_key = "{"fg" * 20}"\nencryption_keys = "{OLDER_KEY}, {KEY}"\n'
     )
-    (tmp_path / "config.toml").chmod(0o600)
     assert load_settings({}, tmp_path).secret_key == "fg" * 20
     assert load_settings({}, tmp_path).encryption_keys == (OLDER_KEY, KEY)
     assert load(tmp_path).secret_key == SECRET
@@ -160,7 +158,6 @@ def test_the_example_names_every_setting_and_nothing_else(tmp_path: Path) -> Non
     )
     assert stat.S_ISREG(example.stat().st_mode)
     (tmp_path / "config.toml").write_text(switched_on)
-    (tmp_path / "config.toml").chmod(0o600)
     names = {line.partition(" = ")[0] for line in switched_on.splitlines()}
     assert names == {name.lower() for name in _NAMES}
     try:

@@ -243,7 +243,6 @@ def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> Non
         'colour = "red"\nPUBLIC_URL = "https://x"\nthreads = [8]\nmetrics_token = true\n'
         'twilio_url = "nowhere"\n'
     )
-    (tmp_path / "config.toml").chmod(0o600)
     wrong = {
         name: value for name, value, _ in reversed(WRONG) if name not in {"TWILIO_URL", "THREADS"}
     }

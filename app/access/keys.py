@@ -183,10 +183,11 @@ def create_access_key(
     end_of_maker = None if maker is None else maker.expires_at
     problems.add("$.expires_at", mistake_in_end(wanted.expires_at, end_of_maker, now))
     wider = list(problems_of_wider(wanted.limits, principal.limits))
-    if maker is not None:
-        own = Rate(maker.rate_per_second, maker.rate_burst)
+    own = DEFAULT_RATE if maker is None else Rate(maker.rate_per_second, maker.rate_burst)
+    lowest = slower(DEFAULT_RATE, own)
+    if lowest != DEFAULT_RATE:  # the default is no limit that somebody chose
         wider += problems_of_faster(rate or own, own)
-        rate = rate or slower(DEFAULT_RATE, own)
+        rate = rate or lowest
     for name, text in wider:
         problems.add(f"$.{name}", text)
     ids = wanted.limits.use_case_ids or frozenset()
