@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import OperationalError, errors
+from psycopg import DataError, OperationalError, errors
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -23,10 +23,11 @@ _NUMBERS = itertools.count()
 # psycopg forgets all prepared statements of a connection after a rollback.
 _NOT_PREPARED = b"26000"
 _UNKNOWN = 0  # the server finds the type out
+_BIGINT, _END_OF_INTEGER = 20, 2**31
 _TYPES: Mapping[type, int] = {bool: 16, int: 23, UUID: 2950, datetime: 1184}
 _READ: Mapping[int, Callable[[str], Any]] = {
     16: "t".__eq__,
-    20: int,
+    _BIGINT: int,
     23: int,
     25: str,
     114: json.loads,
@@ -48,8 +49,10 @@ class PreparedStatement:
     ) -> PGresult:
         """Prepare a statement when it comes again; raises `psycopg.Error`."""
         given = [values[name] for name in self._names]
-        types = tuple([_TYPES.get(type(value), _UNKNOWN) for value in given])
+        types = tuple([_type_of(value) for value in given])
         texts = [None if value is None else str(value).encode() for value in given]
+        if b"\0" in b"".join(filter(None, texts)):
+            raise DataError("PostgreSQL stores no NUL character")  # libpq would cut the text there
         known: dict[Any, bytes | None] = of_connection.setdefault(_STATEMENTS, {})
         name = known.get((self, types))
         if name is None and (self, types) in known:
@@ -64,6 +67,12 @@ class PreparedStatement:
 
     def _number(self, found: re.Match[str]) -> str:
         return f"${self._names.index(found[1]) + 1}"
+
+
+def _type_of(value: Any) -> int:
+    if type(value) is int and not -_END_OF_INTEGER <= value < _END_OF_INTEGER:
+        return _BIGINT
+    return _TYPES.get(type(value), _UNKNOWN)
 
 
 def first_row(result: PGresult) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from app.db.engine import Database
 from app.db.statement import Statement
@@ -79,3 +79,14 @@ def test_a_statement_that_the_connection_forgot_is_run_again(database: Database)
             if forgets:
                 connection.exec_driver_sql("DEALLOCATE ALL")
             assert _ONE.first(connection, {}).one == 1
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+def test_large_numbers_and_nul_characters(database: Database) -> None:
+    """Break: give each number the type integer; leave the check of NUL out."""
+    echo = Statement("SELECT :number::bigint AS number, :text::text AS text")
+    with database.reading() as connection:
+        for number in (2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**62):
+            assert echo.first(connection, {"number": number, "text": ""}).number == number
+    with pytest.raises(DataError), database.reading() as connection:
+        echo.first(connection, {"number": 1, "text": "a\x00b"})
