@@ -390,5 +390,5 @@ _SECRETS = (
 )
 _URLS_OF_SECRETS = frozenset({"DATABASE_URL", "SMTP_URL"})
 _VARIABLES = (*_NAMES, "INSTANCE", "BIND", *(f"{name}_FILE" for name in _SECRETS))
-# Set in each container beside a service of the name "borderpost".
+# Kubernetes sets these in each container if a service is called "borderpost".
 _OF_KUBERNETES = re.compile(r"SERVICE_|PORT($|_)")

@@ -102,7 +102,7 @@ def _give(url: str, order: bytes) -> None:
 def demo_group(context: click.Context, port: int) -> None:
     """Start the demo: the Twilio emulator, the gateway, one message to delivered, one blocked send.
 
-    Creates what is missing in the instance folder and reuses the rest. Ctrl-C stops everything.
+    Missing files of the instance folder are created, others are kept. Ctrl-C stops everything.
     """
     if context.invoked_subcommand is None:
         _run(port)

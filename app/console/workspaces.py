@@ -53,7 +53,7 @@ def given_account() -> dict[str, object]:
 
 
 def in_one_form(path: str, text: str) -> tuple[str, str]:
-    """The fields of the account stand next to the others."""
+    """Name the fields of the account as the form does."""
     return path.replace("$.twilio.", "$."), text
 
 

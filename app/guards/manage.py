@@ -183,7 +183,7 @@ def _cost_of_message(table: PriceTable) -> Callable[[PastMessage], int | None]:
 def clear_lifted(
     connection: Connection, before: StoredGuards, stored: StoredGuards, autos: Autos, now: datetime
 ) -> None:
-    """Clear the alerts of guards that are off, or whose limit is no longer met."""
+    """Clear the alerts of guards that are off, or below their limits again."""
     for row in load_open(connection, stored.workspace_id, AlertKind.GUARD_TRIPPED):
         if _is_lifted(connection, row, stored, autos, now):
             clear_alerts(connection, alerts.c.id == row.id, now)

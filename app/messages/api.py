@@ -128,7 +128,7 @@ class EventView(View):
         validate=one_of(Reason),
         metadata=about(
             "Why nothing changed (it came twice, too late, or after another end), "
-            "or what the worker concluded: no trace, or an ambiguous one"
+            "or the worker's conclusion: no trace, or an ambiguous one"
         ),
     )
     repeats = fields.Integer(

@@ -67,7 +67,7 @@ COMMON_HEADERS: dict[str, dict[str, Any]] = {
         "example": '"key";q=200;w=2',
     },
     _LIMIT: {
-        "description": "What the access key has left: r requests; all of them in t seconds.",
+        "description": "The requests that are left: r now, all of them in t seconds.",
         "schema": {"type": "string"},
         "example": '"key";r=199;t=1',
     },

@@ -1,4 +1,4 @@
-"""The geo permissions of a provider account, and what they mean for a number or a country."""
+"""The geo permissions of a provider account, and their effect on a number or a country."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace

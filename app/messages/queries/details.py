@@ -148,7 +148,7 @@ def actual_price(provider_price: str | None) -> int | None:
 def store_feedback(
     connection: Connection, principal: Principal, message_id: UUID, converted: bool, now: datetime
 ) -> AnyRow:
-    """Store, once, whether the recipient did what the message was for. Raises `NotFound`."""
+    """Store the feedback about a message; a repeat changes nothing. Raises `NotFound`."""
     columns = messages.c
     require_message(connection, [columns.id], principal, message_id, now)
     connection.execute(

@@ -16,7 +16,7 @@ from app.kernel import errors as e
 from app.messages.lifecycle import Submission, open_is_visible_before
 
 LIFETIME = timedelta(hours=24)
-# The answer of a request whose number was erased: it holds the key, and no answer replaces it.
+# Stored as the answer when the number was erased: the key stays taken, and no answer replaces this.
 ERASED = ""
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 

@@ -121,7 +121,7 @@ def read_json(answer: Response) -> Any:
 
 
 def get_json(client: Client, url: str, params: dict[str, object] | None = None) -> Any:
-    """Return None for what is not JSON; raises `TwilioException` with an answer that is not 200."""
+    """Return None if it is not JSON; raises `TwilioException` if the status is not 200."""
     answer = client.request("GET", url, params=params)
     if answer.status_code != HTTPStatus.OK:
         raise TwilioException("not answered", answer)
@@ -175,7 +175,7 @@ def unknown(problem: Exception) -> ProviderUnknown:
 
 
 def said_by(problem: Exception) -> tuple[object, object]:
-    """Return the HTTP status and Twilio's code of an error answer; None for what it lacks."""
+    """Return the HTTP status and Twilio's code of an error answer; each may be None."""
     # Where a page of a list is refused, the SDK's exception holds the answer alone.
     for answer in problem.args:
         if isinstance(answer, Response):
