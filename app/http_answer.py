@@ -54,9 +54,9 @@ class FinalAnswer(HTTPResponse):
         version, self.status, self.reason = self._read_status()
         self.code = self.status
         self.version = _HTTP_1_1 if version == "HTTP/1.1" else _HTTP_1_0
-        self.headers = self.msg = _read_headers(self.fp)
-        lengths = self.headers.get_all("Content-Length", [])
-        encodings = self.headers.get_all("Transfer-Encoding", [])
+        found = _read_headers(self.fp)
+        lengths = _values(found, "content-length")
+        encodings = _values(found, "transfer-encoding")
         is_plain = len(lengths) <= 1 and all(_is_number(one) for one in lengths)
         may_be_chunked = self.version == _HTTP_1_1 and self.status not in _WITHOUT_BODY
         is_chunked = [one.lower() for one in encodings] == ["chunked"] and may_be_chunked
@@ -65,12 +65,25 @@ class FinalAnswer(HTTPResponse):
         self.chunked = False  # otherwise urllib3 would decode the body again
         if is_chunked:
             self.fp = cast("io.BufferedReader", _ChunkedBody(self.fp))
-            del self.headers["Transfer-Encoding"]
+            found = [one for one in found if one[0].lower() != "transfer-encoding"]
+        self.headers = self.msg = HTTPMessage()
+        for name, value in found:
+            self.headers.set_raw(name, value)
         self.length = int(lengths[0]) if lengths else None
         if self.status in _WITHOUT_BODY or self._method == "HEAD":  # type: ignore[attr-defined]
             self.length = 0
+        asks_to_close = any("close" in one.lower() for one in _values(found, "connection"))
         ends_with_connection = self.length is None and not is_chunked
-        self.will_close = ends_with_connection or self._check_close()  # type: ignore[attr-defined]
+        self.will_close = self.version == _HTTP_1_0 or ends_with_connection or asks_to_close
+
+    def read_whole(self, most_bytes: int) -> bytes:
+        """Return the body; raises `HTTPException` if it is cut off or longer."""
+        body = self.read(most_bytes + 1)
+        if len(body) > most_bytes:
+            raise HTTPException("the answer is too large")
+        if self.length:
+            raise HTTPException("the answer is cut off")
+        return body
 
 
 class _ChunkedBody(io.BufferedIOBase):
@@ -128,16 +141,13 @@ class _ChunkedBody(io.BufferedIOBase):
         super().close()
 
 
-def _read_headers(source: io.BufferedIOBase) -> HTTPMessage:
-    """Read headers up to the empty line; `http.client` makes 75 calls for it."""
+def _read_headers(source: io.BufferedIOBase) -> list[list[str]]:
+    """Read names and values up to the empty line; `http.client` makes 75 calls for it."""
     found: list[list[str]] = []
     for _ in range(_MAX_HEADERS + 1):
         line = source.readline(_MAX_HEADER_LINE)
         if line in {b"\r\n", b"\n"}:
-            headers = HTTPMessage()
-            for name, value in found:
-                headers.set_raw(name, value)
-            return headers
+            return found
         text = line.decode("iso-8859-1")
         parts = _HEADER_LINE.fullmatch(text)
         if parts is not None:
@@ -147,6 +157,10 @@ def _read_headers(source: io.BufferedIOBase) -> HTTPMessage:
         else:
             raise HTTPException("a header is malformed")
     raise HTTPException("too many headers")
+
+
+def _values(headers: list[list[str]], name: str) -> list[str]:
+    return [value for found, value in headers if found.lower() == name]
 
 
 def _is_number(text: str) -> bool:

@@ -6,21 +6,27 @@ A socket timeout restarts with every byte, so a slow peer may never reach it.
 import io
 import queue
 import re
+import select
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from http.client import HTTPException
-from typing import Any
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from app.http_answer import HEADER_NAME, FinalAnswer
 
 Resolve = Callable[[str, int], list[str]]
 _BUFFER_BYTES = 16 * 1024
-_HEADER = re.compile(rf"{HEADER_NAME}: [\t\x20-\x7e\x80-\xff]*", re.ASCII)
+_HEAD = re.compile(
+    rf"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:{HEADER_NAME}: [\t\x20-\x7e\x80-\xff]*\r\n)+", re.ASCII
+)
+# A socket's own timeout may differ by so much from the deadline: setting it is a system call.
+_TOLERANCE_SECONDS = 0.05
 
 
 class Deadline:
@@ -45,6 +51,9 @@ class TimedSocket:
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened = opened
+        self._armed: float | None = None
+        self._unexpected = select.poll()
+        self._unexpected.register(opened, select.POLLIN)
         self.deadline = deadline
         self._readers = 0
         self._is_closed = False
@@ -57,12 +66,18 @@ class TimedSocket:
     def sendall(self, data: Any) -> None:
         unsent = memoryview(data)
         while unsent:
-            self._opened.settimeout(self.deadline.remaining())
+            self._arm()
             unsent = unsent[self._opened.send(unsent) :]
 
     def receive_into(self, buffer: Any) -> int:
-        self._opened.settimeout(self.deadline.remaining())
+        self._arm()
         return self._opened.recv_into(buffer)
+
+    def _arm(self) -> None:
+        left = self.deadline.remaining()
+        if self._armed is None or abs(left - self._armed) > _TOLERANCE_SECONDS:
+            self._opened.settimeout(left)
+            self._armed = left
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
         self._readers += 1
@@ -78,6 +93,11 @@ class TimedSocket:
         """Whether the peer sent more than its answers."""
         pending: Callable[[], int] = getattr(self._opened, "pending", int)
         return self._has_leftover or pending() > 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the connection is open, and the peer sent no more than its answers."""
+        return not self.has_unread and not self._unexpected.poll(0)
 
     def fileno(self) -> int:
         return self._opened.fileno()
@@ -176,86 +196,97 @@ def open_first(addresses: Sequence[str], port: int, deadline: Deadline) -> socke
     raise last
 
 
+def start_tls(
+    opened: socket.socket, host: str, tls: ssl.SSLContext, deadline: Deadline
+) -> ssl.SSLSocket:
+    """Raises `OSError`; the socket is closed then."""
+    try:
+        opened.settimeout(deadline.remaining())
+        return tls.wrap_socket(opened, server_hostname=host)
+    except BaseException:
+        opened.close()
+        raise
+
+
 class NoConnection(Exception):
     """No connection could be made: the request was not sent."""
 
 
-def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
+def open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
     opened = open_first(look_up_in_time(look_up, host, port, deadline), port, deadline)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
 
 
-class _StrictConnection(HTTPConnection):
-    """Has one deadline for each answer and reads strictly."""
+class Server:
+    """The connections to a server that wait for the next request."""
 
-    response_class = FinalAnswer
-    _unsent: bytearray | None = None
+    def __init__(
+        self, origin: str, *, keep: int, connect_seconds: float, tls: ssl.SSLContext | None
+    ) -> None:
+        parts = urlsplit(origin)
+        self.authority, self.path = parts.netloc, parts.path
+        self._host = parts.hostname or ""
+        self._is_tls = parts.scheme == "https"
+        self._port = parts.port or (443 if self._is_tls else 80)
+        self._keep, self._connect_seconds, self._given_tls = keep, connect_seconds, tls
+        self._idle: list[TimedSocket] = []
 
-    def request(self, *given: Any, **options: Any) -> None:
-        """Send head and body at once; urllib3 sends them in two packets."""
-        unsent = self._unsent = bytearray()
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._given_tls or ssl.create_default_context()
+
+    def take(self) -> TimedSocket:
+        """Return the connection that was used last, or a new one; raises `NoConnection`."""
+        while self._idle:
+            with suppress(IndexError):  # another thread took it
+                kept = self._idle.pop()
+                if kept.is_quiet:
+                    return kept
+                kept.close()
+        deadline = Deadline(self._connect_seconds)
         try:
-            super().request(*given, **options)
-        finally:
-            self._unsent = None
-        self.send(unsent)
+            opened = open_in_time(self._host, self._port, deadline)
+            if self._is_tls:
+                opened = start_tls(opened, self._host, self._tls, deadline)
+        except Exception as problem:
+            raise NoConnection(type(problem).__name__) from problem
+        return TimedSocket(opened, deadline)
 
-    def send(self, data: Any) -> None:
-        if self._unsent is None:
-            super().send(data)
+    def put_back(self, connection: TimedSocket) -> None:
+        if len(self._idle) < self._keep:
+            self._idle.append(connection)
         else:
-            self._unsent += data
+            connection.close()
 
-    def putheader(self, header: Any, *values: Any) -> None:
-        """Write a usual header with fewer calls."""
-        is_text = len(values) == 1 and isinstance(header, str) and isinstance(values[0], str)
-        if is_text and _HEADER.fullmatch(line := f"{header}: {values[0]}"):
-            self._output(line.encode("latin-1"))  # type: ignore[attr-defined]
-        else:  # another kind of value, or an error
-            super().putheader(header, *values)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection is open and has no unexpected bytes."""
-        has_unread = isinstance(self.sock, TimedSocket) and self.sock.has_unread
-        return super().is_connected and not has_unread
-
-    def _new_deadline(self) -> Deadline:
-        return Deadline(float(self.timeout or 0))
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
 
-class _PlainConnection(_StrictConnection):
-    def connect(self) -> None:
-        try:
-            opened = _open_in_time(self._dns_host, self.port, self._new_deadline())
-        except Exception as problem:
-            raise NoConnection(type(problem).__name__) from problem
-        self.sock = TimedSocket(opened, self._new_deadline())
+def send_request(
+    connection: TimedSocket,
+    line: tuple[str, str],
+    authority: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+) -> FinalAnswer:
+    """Send method and target in one packet with the rest, and read the head of the answer.
 
-
-class _TlsConnection(_StrictConnection, HTTPSConnection):
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except Exception as problem:
-            raise NoConnection(type(problem).__name__) from problem
-        self.sock = TimedSocket(self.sock, self._new_deadline())
-
-    def _new_conn(self) -> socket.socket:
-        deadline = self._new_deadline()
-        opened = _open_in_time(self._dns_host, self.port, deadline)
-        opened.settimeout(deadline.remaining())  # for the handshake
-        return opened
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-# For `pool_classes_by_scheme` of urllib3's `PoolManager`.
-POOLS = {"http": _PlainPool, "https": _TlsPool}
+    Raises `ValueError` for a header that cannot be sent, `OSError` or `HTTPException`.
+    """
+    sent = {"Host": authority, "Accept-Encoding": "identity", **headers}
+    if body is not None:
+        sent["Content-Length"] = str(len(body))
+    head = " ".join((*line, "HTTP/1.1\r\n"))
+    head += "".join([f"{name}: {value}\r\n" for name, value in sent.items()])
+    if not _HEAD.fullmatch(head):
+        raise ValueError("a part of the request cannot be sent")
+    connection.sendall(f"{head}\r\n".encode("latin-1") + (body or b""))
+    answer = FinalAnswer(cast("socket.socket", connection), method=line[0])
+    try:
+        answer.begin()
+    except BaseException:
+        answer.close()
+        raise
+    return answer

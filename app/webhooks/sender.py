@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException
-from typing import Any, Protocol, cast
+from http.client import HTTPException
+from typing import Protocol
 
-from app.http_answer import FinalAnswer
-from app.http_exchange import Deadline, Resolve, TimedSocket, look_up, look_up_in_time, open_first
+from app.http_exchange import (
+    Deadline,
+    Resolve,
+    TimedSocket,
+    look_up,
+    look_up_in_time,
+    open_first,
+    send_request,
+    start_tls,
+)
 from app.webhooks.address import Target, UrlRefused, may_reach, read_url
 
 _GONE = 410
@@ -131,31 +139,18 @@ class HttpSender:
         """Open a socket to the first address that answers, with TLS for the host name."""
         with _failing_as(Failure.NOT_CONNECTED, OSError):
             raw = open_first(addresses, target.port, deadline)
-        if not target.is_tls:
-            return TimedSocket(raw, deadline)
-        try:
+        if target.is_tls:
             with _failing_as(Failure.TLS, OSError):
-                raw.settimeout(deadline.remaining())
-                opened = self._tls.wrap_socket(raw, server_hostname=target.host)
-                return TimedSocket(opened, deadline)
-        except BaseException:
-            raw.close()
-            raise
-
-
-class _Connection(HTTPConnection):
-    response_class = FinalAnswer
+                raw = start_tls(raw, target.host, self._tls, deadline)
+        return TimedSocket(raw, deadline)
 
 
 def _exchange(
     opened: TimedSocket, target: Target, body: bytes, headers: Mapping[str, str], deadline: Deadline
 ) -> Reply:
-    connection = _Connection(target.host, target.port)
-    connection.sock = cast("Any", opened)
     try:
-        sent = {**headers, "Host": target.authority, "Connection": "close"}
-        connection.request("POST", target.path, body=body, headers=sent)
-        answer = connection.getresponse()
+        sent = {**headers, "Connection": "close"}
+        answer = send_request(opened, ("POST", target.path), target.authority, sent, body)
         # Only the status counts; reading a little of the body lets the receiver finish normally.
         deadline.shorten(_BODY_SECONDS)
         with suppress(OSError, HTTPException, ValueError):
@@ -164,4 +159,4 @@ def _exchange(
         answer.close()
         return reply
     finally:
-        connection.close()
+        opened.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.http_exchange import Deadline
+from app.http_exchange import Deadline, TimedSocket
 from app.webhooks.sender import Failure, HttpSender, NotDelivered, Reply
 from support.loopback import Loopback, Received, answer, cut_in_the_middle, hang, hang_up
 from support.polling import PATIENCE_SECONDS
@@ -85,7 +85,7 @@ def test_silent_receiver_is_given_up_in_time(receiver: Loopback) -> None:
 
 
 def test_a_receiver_that_trickles_does_not_get_more_time(receiver: Loopback) -> None:
-    """Breaks when the limit counts from byte to byte: leave `settimeout` out of `readinto`."""
+    """Breaks when the limit counts from byte to byte: leave `_arm` out of `receive_into`."""
 
     def trickle(server: Loopback, peer: socket.socket, _request: Received) -> bool:
         peer.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
@@ -100,7 +100,7 @@ def test_a_receiver_that_trickles_does_not_get_more_time(receiver: Loopback) -> 
 
 
 def test_interim_answers_are_read_past(receiver: Loopback) -> None:
-    """Breaks when a 103 is taken for the answer: leave `response_class` out of `_Connection`."""
+    """Breaks when a 103 is taken for the answer: return the first status in `_read_status`."""
 
     def hint_first(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
         peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")
@@ -120,6 +120,26 @@ def test_once_the_status_is_known_the_body_cannot_undo_it(receiver: Loopback) ->
     receiver.script = [promise, cut_in_the_middle]
     assert sender(seconds=5 * SHORT).post(receiver.url, b"{}", {}).status == 200
     assert sender().post(receiver.url, b"{}", {}).status == 201
+
+
+def test_a_shorter_deadline_shortens_the_wait_for_the_next_bytes() -> None:
+    """Breaks when a socket keeps its first timeout: `if self._armed is None:` in `_arm`."""
+    ours, theirs = socket.socketpair()
+    now = [100.0]
+    with ours, theirs:
+        opened = TimedSocket(ours, Deadline(10, lambda: now[0]))
+        opened.sendall(b"a")
+        assert ours.gettimeout() == 10
+        now[0] += 0.01  # so small a difference is not worth a system call
+        opened.sendall(b"b")
+        assert ours.gettimeout() == 10
+        opened.deadline.shorten(1)
+        theirs.sendall(b"c")
+        assert opened.receive_into(bytearray(1)) == 1
+        assert ours.gettimeout() == 1
+        opened.deadline = Deadline(20, lambda: now[0])
+        opened.sendall(b"d")
+        assert ours.gettimeout() == 20
 
 
 def test_an_endless_body_is_not_read(receiver: Loopback) -> None:

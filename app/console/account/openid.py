@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ from joserfc.errors import JoseError
 from requests import RequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from app.http_exchange import POOLS, Deadline
+from app.http_answer import FinalAnswer
+from app.http_exchange import Deadline, TimedSocket, open_in_time
 from app.kernel.errors import Quota, RateLimited
 from app.kernel.texts import is_storable
 from app.settings import IdentityProviderSettings
@@ -36,16 +40,59 @@ _PIECE_BYTES = 64 * 1024
 _deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
 
 
+class _StrictConnection(HTTPConnection):
+    """Has one deadline for each answer and reads strictly."""
+
+    response_class = FinalAnswer
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open and has no unexpected bytes."""
+        return isinstance(self.sock, TimedSocket) and self.sock.is_quiet
+
+    def _new_deadline(self) -> Deadline:
+        return Deadline(float(self.timeout or 0))
+
+
+class _PlainConnection(_StrictConnection):
+    def connect(self) -> None:
+        opened = open_in_time(self._dns_host, self.port, self._new_deadline())
+        self.sock = TimedSocket(opened, self._new_deadline())
+
+
+class _TlsConnection(_StrictConnection, HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = TimedSocket(self.sock, self._new_deadline())
+
+    def _new_conn(self) -> socket.socket:
+        deadline = self._new_deadline()
+        opened = open_in_time(self._dns_host, self.port, deadline)
+        opened.settimeout(deadline.remaining())  # for the handshake
+        return opened
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _PlainPool, "https": _TlsPool}
+
+
 class _TimedAdapter(HTTPAdapter):
     """Ends calls at the deadline of their step."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = dict(POOLS)
+        self.poolmanager.pool_classes_by_scheme = dict(_POOLS)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         found = super().proxy_manager_for(*args, **kwargs)
-        found.pool_classes_by_scheme = dict(POOLS)
+        found.pool_classes_by_scheme = dict(_POOLS)
         return found
 
     def send(self, request: Any, *_: Any, **kwargs: Any) -> requests.Response:
@@ -71,7 +118,7 @@ class _TimedAdapter(HTTPAdapter):
 class _TimedSession(OAuth2Session):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for scheme in POOLS:
+        for scheme in _POOLS:
             self.mount(f"{scheme}://", _TimedAdapter())
 
 

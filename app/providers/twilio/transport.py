@@ -1,4 +1,4 @@
-"""The HTTP client under Twilio's SDK: urllib3 with one deadline for a call.
+"""The HTTP client under Twilio's SDK, with one deadline for a call.
 
 A failure before the connection is `NotConnected`, every later one `NotConfirmed`. A connection with
 unexpected bytes is closed, because its next answer may belong to another request.
@@ -7,19 +7,20 @@ unexpected bytes is closed, because its next answer may belong to another reques
 import json
 import logging
 import re
+import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import lru_cache
+from functools import partial
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
-import urllib3
 from twilio.http import HttpClient
 from twilio.http.response import Response
-from urllib3.exceptions import NewConnectionError
 
-from app.http_exchange import POOLS, NoConnection
+from app.http_answer import FinalAnswer
+from app.http_exchange import NoConnection, Server, TimedSocket, send_request
 from app.kernel.clock import read_retry_after, utc_now
 
 # For look-up, connection and TLS together; for the whole answer. A call takes at most their sum.
@@ -27,9 +28,6 @@ CONNECT_SECONDS = 1.25
 READ_SECONDS = 10.0
 # A page of fifty messages with the longest texts has a quarter of this size.
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
-# More than Twilio has.
-_MOST_HOSTS = 32
-_PIECE_BYTES = 64 * 1024
 _TOO_MANY_REQUESTS = 429
 _SID_IN_PATH = re.compile(r"/([A-Z]{2}[0-9a-fA-F]{32})\.json", re.ASCII)
 
@@ -65,24 +63,18 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
         other_calls: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False)
         self._other_calls = None if other_calls is None else threading.Semaphore(other_calls)
         self._base_url = base_url
-        self._manager = urllib3.PoolManager(
-            num_pools=_MOST_HOSTS,
-            maxsize=pool_size,
-            retries=False,
-            timeout=urllib3.Timeout(
-                total=connect_seconds + read_seconds, connect=connect_seconds, read=read_seconds
-            ),
-        )
-        self._manager.pool_classes_by_scheme = dict(POOLS)
-        self._pool_of = lru_cache(maxsize=_MOST_HOSTS)(self._find_pool)
+        self._read_seconds = read_seconds
+        self._new_server = partial(Server, keep=pool_size, connect_seconds=connect_seconds, tls=tls)
+        self._servers: dict[str, Server] = {}
 
     def close(self) -> None:
-        self._pool_of.cache_clear()
-        self._manager.clear()
+        for server in self._servers.values():
+            server.close()
 
     def request(  # noqa: PLR0917
         self,
@@ -98,21 +90,22 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         """Raises `NotConnected`, `NotConfirmed` or `Throttled`."""
         sent = dict(headers or {})
         if auth is not None:
-            sent |= urllib3.make_headers(basic_auth=":".join(auth))
-        body = None if data is None else form_body(_pairs(data))
+            sent["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
+        body = None if data is None else form_body(_pairs(data)).encode()
         parts = urlsplit(uri)
         path, query = parts.path, form_body(_pairs(params)) if params else parts.query
-        pool, prefix = self._pool_of(self._base_url or f"{parts.scheme}://{parts.netloc}")
-        target = prefix + path + (f"?{query}" if query else "")
+        server = self._server_of(self._base_url or f"{parts.scheme}://{parts.netloc}")
+        target = server.path + path + (f"?{query}" if query else "")
         is_send = method.upper() == "POST" and path.endswith("/Messages.json")
         with nullcontext() if is_send else self._other_call():
-            answer, hold = _ask(pool, method.upper(), target, body, sent)
-            text = _read_whole(answer, hold)
+            line = method.upper(), target
+            connection, answer, text = _ask(server, line, sent, body, self._read_seconds)
         found = _read_object(text)
         is_foreign = found is not None and _is_about_another(found, path, data if is_send else None)
-        if found is None or is_foreign:
-            hold.close()
-        hold.release()
+        if found is None or is_foreign or answer.will_close:
+            connection.close()
+        else:
+            server.put_back(connection)
         if answer.status == _TOO_MANY_REQUESTS:
             raise Throttled(read_retry_after(answer.headers.get("Retry-After"), utc_now()))
         if is_foreign:
@@ -131,35 +124,33 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
         else:
             raise Throttled(1.0)
 
-    def _find_pool(self, origin: str) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """Return the connections of a server, and the path that its address has."""
-        return self._manager.connection_from_url(origin), urlsplit(origin).path
+    def _server_of(self, origin: str) -> Server:
+        found = self._servers.get(origin)
+        return found or self._servers.setdefault(origin, self._new_server(origin))
 
 
 def _ask(
-    pool: urllib3.HTTPConnectionPool,
-    method: str,
-    target: str,
-    body: str | None,
+    server: Server,
+    line: tuple[str, str],
     headers: dict[str, str],
-) -> tuple[urllib3.BaseHTTPResponse, "_Hold"]:
+    body: bytes | None,
+    seconds: float,
+) -> tuple[TimedSocket, FinalAnswer, str]:
     try:
-        answer = pool.urlopen(
-            method,
-            target,
-            body=body,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
-    except (NoConnection, NewConnectionError) as problem:
-        raise NotConnected(type(problem).__name__) from problem
-    except Exception as problem:
-        # Any other error may be a defect in reading the answer; the request was sent.
+        connection = server.take()
+    except NoConnection as problem:
+        raise NotConnected(str(problem)) from problem
+    try:
+        connection.settimeout(seconds)
+        answer = send_request(connection, line, server.authority, headers, body)
+        text = answer.read_whole(LARGEST_ANSWER_BYTES).decode("utf-8", "replace")
+    except BaseException as problem:
+        connection.close()
+        if not isinstance(problem, Exception):
+            raise
+        # Any error may be a defect in reading the answer; the request was sent.
         raise NotConfirmed(type(problem).__name__) from problem
-    return answer, _Hold(answer)
+    return connection, answer, text
 
 
 _QUOTED = {code: quote_plus(bytes([code])) for code in range(256)}
@@ -180,38 +171,6 @@ def _pairs(values: Mapping[str, object]) -> list[tuple[str, object]]:
         many = value if isinstance(value, list | tuple) else [value]
         found.extend((name, one) for one in many)
     return found
-
-
-class _Hold:
-    """Reserves the connection until the answer has been checked."""
-
-    def __init__(self, answer: Any) -> None:
-        self._pool, self._connection = answer._pool, answer._connection  # noqa: SLF001
-        answer._connection = None  # noqa: SLF001
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def release(self) -> None:
-        """A closed connection is opened again."""
-        self._pool._put_conn(self._connection)  # noqa: SLF001
-
-
-def _read_whole(answer: urllib3.BaseHTTPResponse, hold: _Hold) -> str:
-    found = bytearray()
-    try:
-        for piece in answer.stream(_PIECE_BYTES, decode_content=False):
-            found += piece
-            if len(found) > LARGEST_ANSWER_BYTES:
-                raise NotConfirmed("the answer is too large")  # noqa: TRY301
-    except BaseException as problem:
-        answer.close()
-        hold.close()
-        hold.release()
-        if isinstance(problem, NotConfirmed) or not isinstance(problem, Exception):
-            raise
-        raise NotConfirmed(type(problem).__name__) from problem
-    return found.decode("utf-8", "replace")
 
 
 def _read_object(text: str) -> dict[str, Any] | None:

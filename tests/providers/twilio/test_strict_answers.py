@@ -79,7 +79,7 @@ def ask(transport: TwilioTransport, call: tuple[str, str] = CALLS[0]) -> str:
 
 def idle_socket(transport: TwilioTransport, server: Loopback) -> TimedSocket:
     """The socket that the next request would use."""
-    return transport._manager.connection_from_url(server.url).pool.queue[-1].sock
+    return transport._servers[server.url]._idle[-1]
 
 
 def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
@@ -92,7 +92,7 @@ def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
 def test_an_answer_by_drops_ends_at_the_deadline_in_every_part(
     server: Loopback, hasty: TwilioTransport
 ) -> None:
-    """Breaks when each byte restarts the limit: `self._opened.settimeout(10)` in `receive_into`."""
+    """Breaks when each byte restarts the limit: leave `_arm` out of `receive_into`."""
     drops = [
         by_drops(whole("SM1", extra=f"X: {'a' * 500}\r\n")),
         by_drops(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20),
@@ -123,7 +123,7 @@ def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
 
 
 def test_a_name_server_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breaks when the name is resolved in the calling thread: call `look_up` in `_open_in_time`."""
+    """Breaks when the name is resolved in the calling thread: call `look_up` in `open_in_time`."""
     real, over = socket.getaddrinfo, threading.Event()
 
     def slow(*given: object, **named: object) -> object:
@@ -191,7 +191,7 @@ def test_a_line_that_is_no_header_confirms_nothing(
 
 
 def test_interim_answers_are_read_past(server: Loopback, transport: TwilioTransport) -> None:
-    """Breaks when only 100 is: leave `response_class` out of `_StrictConnection`."""
+    """Breaks when only 100 is: return the first status in `_read_status`."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
     before = [
         b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -253,9 +253,9 @@ def test_a_second_answer_within_one_tls_record_is_not_that_of_the_next_request(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with Loopback(tls=context) as server:
-        transport = TwilioTransport(server.url)
-        transport._manager.connection_pool_kw["ca_certs"] = str(certificate)
-        transport._manager.connection_pool_kw["assert_hostname"] = False
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        trusting.check_hostname = False
+        transport = TwilioTransport(server.url, tls=trusting)
         server.script += [raw(whole("SM1") + whole("SM9")), raw(whole("SM2"))]
         assert [ask(transport), ask(transport)] == ["SM1", "SM2"]
         assert server.connections == 2
@@ -359,7 +359,7 @@ def test_a_sound_answer_in_chunks_is_read_and_its_connection_kept(
 def test_an_answer_with_an_unexpected_content_ends_its_connection(
     server: Loopback, transport: TwilioTransport
 ) -> None:
-    """Breaks when only the framing counts: leave `hold.close()` out of `request`."""
+    """Breaks when only the framing counts: always `put_back` in `request`."""
     sid, other = f"SM{1:032x}", f"SM{2:032x}"
     message = {"sid": sid, "to": "+2", "body": "another text"}
     sent = {"To": "+1", "Body": "a text"}
