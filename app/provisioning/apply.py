@@ -159,10 +159,11 @@ class _KeyPlanner:
 
     def _plan(self, entry: Entry, workspace_id: UUID | None) -> dict[str, str | None]:
         shown: dict[str, str | None] = {"name": entry["name"], "token": None}
-        if "expires_at" in entry and entry["expires_at"] <= self.context.now:
-            self.problems.add(entry.at("expires_at"), "Has passed already.")
         limits = self._limits(entry, workspace_id)
-        live = self._live(entry["name"], workspace_id)
+        ends_at = entry.get("expires_at")
+        live = self._live(entry, workspace_id)
+        if ends_at and ends_at <= self.context.now and ends_at not in {k.expires_at for k in live}:
+            self.problems.add(entry.at("expires_at"), "Has passed already.")
         if not live:
             self.steps.append(self._creation(entry, workspace_id, limits, shown))
             return shown
@@ -177,14 +178,16 @@ class _KeyPlanner:
         self.steps.append(self._change(entry, row, after))
         return shown
 
-    def _live(self, name: str, workspace_id: UUID | None) -> list[AnyRow]:
+    def _live(self, entry: Entry, workspace_id: UUID | None) -> list[AnyRow]:
+        """A key that has expired as the file says is included."""
         keys = access_keys.c
+        as_written = keys.expires_at == entry.get("expires_at")
         query = select(access_keys).where(
             keys.organization_id == self.context.organization_id,
             keys.workspace_id == workspace_id,
-            keys.name == name,
+            keys.name == entry["name"],
             keys.revoked_at.is_(None),
-            or_(keys.expires_at.is_(None), keys.expires_at > self.context.now),
+            or_(keys.expires_at.is_(None), keys.expires_at > self.context.now, as_written),
         )
         return list(self.context.connection.execute(query.order_by(keys.id)))
 

@@ -95,6 +95,8 @@ def parse_text(content: bytes) -> Any:
         raise refused(f"Is not TOML: {problem}.") from problem
     except RecursionError as problem:
         raise refused("Is nested too deeply.") from problem
+    except ValueError as problem:
+        raise refused("Has a number with too many digits.") from problem
 
 
 def refused(text: str, place: str = THE_FILE) -> FileRefused:

@@ -274,6 +274,32 @@ def test_the_role_and_end_of_a_live_key_follow_the_file(
     assert applied(file).changes == ()
 
 
+def test_a_file_still_applies_after_the_end_of_its_key(
+    file: File, applied: Apply, database: Any
+) -> None:
+    applied(file)
+    end = datetime(2031, 1, 1, tzinfo=UTC)
+    assert applied(file, at=end).changes == ()
+    (key,) = file["workspaces"][0]["access_keys"]
+    key["expires_at"] = "2030-12-31T00:00:00Z"
+    with pytest.raises(FileRefused, match="Has passed already"):
+        applied(file, at=end)
+    key["expires_at"] = "2032-01-01T00:00:00Z"
+    assert [str(one) for one in applied(file, at=end).changes] == [
+        "+ workspaces[0].access_keys[0]: backend"
+    ]
+
+
+def test_an_expired_key_that_was_revoked_is_not_the_key_of_the_file(
+    file: File, applied: Apply, database: Any
+) -> None:
+    applied(file)
+    with database.writing() as connection:
+        connection.execute(update(access_keys).values(revoked_at=NOW))
+    with pytest.raises(FileRefused, match="Has passed already"):
+        applied(file, at=datetime(2031, 1, 1, tzinfo=UTC))
+
+
 def test_rate_and_limits_of_a_key_follow_the_file(file: File, applied: Apply, rows: Any) -> None:
     """Break: give what the file leaves out its default again."""
     key = {

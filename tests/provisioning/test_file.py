@@ -31,6 +31,8 @@ def test_a_byte_order_mark_is_no_part_of_the_file() -> None:
         (b"name", "the file: Is not TOML: Expected '='"),
         (b"a = '\xff'", "the file: Is not a text in UTF-8."),
         (b'{"a": ' + b"[" * 100_000, "the file: Is nested too deeply."),
+        (b'{"a": ' + b"1" * 5000 + b"}", "the file: Has a number with too many digits."),
+        (b"a = " + b"1" * 5000, "the file: Has a number with too many digits."),
     ],
 )
 def test_ambiguous_files_are_refused(content: bytes, expected_text: str) -> None:
