@@ -13,8 +13,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
-
 from app.database_url import holds_password, read_database_url
 from app.instance import SECRETS_FILE, load_secrets
 from app.kernel.hosts import is_host, is_loopback
@@ -30,6 +28,7 @@ _MIN_SECRET_CHARS = 32
 _MIN_TOKEN_CHARS = 16
 _MOST_PROCESSES = 512
 _NOT_IN_URLS = frozenset("@?#\\ ")
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_+/-]{43}=")
 
 
 class SettingsError(Exception):
@@ -183,7 +182,7 @@ class _Reader:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, RecursionError) as problem:
             self.problems.append(f"{path}: cannot be read: {problem}")
             return {}
         known = {name.lower() for name in _NAMES}
@@ -229,7 +228,7 @@ class _Reader:
         try:
             parts = urlsplit(given)
             is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-            _ = parts.port
+            is_usable = is_usable and parts.port != 0 and not parts.netloc.endswith(":")
         except ValueError:
             is_usable = False
         if not is_usable:
@@ -276,9 +275,8 @@ class _Reader:
         given = self._generated_secret("ENCRYPTION_KEYS")
         keys = tuple(key.strip() for key in (given or "").split(",") if key.strip())
         for place, key in enumerate(keys, start=1):
-            try:
-                Fernet(key)
-            except ValueError:
+            # Fernet ignores what is no base64, and all that follows the end of a key.
+            if not _FERNET_KEY.fullmatch(key):
                 self._problem("ENCRYPTION_KEYS", f"key {place} is not a Fernet key")
             else:
                 self._check_strength("ENCRYPTION_KEYS", key.rstrip("="), _MIN_SECRET_CHARS)
@@ -294,7 +292,7 @@ class _Reader:
         given = self._environ.get(f"{VARIABLE_PREFIX}BIND") or f"127.0.0.1:{port}"
         for one in given.split(","):
             _, mark, of_address = one.rpartition("]")[2].rpartition(":")
-            is_path = one.strip().startswith(("unix:", "fd://"))
+            is_path = re.match(r"\s*(unix:|fd://)\S", one)
             has_port = mark and read_whole_number(of_address, 1, LARGEST_PORT) is not None
             if not (is_path or has_port):
                 self._problem("BIND", f"must end in a port from 1 to {LARGEST_PORT}: 0.0.0.0:8000")

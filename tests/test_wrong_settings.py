@@ -51,6 +51,8 @@ WRONG = [
     ("PUBLIC_URL", "https:///path", NOT_A_URL),
     ("PUBLIC_URL", "https://host:port", NOT_A_URL),
     ("PUBLIC_URL", "https://host:99999", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:0", NOT_A_URL),
+    ("PUBLIC_URL", "https://host:/sms", NOT_A_URL),
     ("PUBLIC_URL", "https://[::1", NOT_A_URL),
     ("PUBLIC_URL", "NGROK", NOT_A_URL),
     ("PUBLIC_URL", "https://host?x=1", NOT_PLAIN),
@@ -92,6 +94,8 @@ WRONG = [
     ("ENCRYPTION_KEYS", "nonsense", "key 1 is not a Fernet key"),
     ("ENCRYPTION_KEYS", f"{KEY},n\u00f6", "key 2 is not a Fernet key"),
     ("ENCRYPTION_KEYS", f"{KEY},{KEY[:-2]}", "key 2 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{KEY}\n{OLDER_KEY}", "key 1 is not a Fernet key"),
+    ("ENCRYPTION_KEYS", f"{OLDER_KEY},{KEY} {OLDER_KEY}", "key 2 is not a Fernet key"),
     ("ENCRYPTION_KEYS", " , ", "names no key"),
     ("THREADS", "0", NOT_A_NUMBER),
     ("THREADS", "513", NOT_A_NUMBER),
@@ -215,7 +219,7 @@ def test_where_gunicorn_listens_and_with_how_many_processes(tmp_path: Path) -> N
         "a:1,[::1]:2",
     ):
         assert loaded(BORDERPOST_BIND=bind, PORT="9000") == (bind, 1)
-    for bind in ("localhost", "8000", "[::1]", "a:1,b", "a:1,", "::"):
+    for bind in ("localhost", "8000", "[::1]", "a:1,b", "a:1,", "::", "unix:", "a:1,fd://"):
         (problem,) = problems(tmp_path, BIND=bind)
         assert problem == "BORDERPOST_BIND: must end in a port from 1 to 65535: 0.0.0.0:8000"
 
@@ -262,7 +266,12 @@ def test_every_problem_is_reported_also_those_of_the_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"public_url = ", b"\xff\xfe", b"threads = 1\nthreads = 2\n", b"[x\n"]
+    "content",
+    [
+        *(b"public_url = ", b"\xff\xfe", b"threads = 1\nthreads = 2\n", b"[x\n"),
+        *(b"threads = " + b"1" * 5000, b"threads = " + b"[" * 100_000),
+    ],
+    ids=range(6),
 )
 def test_unreadable_file_is_reported_with_the_other_problems(
     tmp_path: Path, content: bytes
