@@ -66,7 +66,7 @@ def parse_configuration(given: object, problems: Problems) -> GuardConfiguration
             problems.add(f"{path}.{key}", "This use case is given more than once.")
         given_ids.add(use_case_id)
         own = parse_use_case_guards(value, f"{path}.{key}", problems)
-        if use_case_id is not None and own:
+        if use_case_id is not None:
             use_cases[use_case_id] = own
     return GuardConfiguration(guards, use_cases)
 

@@ -166,7 +166,8 @@ def _wanted(
         problems.add(f"$.use_cases.{use_case_id}", "There is no such use case.")
     check_spend(wanted, "$.guards", problems, has_prices=has_prices(connection))
     problems.refuse()
-    return wanted
+    own = {use_case_id: one for use_case_id, one in wanted.use_cases.items() if one}
+    return replace(wanted, use_cases=own)
 
 
 def _cost_of_message(table: PriceTable) -> Callable[[PastMessage], int | None]:

@@ -96,6 +96,7 @@ def test_problems_are_named_and_change_nothing(guards: GuardsClient) -> None:
         assert guards.problems({"use_cases": {unknown: {"number": {}}}}) == {
             f"$.use_cases.{unknown}": ["There is no such use case."]
         }
+        assert guards.problems({"use_cases": {unknown: {}}}).keys() == {f"$.use_cases.{unknown}"}
         (problem,) = guards.problems({"guards": {"spend": {"day": "5"}}})["$.guards.spend"]
         assert "needs prices" in problem
         assert guards.problems([]) == {"$": ["Must be a JSON object."]}
