@@ -18,7 +18,7 @@ from wtforms import ValidationError
 from app.access.guard import count_request
 from app.access.principal import Role, check_source
 from app.db.engine import Database
-from app.kernel.errors import Forbidden
+from app.kernel.errors import BadRequest, Forbidden
 from app.kernel.hosts import is_loopback
 from app.settings import Settings
 from app.users.current_user import CurrentUser
@@ -78,8 +78,13 @@ def keep(answer: Response, name: str, value: str, seconds: float) -> None:
 
 
 def form_token() -> str:
-    token: str = generate_csrf(secret_key=_key())
-    return token
+    """Return the CSRF token of a form, and the workspace that its page shows."""
+    return f"{generate_csrf(secret_key=_key())}@{_shown_workspace(g.get('current_user'))}"
+
+
+def _shown_workspace(current_user: CurrentUser | None) -> str:
+    shown = current_user.workspace_access if current_user is not None else None
+    return "" if shown is None else str(shown.workspace_id)
 
 
 def check_form() -> None:
@@ -91,9 +96,27 @@ def check_form() -> None:
     if is_foreign or (origin is not None and not _is_ours(origin)):
         raise Forbidden("This form was sent from another site. Open the page here and try again.")
     try:
-        validate_csrf(request.form.get("csrf_token"), secret_key=_key())
+        validate_csrf(_given_token()[0], secret_key=_key())
     except ValidationError as problem:
         raise CSRFError(str(problem)) from problem
+
+
+def _given_token() -> tuple[str, str]:
+    token, _, workspace_id = request.form.get("csrf_token", "").partition("@")
+    return token, workspace_id
+
+
+def _check_workspace(current_user: CurrentUser) -> None:
+    """Raises `BadRequest` if another window has switched the workspace since the form was shown."""
+    given = _given_token()[1]
+    if request.method in _SAFE_METHODS or given == _shown_workspace(current_user):
+        return
+    names = {str(key): name for key, name in current_user.workspace_names.items()}
+    raise BadRequest(
+        f"This form was opened in the workspace {names.get(given, 'that you left')}, and the"
+        f" console has been switched to {names.get(_shown_workspace(current_user), 'none')}."
+        " Nothing was changed. Switch back, reload the page and try again."
+    )
 
 
 def _key() -> str:
@@ -150,6 +173,8 @@ class RequiresRole:
             raise Forbidden(
                 f"This requires the role {self.role}. Your role here is {current_user.role}."
             )
+        elif self.role is not Role.VIEWER:  # a viewer's forms change nothing in a workspace
+            _check_workspace(current_user)
         return current_user
 
 
