@@ -117,16 +117,13 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 32, is_pooled: bool = False) -> None:
         self._url = make_url(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._is_pooled = is_pooled and not self.is_sqlite
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._owner = 0
         self._making = threading.Lock()
         self._group = GroupCommit(self._connect_waiting)
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self._url.get_backend_name() == "sqlite"
 
     @property
     def engine(self) -> Engine:

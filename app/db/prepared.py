@@ -49,7 +49,15 @@ class PreparedStatement:
     ) -> PGresult:
         """Prepare a statement when it comes again; raises `psycopg.Error`."""
         given = [values[name] for name in self._names]
-        types = tuple([_type_of(value) for value in given])
+        known_type = _TYPES.get
+        types = tuple(
+            [
+                _BIGINT
+                if type(value) is int and abs(value) >= _END_OF_INTEGER
+                else known_type(type(value), _UNKNOWN)
+                for value in given
+            ]
+        )
         texts = [None if value is None else str(value).encode() for value in given]
         if b"\0" in b"".join(filter(None, texts)):
             raise DataError("PostgreSQL stores no NUL character")  # libpq would cut the text there
@@ -67,12 +75,6 @@ class PreparedStatement:
 
     def _number(self, found: re.Match[str]) -> str:
         return f"${self._names.index(found[1]) + 1}"
-
-
-def _type_of(value: Any) -> int:
-    if type(value) is int and not -_END_OF_INTEGER <= value < _END_OF_INTEGER:
-        return _BIGINT
-    return _TYPES.get(type(value), _UNKNOWN)
 
 
 def first_row(result: PGresult) -> dict[str, Any] | None:

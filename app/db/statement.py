@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import DataError
 from psycopg.pq import PGresult
 from sqlalchemy import Connection
 
@@ -153,8 +154,10 @@ def _outdented(text: str) -> str:
 
 def _array(texts: list[str]) -> str:
     """Write an array as PostgreSQL reads it; psycopg takes several calls for each element."""
-    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
+    quoted = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"')
+    if quoted.count("\0") >= max(len(texts), 1):
+        raise DataError("PostgreSQL stores no NUL character")
+    return '{"' + quoted.replace("\0", '","') + '"}' if texts else "{}"
 
 
 def _sqlite_value(value: Any) -> Any:

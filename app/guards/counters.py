@@ -50,13 +50,13 @@ class Counter:
     """The amount is 0 in a window without a limit."""
 
     watch: Watch
-    value: str
+    key: Key
     steps: tuple[int, int]
     amounts: tuple[int, int]
 
     @property
-    def key(self) -> Key:
-        return self.watch.scope_id, self.watch.guard.value, self.value
+    def value(self) -> str:
+        return self.key[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tupl
             watch.amount if long in watch.limits else 0,
         )
         value = pseudonym if guard is GuardName.NUMBER else watch.value
-        found.append(Counter(watch, value, steps, amounts))
+        key = watch.scope_id, guard.value, value
+        found.append(Counter(watch, key, steps, amounts))
     return tuple(sorted(found, key=_lock_order))
 
 

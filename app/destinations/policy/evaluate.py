@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from uuid import UUID
 
 from app.kernel.countries import is_country
@@ -127,7 +128,8 @@ RULE_KINDS: Mapping[RuleKind, RuleKindTraits] = {
 
 
 def rule_values(to: Destination) -> list[str]:
-    return list(dict.fromkeys(one for kind in RULE_KINDS.values() for one in kind.values(to)))
+    values = [kind.values(to) for kind in RULE_KINDS.values()]
+    return list(dict.fromkeys(chain.from_iterable(values)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from app.providers.port import (
     Unconfirmed,
 )
 from app.providers.twilio.codes import MESSAGE_SID, SMALLEST_CODE, read_code, refusal_kind
-from app.providers.twilio.transport import NotConfirmed, NotConnected, Throttled
+from app.providers.twilio.transport import NotConfirmed, NotConnected, ReadResponse, Throttled
 
 API = "https://api.twilio.com"
 STATUS_PATH = "/v1/webhook/twilio/sms-status"
@@ -114,6 +114,8 @@ def messages_url(account_sid: str) -> str:
 
 def read_json(answer: Response) -> Any:
     """None if it is not JSON."""
+    if isinstance(answer, ReadResponse):
+        return answer.found
     try:
         return json.loads(str(answer.text))
     except (ValueError, RecursionError):

@@ -48,6 +48,16 @@ class Throttled(Exception):
         super().__init__(retry_after_seconds)
 
 
+class ReadResponse(Response):  # type: ignore[misc]
+    """A response with the JSON object that it holds, or None."""
+
+    def __init__(
+        self, status: int, text: str, headers: object, found: dict[str, Any] | None
+    ) -> None:
+        super().__init__(status, text, headers)
+        self.found = found
+
+
 class TwilioTransport(HttpClient):  # type: ignore[misc]
     """The connections of all accounts of a process, shared by its threads.
 
@@ -110,7 +120,7 @@ class TwilioTransport(HttpClient):  # type: ignore[misc]
             raise Throttled(read_retry_after(answer.headers.get("Retry-After"), utc_now()))
         if is_foreign:
             raise NotConfirmed("an answer about something else")
-        return Response(answer.status, text, answer.headers)
+        return ReadResponse(answer.status, text, answer.headers, found)
 
     @contextmanager
     def _other_call(self) -> Iterator[None]:
