@@ -54,10 +54,6 @@ class Counter:
     steps: tuple[int, int]
     amounts: tuple[int, int]
 
-    @property
-    def value(self) -> str:
-        return self.key[2]
-
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -103,7 +99,7 @@ def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tupl
 
 
 def _lock_order(counter: Counter) -> tuple[int, str]:
-    return _LOCK_ORDER[counter.watch.guard], counter.value
+    return _LOCK_ORDER[counter.watch.guard], counter.key[2]
 
 
 def sum_counters(of_sends: Iterable[Sequence[Counter]]) -> tuple[Counter, ...] | None:
@@ -188,16 +184,15 @@ def counters_json(counters: Sequence[Counter], *, enforce_all: bool) -> str:
 
 
 def _counter_json(place: int, counter: Counter, *, enforce_all: bool) -> str:
-    watch = counter.watch
-    short, long = WINDOWS[watch.guard]
-    limits = [str(watch.limits.get(window, "null")) for window in (short, long)]
+    watch, (scope_id, guard, value) = counter.watch, counter.key
+    (short, long), limits = WINDOWS[watch.guard], watch.limits
     return (
-        f'{{"place":{place},"scope_id":"{watch.scope_id}","guard":"{watch.guard}","value":"{counter.value}",'
+        f'{{"place":{place},"scope_id":"{scope_id}","guard":"{guard}","value":"{value}",'
         f'"enforced":{"true" if enforce_all or watch.is_enforced else "false"},'
         f'"live":{live_steps(watch.guard)},'
         f'"short_step":{counter.steps[0]},"short_amount":{counter.amounts[0]},'
-        f'"short_limit":{limits[0]},"long_step":{counter.steps[1]},'
-        f'"long_amount":{counter.amounts[1]},"long_limit":{limits[1]}}}'
+        f'"short_limit":{limits.get(short, "null")},"long_step":{counter.steps[1]},'
+        f'"long_amount":{counter.amounts[1]},"long_limit":{limits.get(long, "null")}}}'
     )
 
 

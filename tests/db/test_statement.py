@@ -90,3 +90,6 @@ def test_large_numbers_and_nul_characters(database: Database) -> None:
             assert echo.first(connection, {"number": number, "text": ""}).number == number
     with pytest.raises(DataError), database.reading() as connection:
         echo.first(connection, {"number": 1, "text": "a\x00b"})
+    named = Statement("SELECT 1 AS one WHERE 'b' = ANY(:names)")
+    with pytest.raises(DataError), database.reading() as connection:
+        named.first(connection, {"names": ["a\x00b", ""]})

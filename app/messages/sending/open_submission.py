@@ -330,7 +330,7 @@ class OpenGuarded:
     ) -> None:
         guard = trip.watch.guard
         GUARD_TRIPS.labels(guard.value, trip.watch.mode.value).inc()
-        values = [one.value for one in counters if one.watch.guard is guard]
+        values = [one.key[2] for one in counters if one.watch.guard is guard]
         hit = Hit(new.workspace_id, trip, values[0] if values else trip.watch.value)
         try:
             if not refuses:
