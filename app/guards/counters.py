@@ -73,7 +73,16 @@ class CountResult:
 
     @property
     def refusal(self) -> Trip | None:
-        return next((trip for trip in self.trips if trip.watch.is_enforced), None)
+        """The first trip that refuses; it resets when none of them refuses any more."""
+        refusing = [trip for trip in self.trips if trip.watch.is_enforced]
+        if not refusing:
+            return None
+        resets = [trip.resets_at for trip in refusing if trip.resets_at is not None]
+        return replace(
+            refusing[0],
+            resets_at=max(resets) if len(resets) == len(refusing) else None,
+            can_fit=all(trip.can_fit for trip in refusing),
+        )
 
 
 def counters_of(watches: Sequence[Watch], pseudonym: str, now: datetime) -> tuple[Counter, ...]:

@@ -110,9 +110,8 @@ def refusal_details(trip: Trip, country: str | None, currency: str | None = None
     }
     if is_money:
         details["currency"] = currency
-    fits_never = trip.resets_at is None and trip.watch.guard is not GuardName.DELIVERY
     return details | {
         "country": country,
         "resets_at": None if trip.resets_at is None else rfc3339(trip.resets_at),
-        "retryable": not fits_never,
+        "retryable": trip.can_fit,
     }

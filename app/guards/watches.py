@@ -80,13 +80,14 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """``count`` is without the send; ``resets_at`` is None if it can never fit."""
+    """``count`` is without the send; ``resets_at`` is None if that is unknown, or never."""
 
     watch: Watch
     window: Window
     limit: int
     count: int
     resets_at: datetime | None
+    can_fit: bool = True
 
 
 def watches_of(
@@ -225,7 +226,8 @@ def find_trips(watch: Watch, current: Sequence[StepCounts]) -> list[Trip]:
         count = held(watch.guard, counts)
         if limit is not None and count + watch.amount > limit:
             resets_at = fits_again_at(watch.guard, window, counts, limit - watch.amount)
-            trips.append(Trip(watch, window, limit, count, resets_at))
+            can_fit = watch.amount <= limit
+            trips.append(Trip(watch, window, limit, count, resets_at, can_fit))
     return trips
 
 

@@ -147,6 +147,29 @@ def test_a_message_of_many_segments_must_fit_whole(guards: GuardsClient) -> None
     assert send(guards) == "sent"
 
 
+def test_resets_at_is_when_every_guard_has_room(timed: GuardsClient, clock: ManualClock) -> None:
+    timed.set(
+        number=ENFORCE | {"hour": 1, "day": 2},
+        workspace=ENFORCE | {"minute": None, "day": 3},
+    )
+    assert send(timed) == "sent"
+    clock.advance(2 * 3600)
+    assert send(timed) == "sent"
+
+    def details(**values: Any) -> tuple[Any, ...]:
+        found = timed.gateway.send(timed.tenant, **values).json["details"]
+        return tuple(found[name] for name in ("guard", "window", "resets_at", "retryable"))
+
+    # The hour has room again at 15:06; the day, which refuses too, on the next.
+    assert details() == ("number", "hour", "2026-02-01T14:24:00.000Z", True)
+    clock.advance(3 * 3600)
+    assert details() == ("number", "day", "2026-02-01T14:24:00.000Z", True)
+    # A text of more segments than the workspace may send in a day never fits.
+    assert details(message="x" * 1000) == ("number", "day", None, False)
+    clock.at = datetime(2026, 2, 1, 14, 24, tzinfo=UTC)
+    assert send(timed) == "sent"
+
+
 def test_in_monitor_sends_go_out_and_an_alert_counts_those_above_the_limit(
     guards: GuardsClient,
 ) -> None:
