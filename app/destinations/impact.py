@@ -8,12 +8,13 @@ from itertools import pairwise
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from app.destinations.policy.evaluate import Policy, Rule, RuleKind, Source, decide
 from app.destinations.tables import refusal_counts
 from app.kernel.number_prefixes import next_prefix
 from app.kernel.phone import Destination, NumberKind
+from app.use_cases.tables import use_cases
 
 # An E.164 number has 15 digits at most.
 _AFTER_ALL_NUMBERS = "+" + "9" * 16
@@ -144,9 +145,11 @@ def newly_blocked(
 
 
 def _refused(connection: Connection, wanted: Wanted) -> list[tuple[str, int]]:
-    columns = refusal_counts.c
+    """Count the refused sends whose use case may reach their country."""
+    columns, restriction = refusal_counts.c, use_cases.c.allowed_destinations
     query = (
-        select(columns.country, func.sum(columns.refusals))
+        select(columns.country, restriction, columns.refusals)
+        .outerjoin(use_cases, use_cases.c.id == columns.use_case_id)
         .where(
             columns.workspace_id.in_(wanted.workspace_ids),
             columns.day >= wanted.since.date(),
@@ -154,7 +157,9 @@ def _refused(connection: Connection, wanted: Wanted) -> list[tuple[str, int]]:
             columns.code == "DestinationBlocked",
             columns.source == Source.POLICY,
         )
-        .group_by(columns.country)
-        .order_by(columns.country)
     )
-    return [(country, int(refusals)) for country, refusals in connection.execute(query)]
+    found: Counter[str] = Counter()
+    for country, allowed, refusals in connection.execute(query):
+        if allowed is None or country in allowed:
+            found[country] += refusals
+    return sorted(found.items())

@@ -11,6 +11,7 @@ from app.access.tables import organizations
 from app.destinations.policy.evaluate import Policy, Source, decide
 from app.kernel.phone import resolve
 from app.messages.tables import messages
+from app.use_cases.tables import use_cases
 from support.destinations import PolicyClient
 from support.factories import BR_NUMBER, US_NUMBER
 from support.layers import COUNTRIES, NUMBERS, Stack, bounded, lay, maps, stacks
@@ -86,6 +87,16 @@ def test_it_counts_refusals_of_the_policy_and_no_others(
     assert _impact(timed_policy.trying.put({"BR": "allowed", "US": "allowed"}))[
         "would_release"
     ] == [{"country": "BR", "refusals": 5}]
+
+
+def test_it_counts_no_refusal_that_the_use_case_would_repeat(
+    timed_policy: PolicyClient, clock: ManualClock
+) -> None:
+    factory, own = timed_policy.factory, timed_policy.tenant
+    write_refusals(factory.database, own, BR_NUMBER, clock.at, times=3)
+    for allowed, released in ((["CA"], []), (["BR"], [("BR", 3)]), (None, [("BR", 3)])):
+        factory.set(use_cases, own.use_case_id, allowed_destinations=allowed)
+        assert _released(timed_policy.trying.allow("BR")) == released
 
 
 def test_refusals_that_the_cap_left_unlisted_are_counted_all_the_same(
