@@ -148,7 +148,10 @@ def _wrong_fields(error: ValidationError) -> tuple[Response, int]:
 
 
 def _body(schema: Schema) -> dict[str, Any]:
-    body: Any = request.get_json(force=True, silent=True)
+    try:
+        body: Any = request.get_json(force=True, silent=True)
+    except RecursionError:
+        body = None
     loaded: dict[str, Any] = schema.load(body)
     return loaded
 

@@ -85,6 +85,8 @@ def test_the_fragment_sets_timeouts_retries_and_policies() -> None:
     )
 
 
-@each("fragment", ["rc=6", "rc=-1", "rc=x", "rp=sometimes", "ct=99", "tt=15001"])
+@each(
+    "fragment", ["rc=6", "rc=-1", "rc=x", "rp=sometimes", "ct=99", "tt=15001", "rt=" + "9" * 5000]
+)
 def test_invalid_values_of_the_fragment_are_ignored(fragment: str) -> None:
     assert connection_overrides(f"http://localhost/x#{fragment}") == ConnectionOverrides()

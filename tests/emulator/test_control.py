@@ -75,8 +75,9 @@ def test_a_wrong_scenario_is_refused_with_every_place_named(
     assert not twilio.emulator.scenarios.queued
 
 
-def test_a_body_that_is_no_json_is_refused(twilio: Any) -> None:
-    answer = twilio.http("POST", "/emulator/scenarios", data="{", auth=None)
+@pytest.mark.parametrize("body", ["{", "[" * 50_000], ids=range(2))
+def test_a_body_that_is_no_json_is_refused(twilio: Any, body: str) -> None:
+    answer = twilio.http("POST", "/emulator/scenarios", data=body, auth=None)
 
     assert (answer.status_code, answer.json()) == (400, {"errors": {"$": ["must be an object"]}})
 

@@ -89,6 +89,7 @@ def test_a_change_that_is_refused_is_refused_item_by_item_in_a_200(
         ["nonsense"],
         ['"BR"'],
         ["[1]"],
+        ["[" * 20_000],
         ['{"country_code": "BR"}'],
         ['{"country_code":1,"enabled":true}'],
         ['{"country_code":"BR","enabled":"false"}'],

@@ -103,6 +103,7 @@ def test_an_account_sees_only_its_own_messages(sdk: Callable[..., Client], sent:
         {"PageSize": 0},
         {"PageSize": 1001},
         {"PageSize": "x"},
+        {"PageSize": "9" * 5000},
         {"Page": -1},
         {"PageToken": "PASM0"},
         {"DateSent": "yesterday"},

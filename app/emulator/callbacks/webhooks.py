@@ -22,6 +22,7 @@ from urllib.parse import SplitResult, parse_qsl, urldefrag, urlencode, urlsplit
 from app.emulator.config import ANY_HOST
 
 _MOST_READ: Final = 65_536
+_MOST_DIGITS: Final = 9
 
 
 class CallbackOutcome(StrEnum):
@@ -127,7 +128,8 @@ def connection_overrides(url: str) -> ConnectionOverrides:
 
 def _number(fragment: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
     text = fragment.get(key, "")
-    value = int(text) if text.isascii() and text.isdigit() else default
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    value = int(text) if is_number else default
     return value if low <= value <= high else default
 
 

@@ -64,7 +64,7 @@ def _item(text: str) -> tuple[str, bool]:
     try:
         item = json.loads(text)
         code, enabled = item["country_code"], item["enabled"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TwilioError(20001, "Permissions") from error
     if not isinstance(code, str) or not isinstance(enabled, bool):
         raise TwilioError(20001, "Permissions")

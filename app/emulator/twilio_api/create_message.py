@@ -32,6 +32,7 @@ MAGIC_FROM: Final[Mapping[str, int]] = {
 }
 
 _SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
 _LONGEST_BODY: Final = 1600
@@ -68,10 +69,7 @@ def _check_parameters(form: Mapping[str, str]) -> None:
     if form.get("StatusCallback") and not is_valid(form["StatusCallback"]):
         raise TwilioError(21609)
     validity = form.get("ValidityPeriod", "1")
-    if (
-        not (validity.isascii() and validity.isdecimal())
-        or not 1 <= int(validity) <= _LONGEST_VALIDITY
-    ):
+    if not _DIGITS.fullmatch(validity) or not 1 <= int(validity) <= _LONGEST_VALIDITY:
         raise TwilioError(21624)
 
 

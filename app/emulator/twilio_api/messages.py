@@ -26,6 +26,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "DateSent>": operator.ge,
 }
 blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 
@@ -96,7 +97,7 @@ def _number(
     query: Mapping[str, str], name: str, default: int, *, low: int = 0, high: int = 10**6
 ) -> int:
     text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+    if not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
         raise TwilioError(20001, name)
     return int(text)
 
