@@ -237,8 +237,10 @@ def _run(port: int) -> None:
 def _emulator(port: int) -> EmulatorServer:
     """Use the usual port, or a free one if that is in use."""
     usual = port + _EMULATOR_PORT_AFTER
+    if usual > LARGEST_PORT:
+        usual = port - _EMULATOR_PORT_AFTER
     try:
-        require_free_port(usual if usual <= LARGEST_PORT else port - _EMULATOR_PORT_AFTER)
+        require_free_port(usual)
     except DemoFailed:
         usual = 0
     return EmulatorServer(port=usual)

@@ -13,12 +13,14 @@ from sqlalchemy import func, select, update
 
 from app.access.tables import organizations, provider_accounts, workspaces
 from app.bootstrap import open_cipher, open_settings
-from app.cli.demo import use_running_demo
+from app.cli.demo import _emulator, use_running_demo
 from app.db.engine import Database
 from app.db.heartbeats import worker_heartbeats
 from app.db.types import metadata
 from app.demo.processes import RunningDemo, find_running_demo, noted_demo, write_note
-from app.demo.tenant import delete_organization, make_demo_tenant
+from app.demo.story import Story
+from app.demo.tenant import DemoTenant, delete_organization, make_demo_tenant
+from app.kernel.whole_numbers import LARGEST_PORT
 from app.messages.tables import messages
 from support.every_table import fill
 from support.polling import PATIENCE_SECONDS, eventually
@@ -58,7 +60,7 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
         text = log.read_text(encoding="utf-8")
         assert "POST /v1/sms to +5511961234567 (BR, allowed)" in text
         assert "delivered" in text
-        assert "POST /v1/sms to +12025550123 (US, not allowed)" in text
+        assert re.search(r"POST /v1/sms to \+120255501\d\d \(US, not allowed\)", text)
         shown = set(re.findall(r"export (\w+)=", text))
         assert shown == {"BORDERPOST", "KEY", "WORKSPACE", "USE_CASE"}
         other = dict(given)
@@ -85,6 +87,29 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
     )
     assert "removed the demo's organization" in run("demo", "reset").stdout
     assert run("demo", "reset").stdout == "there is no demo to remove\n"
+
+
+class _Refused(Story):
+    """A gateway that blocks every number."""
+
+    def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        if path == "/v1/sms":
+            return 422, {"code": "DestinationBlocked", "message": "Blocked."}
+        verdicts = [{"number": one, "country": "US", "allowed": False} for one in body["numbers"]]
+        return 200, {"verdicts": verdicts}
+
+
+def test_each_start_of_the_demo_chooses_a_number_reserved_for_fiction() -> None:
+    """Break: send to one number, so that the eleventh start of an hour meets the guard `number`."""
+    tenant = DemoTenant("key", "workspace", "use case", "owner@demo.example", "password")
+    found = {_Refused("http://127.0.0.1", tenant, lambda _: None)() for _ in range(40)}
+    assert len(found) > 10
+    assert all(re.fullmatch(r"\+120255501\d\d", number) for number in found)
+
+
+def test_the_emulator_of_the_highest_ports_is_below_the_gateway() -> None:
+    with _emulator(LARGEST_PORT) as server:
+        assert server.url.startswith("http://127.0.0.1:")
 
 
 _A_DEMO = """
