@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -113,17 +114,15 @@ def _lock_order(counter: Counter) -> tuple[int, str]:
 
 def sum_counters(of_sends: Iterable[Sequence[Counter]]) -> tuple[Counter, ...] | None:
     """Sum up the counters of several sends; None if two differ in more than their amounts."""
-    found: dict[Key, Counter] = {}
-    for counter in (one for counters in of_sends for one in counters):
-        other = found.get(counter.key)
-        if other is None:
-            found[counter.key] = counter
-        elif (counter.steps, counter.watch.limits) != (other.steps, other.watch.limits):
+    found: dict[Key, tuple[Counter, list[int]]] = {}
+    for counter in chain.from_iterable(of_sends):
+        other, total = found.setdefault(counter.key, (counter, [0, 0]))
+        if (counter.steps, counter.watch.limits) != (other.steps, other.watch.limits):
             return None
-        else:
-            short, long = map(sum, zip(counter.amounts, other.amounts, strict=True))
-            found[counter.key] = replace(counter, amounts=(short, long))
-    return tuple(sorted(found.values(), key=_lock_order))
+        total[0] += counter.amounts[0]
+        total[1] += counter.amounts[1]
+    summed = (replace(one, amounts=(short, long)) for one, (short, long) in found.values())
+    return tuple(sorted(summed, key=_lock_order))
 
 
 # On PostgreSQL: parts of the one statement that writes a submission. `checked` locks the counters
