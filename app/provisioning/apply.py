@@ -265,9 +265,10 @@ def apply(
     """Make the database match parsed data in one transaction; raises `FileRefused`."""
     try:
         with database.writing() as connection:
-            # Serialize applies until the end of the transaction.
-            query = select(organizations.c.id).order_by(organizations.c.id)
-            connection.execute(query.with_for_update(key_share=True)).all()
+            # Serialize applies until the end of the transaction, the first ones too.
+            if not database.is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7080)")
+            connection.execute(select(organizations.c.id).with_for_update(key_share=True)).all()
             planned = make_plan(connection, cipher, data, environ, now)
             for step in planned.steps:
                 if step.changes or step.always:
