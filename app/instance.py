@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -23,13 +24,14 @@ def read_values(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-def add_encryption_key(instance: Path) -> bool:
-    """Put a new key before the others; False if they do not come from the file."""
+def add_encryption_key(instance: Path, in_use: Sequence[str]) -> bool:
+    """Put a new key before the others; False if those in use do not come from the file."""
     path = instance / SECRETS_FILE
     name = "BORDERPOST_ENCRYPTION_KEYS="
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    if not any(line.startswith(name) for line in lines):
+    stored = load_secrets(instance).get("ENCRYPTION_KEYS", "").split(",")
+    if [key.strip() for key in stored if key.strip()] != list(in_use):
         return False
+    lines = path.read_text(encoding="utf-8").splitlines()
     key = Fernet.generate_key().decode()
     changed = [
         f"{name}{key},{line.removeprefix(name)}" if line.startswith(name) else line

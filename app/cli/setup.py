@@ -163,14 +163,15 @@ def rotate_command(new_key: bool) -> None:
     Also makes the current BORDERPOST_SECRET_KEY the installation's: to change it, give every
     host the new one, run this, and restart.
     """
+    settings = open_settings()
     if new_key:
-        if not add_encryption_key(default_instance(os.environ)):
+        if not add_encryption_key(settings.instance, settings.encryption_keys):
             raise CommandFailure(
                 "the keys do not come from secrets.env: put the new key first yourself"
             )
-        click.echo("new key added: restart every process, then run `borderpost secrets rotate`")
+        line = "new key added: restart every process, then run `borderpost secrets rotate`"
+        echo_result({"new_key": True}, [line])
         return
-    settings = open_settings()
     with ready_database(settings) as database:
         done = reencrypt(database, open_cipher(settings))
         open_installation_secrets(settings).accept(database)

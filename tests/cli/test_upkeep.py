@@ -43,7 +43,7 @@ def test_rotation_seals_every_token_with_the_first_key(
     run("apply", str(acme))
     old = load_secrets(instance)["ENCRYPTION_KEYS"]
     before = sealed_token(database)
-    assert run("secrets", "rotate", "--new-key").exit_code == 0
+    assert json.loads(run("secrets", "rotate", "--new-key", "--json").stdout) == {"new_key": True}
     assert sealed_token(database) == before
     keys = load_secrets(instance)["ENCRYPTION_KEYS"].split(",")
     assert keys[1] == old
@@ -134,14 +134,21 @@ def test_rotation_accepts_a_secret_key_that_was_changed_on_purpose(
     assert run("purge").exit_code == 0
 
 
+@pytest.mark.parametrize("is_in_file", [True, False])
 def test_a_new_key_is_not_written_where_the_keys_are_given_otherwise(
-    run: Run, instance: Path
+    run: Run, instance: Path, environ: dict[str, str | None], *, is_in_file: bool
 ) -> None:
-    (instance / "secrets.env").write_text("BORDERPOST_SECRET_KEY=" + "0123456789" * 4 + "\n")
-    (instance / "secrets.env").chmod(0o600)
+    """Break: change a file that the environment overrides."""
+    path = instance / "secrets.env"
+    environ["BORDERPOST_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    if not is_in_file:
+        path.write_text("BORDERPOST_SECRET_KEY=" + "0123456789" * 4 + "\n")
+        path.chmod(0o600)
+    before = path.read_text()
     result = run("secrets", "rotate", "--new-key")
     assert result.exit_code == 1
     assert "secrets.env" in result.stderr
+    assert path.read_text() == before
 
 
 def test_the_secrets_file_stays_private_when_a_key_is_added(run: Run, instance: Path) -> None:
