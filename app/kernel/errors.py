@@ -43,6 +43,7 @@ class Unauthorized(PublicError):
     """The access key is missing, wrong, expired or revoked."""
 
     message = "A valid access key is required: Authorization: AccessKey <token>."
+    scheme = "AccessKey"
 
 
 class Forbidden(PublicError):

@@ -58,7 +58,7 @@ def error_answer(error: e.PublicError) -> Response:
     )
     add_retry_headers(answer, error)
     if isinstance(error, e.Unauthorized):
-        answer.headers["WWW-Authenticate"] = "AccessKey"
+        answer.headers["WWW-Authenticate"] = error.scheme
     if isinstance(error, e.SubmissionUnconfirmed) and error.is_replayed:
         answer.headers[REPLAYED] = "true"
     return answer

@@ -60,13 +60,21 @@ class TokenOrLoopback:
         wanted = get_service(MetricsToken).token
         if wanted is None:
             if not _is_direct_from_loopback():
-                raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
+                raise _bearer_wanted()
             return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
+            raise _bearer_wanted()
         if not hmac.compare_digest(token.strip().encode(), wanted.encode()):
-            raise e.Unauthorized("The bearer token is wrong.")
+            raise _bearer_wanted("The bearer token is wrong.")
+
+
+def _bearer_wanted(
+    text: str = "Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.",
+) -> e.Unauthorized:
+    error = e.Unauthorized(text)
+    error.scheme = "Bearer"
+    return error
 
 
 def _is_direct_from_loopback() -> bool:

@@ -245,6 +245,14 @@ def test_metrics_need_the_token_from_everyone_where_one_is_set(with_token: Gatew
 
 
 @pytest.mark.one_engine
+@pytest.mark.parametrize("given", ["", "AccessKey x", "Bearer wrong"])
+def test_metrics_ask_for_their_own_scheme(with_token: Gateway, given: str) -> None:
+    answer = with_token.client.get("/metrics", headers={"Authorization": given})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("address", "host", "status"),
     [
