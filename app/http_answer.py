@@ -62,7 +62,7 @@ class FinalAnswer(HTTPResponse):
         is_chunked = [one.lower() for one in encodings] == ["chunked"] and may_be_chunked
         if not is_plain or (encodings and (lengths or not is_chunked)):
             raise HTTPException("the length of the answer is ambiguous")
-        self.chunked = False  # otherwise urllib3 would decode the body again
+        self.chunked = False  # `http.client` would decode the body again
         if is_chunked:
             self.fp = cast("io.BufferedReader", _ChunkedBody(self.fp))
             found = [one for one in found if one[0].lower() != "transfer-encoding"]

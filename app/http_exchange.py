@@ -47,7 +47,7 @@ class Deadline:
 
 
 class TimedSocket:
-    """A socket for `http.client` and urllib3, with a deadline."""
+    """A socket for `http.client`, with a deadline."""
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened = opened
@@ -55,13 +55,7 @@ class TimedSocket:
         self._unexpected = select.poll()
         self._unexpected.register(opened, select.POLLIN)
         self.deadline = deadline
-        self._readers = 0
-        self._is_closed = False
         self._has_leftover = False
-
-    def settimeout(self, seconds: float) -> None:
-        """Start a deadline for everything that follows."""
-        self.deadline = Deadline(seconds)
 
     def sendall(self, data: Any) -> None:
         unsent = memoryview(data)
@@ -80,39 +74,19 @@ class TimedSocket:
             self._armed = left
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        self._readers += 1
         return _AnswerReader(self)
 
     def end_answer(self, leftover: bytes) -> None:
         self._has_leftover = self._has_leftover or bool(leftover)
-        self._readers -= 1
-        self._close_if_unused()
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether the peer sent more than its answers."""
-        pending: Callable[[], int] = getattr(self._opened, "pending", int)
-        return self._has_leftover or pending() > 0
 
     @property
     def is_quiet(self) -> bool:
         """Whether the connection is open, and the peer sent no more than its answers."""
-        return not self.has_unread and not self._unexpected.poll(0)
-
-    def fileno(self) -> int:
-        return self._opened.fileno()
-
-    def shutdown(self, how: int) -> None:
-        self._opened.shutdown(how)
+        pending: Callable[[], int] = getattr(self._opened, "pending", int)
+        return not (self._has_leftover or pending() or self._unexpected.poll(0))
 
     def close(self) -> None:
-        """Close the connection once the current answer is closed."""
-        self._is_closed = True
-        self._close_if_unused()
-
-    def _close_if_unused(self) -> None:
-        if self._is_closed and not self._readers:
-            self._opened.close()
+        self._opened.close()
 
 
 class _AnswerReader(io.BufferedReader):

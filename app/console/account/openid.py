@@ -3,12 +3,12 @@
 import base64
 import io
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -18,13 +18,9 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask, Response
 from joserfc.errors import JoseError
 from requests import RequestException
-from requests.adapters import HTTPAdapter
-from urllib3 import Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from requests.adapters import BaseAdapter
 
-from app.http_answer import FinalAnswer
-from app.http_exchange import Deadline, TimedSocket, open_in_time
+from app.http_exchange import Deadline, Server, send_request
 from app.kernel.errors import Quota, RateLimited
 from app.kernel.texts import is_storable
 from app.settings import IdentityProviderSettings
@@ -36,89 +32,46 @@ _CONNECT_SECONDS = 5.0
 # A slow provider must not take the threads that callbacks need.
 EXCHANGES_AT_ONCE = 2
 _LARGEST_ANSWER_BYTES = 1024 * 1024
-_PIECE_BYTES = 64 * 1024
 _deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
 
 
-class _StrictConnection(HTTPConnection):
-    """Has one deadline for each answer and reads strictly."""
+class _TimedAdapter(BaseAdapter):
+    """Ends calls at the deadline of their step; no proxy is used."""
 
-    response_class = FinalAnswer
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection is open and has no unexpected bytes."""
-        return isinstance(self.sock, TimedSocket) and self.sock.is_quiet
-
-    def _new_deadline(self) -> Deadline:
-        return Deadline(float(self.timeout or 0))
-
-
-class _PlainConnection(_StrictConnection):
-    def connect(self) -> None:
-        opened = open_in_time(self._dns_host, self.port, self._new_deadline())
-        self.sock = TimedSocket(opened, self._new_deadline())
-
-
-class _TlsConnection(_StrictConnection, HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock = TimedSocket(self.sock, self._new_deadline())
-
-    def _new_conn(self) -> socket.socket:
-        deadline = self._new_deadline()
-        opened = open_in_time(self._dns_host, self.port, deadline)
-        opened.settimeout(deadline.remaining())  # for the handshake
-        return opened
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _PlainPool, "https": _TlsPool}
-
-
-class _TimedAdapter(HTTPAdapter):
-    """Ends calls at the deadline of their step."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = dict(_POOLS)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        found = super().proxy_manager_for(*args, **kwargs)
-        found.pool_classes_by_scheme = dict(_POOLS)
-        return found
-
-    def send(self, request: Any, *_: Any, **kwargs: Any) -> requests.Response:
+    def send(self, request: Any, *_: Any, **__: Any) -> requests.Response:
         """Raises `RequestException` if no complete answer came in time."""
+        parts = urlsplit(request.url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        sent = {**request.headers, "Accept-Encoding": "identity", "Connection": "close"}
         try:
-            left = _deadline.get().remaining()
-            allowed = Timeout(total=left, connect=min(left, _CONNECT_SECONDS), read=left)
-            answer = super().send(request, **kwargs | {"timeout": allowed, "stream": True})
-            body = bytearray()
-            for piece in answer.raw.stream(_PIECE_BYTES, decode_content=True):
-                body += piece
-                if len(body) > _LARGEST_ANSWER_BYTES:
-                    answer.close()
-                    raise requests.ConnectionError("the answer is too large")  # noqa: TRY301
-        except RequestException:
-            raise
+            seconds = min(_deadline.get().remaining(), _CONNECT_SECONDS)
+            server = Server(origin, keep=0, connect_seconds=seconds, tls=None)
+            connection = server.take()
+            try:
+                connection.deadline = _deadline.get()
+                line = request.method, request.path_url
+                answer = send_request(connection, line, server.authority, sent, body)
+                content = answer.read_whole(_LARGEST_ANSWER_BYTES)
+            finally:
+                connection.close()
         except Exception as problem:
             raise requests.ConnectionError(type(problem).__name__) from problem
-        answer.raw = io.BytesIO(body)
-        return answer
+        found = requests.Response()
+        found.status_code, found.reason = answer.status, answer.reason
+        found.headers.update(answer.headers.items())
+        found.raw = io.BytesIO(content)
+        found.url, found.request = request.url, request
+        return found
+
+    def close(self) -> None:
+        """Each call closes its connection."""
 
 
 class _TimedSession(OAuth2Session):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for scheme in _POOLS:
+        for scheme in ("http", "https"):
             self.mount(f"{scheme}://", _TimedAdapter())
 
 

@@ -20,7 +20,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 
 from app.http_answer import FinalAnswer
-from app.http_exchange import NoConnection, Server, TimedSocket, send_request
+from app.http_exchange import Deadline, NoConnection, Server, TimedSocket, send_request
 from app.kernel.clock import read_retry_after, utc_now
 
 # For look-up, connection and TLS together; for the whole answer. A call takes at most their sum.
@@ -151,7 +151,7 @@ def _ask(
     except NoConnection as problem:
         raise NotConnected(str(problem)) from problem
     try:
-        connection.settimeout(seconds)
+        connection.deadline = Deadline(seconds)
         answer = send_request(connection, line, server.authority, headers, body)
         text = answer.read_whole(LARGEST_ANSWER_BYTES).decode("utf-8", "replace")
     except BaseException as problem:

@@ -58,7 +58,11 @@ def sent_back(console: Console) -> str:
     return f"{back.path}?{back.query}"
 
 
-def test_a_person_with_an_account_is_signed_in(console: Console) -> None:
+def test_a_person_with_an_account_is_signed_in(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: send through requests' own adapter, which uses the proxy of the environment."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert THERE in console.get("/console/sign-in").text
     answer = console.get(sent_back(console))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/console")
@@ -255,7 +259,7 @@ def test_slow_provider_holds_two_threads_and_callbacks_are_answered(
 def test_answer_by_drops_ends_at_the_deadline(
     console: Console, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Breaks when each byte begins the time anew: leave `_TimedAdapter` out of the session."""
+    """Break: give the connection a `Deadline` of an hour."""
     back = sent_back(console)
     provider.drips = threading.Event()
     ended = threading.Timer(PATIENCE_SECONDS, provider.drips.set)

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from urllib3.util.wait import wait_for_read
 
 from app.http_exchange import TimedSocket
 from app.providers.twilio.transport import (
@@ -22,6 +21,7 @@ from app.providers.twilio.transport import (
 from support.certificates import self_signed
 from support.each import each
 from support.loopback import Loopback, Received, ServerAction, answer, created
+from support.polling import eventually
 
 API = "https://api.twilio.com/2010-04-01/Accounts/AC1"
 CALLS = [
@@ -227,7 +227,7 @@ def test_an_interim_answer_alone_confirms_nothing(
 def test_a_second_answer_is_not_that_of_the_next_request(
     server: Loopback, transport: TwilioTransport
 ) -> None:
-    """Breaks when the connection is kept: let `has_unread` return False."""
+    """Breaks when the connection is kept: let `is_quiet` return True."""
 
     def later(_server: Loopback, peer: socket.socket, _request: Received) -> bool:
         peer.sendall(whole("SM1"))
@@ -240,7 +240,7 @@ def test_a_second_answer_is_not_that_of_the_next_request(
             server.script += [twice, raw(whole("SM2"))]
             assert ask(transport, call) == "SM1"
             idle = idle_socket(transport, server)
-            assert idle.has_unread or wait_for_read(idle, PATIENCE)
+            eventually(lambda idle=idle: not idle.is_quiet)
             assert ask(transport, call) == "SM2"
             assert server.connections > connections
 
@@ -248,7 +248,7 @@ def test_a_second_answer_is_not_that_of_the_next_request(
 def test_a_second_answer_within_one_tls_record_is_not_that_of_the_next_request(
     tmp_path: Path,
 ) -> None:
-    """Breaks when the connection is kept: let `has_unread` return False."""
+    """Breaks when the connection is kept: let `is_quiet` return True."""
     certificate, key = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -402,7 +402,7 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(
 def test_an_answer_that_ends_its_connection_is_read_whole(
     server: Loopback, transport: TwilioTransport
 ) -> None:
-    """Breaks when closing the connection closes it under the answer: close at once in `close`."""
+    """Break: keep every connection, as if `will_close` were False."""
     body = b'{"sid":"SM1"}'
     server.script += [
         raw(whole("SM1", extra="Connection: close\r\n"), stays_open=False),
