@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import Role
 from app.console.account.sign_in import BY_LINK
-from app.console.ui.forms import listed, read_form, read_search, refilling
+from app.console.ui.forms import check_unchanged, listed, read_form, read_search, refilling
 from app.console.ui.guards import OWNER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.kernel.ids import parse_id
@@ -150,6 +150,8 @@ def save_roles(current_user: CurrentUser, user_id: UUID) -> Response:
     roles = read_form(RolesForm, **roles_given())
     with writing() as (connection, now):
         user = require_user(connection, current_user.organization_id, user_id)
+        stored = load_user_details(connection, current_user.organization_id, user_id)
+        check_unchanged(stored.memberships)
         change_roles(connection, user, roles, current_user.actor, now)
     return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 

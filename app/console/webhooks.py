@@ -6,7 +6,15 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
-from app.console.ui.forms import ListSearch, listed, read_form, read_search, refilled, refilling
+from app.console.ui.forms import (
+    ListSearch,
+    check_unchanged,
+    listed,
+    read_form,
+    read_search,
+    refilled,
+    refilling,
+)
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
@@ -142,6 +150,9 @@ def webhook_page(
 def save_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
     given = read_form(EndpointBody)
     wanted = {"url": given.url, "events": given.events}
+    with reading() as connection:
+        row = load_endpoint(connection, current_user.principal, endpoint_id)
+    check_unchanged(row.url, row.events)
     get_service(ManageEndpoints).change(current_user.principal, endpoint_id, wanted)
     return redirect_with_flash(f"{WEBHOOKS}/{endpoint_id}", "Saved. In effect for the next event.")
 

@@ -9,6 +9,7 @@ from app.access.accounts import has_next_token
 from app.access.principal import Role
 from app.access.store import require_workspace
 from app.console.ui.forms import (
+    check_unchanged,
     listed,
     named_country_options,
     number_in,
@@ -109,6 +110,9 @@ def workspace_page(
 @refilling(workspace_page)
 def save_workspace(current_user: CurrentUser, workspace_id: UUID) -> Response:
     wanted = read_form(WorkspaceChange, **given_fields())
+    with reading() as connection:
+        row = require_workspace(connection, current_user.principal_for(Role.OWNER), workspace_id)
+    check_unchanged(*(getattr(row, name) for name in ("name", "home_country", *_DAYS)))
     return _change(current_user, workspace_id, wanted, "Workspace saved.")
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields, post_load
 
-from app.console.ui.pages import Form, link
+from app.console.ui.pages import Form, link, state_of
 from app.kernel.clock import rfc3339, shifted
 from app.kernel.countries import COUNTRIES, country_name
 from app.kernel.errors import ValidationFailed
@@ -35,6 +35,10 @@ _FEWEST_DIGITS = 7
 _BETWEEN_DIGITS = re.compile(r"[\s().\-\u2010-\u2015\u00a0/]+")
 _UNKNOWN_ZONE = "Must be an IANA time zone, for example Europe/Berlin."
 Options = list[tuple[object, str]]
+_CHANGED_SINCE = (
+    "Somebody else has changed this since you opened the page. Nothing was saved. Reload the page"
+    " to see the change, or save again to overwrite it."
+)
 _TOKEN = "page_token"  # noqa: S105 (a position in a list)
 _ZONE = "zone"  # the time zone of the dates, which is no filter by itself
 
@@ -57,6 +61,12 @@ def read_secret(name: str) -> str:
     if not is_storable(text):
         raise ValidationFailed({f"$.{name}": [UNSTORABLE]})
     return text
+
+
+def check_unchanged(*stored: object) -> None:
+    """Raises `ValidationFailed` if the form, by its field ``shown``, was made from other values."""
+    if request.form.get("shown", state := state_of(*stored)) != state:
+        raise ValidationFailed({"": [_CHANGED_SINCE]})
 
 
 def read_reason() -> str | None:

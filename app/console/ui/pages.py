@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,6 +103,11 @@ def link(path: str) -> str:
     return request.script_root + path
 
 
+def state_of(*stored: object) -> str:
+    """Return a hash of the values that a form shows."""
+    return sha256(repr(stored).encode()).hexdigest()[:16]
+
+
 def grouped(number: int | str) -> str:
     """Separate thousands."""
     return f"{Decimal(number):,}"
@@ -118,6 +124,7 @@ def _environment() -> Environment:
     )
     made.globals.update(
         link=link,
+        state_of=state_of,
         asset_url=asset_url,
         csrf_token=form_token,
         flashed=lambda: get_flashed_messages(with_categories=True),

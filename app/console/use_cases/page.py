@@ -10,7 +10,14 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema
 
-from app.console.ui.forms import ListSearch, listed, read_search, refilling, without_separators
+from app.console.ui.forms import (
+    ListSearch,
+    check_unchanged,
+    listed,
+    read_search,
+    refilling,
+    without_separators,
+)
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.console.ui.pages import NO_FORM, Form, page_answer, redirect_with_flash
 from app.db.rows import AnyRow
@@ -174,6 +181,7 @@ def use_case_page(
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
     wanted = read_use_case(UseCaseChange)
     with writing() as (connection, now):
+        check_unchanged(require_use_case(connection, current_user.principal, use_case_id).row)
         change_use_case(connection, current_user.principal, use_case_id, wanted, now=now)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
 
