@@ -234,10 +234,7 @@ class DurationParam(click.ParamType[timedelta]):
 
 
 def ending(
-    now: datetime,
-    at: datetime | None,
-    after: timedelta | None,
-    options: str = "--until and --for",
+    now: datetime, at: datetime | None, after: timedelta | None, options: str = "--until and --for"
 ) -> datetime | None:
     """Return when a change or a new object expires, or None; raises `click.UsageError`."""
     if at is not None and after is not None:

@@ -116,6 +116,7 @@ def insert_refusal(connection: Connection, refusal: Refusal, now: datetime) -> N
 
 def _values(refusal: Refusal, now: datetime) -> dict[str, Any]:
     estimate = refusal.estimate
+    saves = refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
     return {
         "id": new_id(),
         "workspace_id": refusal.workspace_id,
@@ -139,12 +140,8 @@ def _values(refusal: Refusal, now: datetime) -> dict[str, Any]:
         "counted_use_case_id": refusal.use_case_id or NO_ID,
         "access_key_id": refusal.access_key_id or NO_ID,
         "currency": "" if estimate is None else estimate.currency,
-        "saved": estimate.millionths if estimate is not None and _saves(refusal) else 0,
+        "saved": estimate.millionths if estimate is not None and saves else 0,
     }
-
-
-def _saves(refusal: Refusal) -> bool:
-    return refusal.source is not Source.PROVIDER and refusal.code in SAVING_CODES
 
 
 @dataclass(frozen=True, slots=True)

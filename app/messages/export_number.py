@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, Text, cast, or_, select
 
-from app.db.rows import AnyRow
 from app.destinations.tables import destination_revisions, destination_rules
 from app.guards.tables import alerts, guard_counters, guard_trips
 from app.kernel.clock import rfc3339
@@ -60,7 +59,8 @@ def export_number(
 
 def _rows(connection: Connection, table: Table, condition: Any) -> list[dict[str, Any]]:
     query = select(table).where(condition).order_by(*table.primary_key.columns)
-    return [_shown(row) for row in connection.execute(query)]
+    rows = connection.execute(query).mappings()
+    return [{name: _value(value) for name, value in row.items()} for row in rows]
 
 
 def _rules_in_history(connection: Connection, number: str) -> list[dict[str, Any]]:
@@ -75,10 +75,6 @@ def _rules_in_history(connection: Connection, number: str) -> list[dict[str, Any
         }
         for row in connection.execute(select(table).where(quoting).order_by(table.c.id))
     ]
-
-
-def _shown(row: AnyRow) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row._mapping.items()}  # noqa: SLF001 (public)
 
 
 def _value(value: Any) -> Any:

@@ -119,8 +119,9 @@ def read_pending_changes(form: MultiDict[str, str]) -> PendingChanges:
 @cache
 def country_options() -> tuple[tuple[str, str], ...]:
     named = {code: country_name(code) for code in COUNTRIES}
+    calling = {code: f", +{CALLING_CODES[code]}" for code in COUNTRIES if code in CALLING_CODES}
     return tuple(
-        (code, f"{named[code]} ({code}{_calling_code(code)})")
+        (code, f"{named[code]} ({code}{calling.get(code, '')})")
         for code in sorted(COUNTRIES, key=lambda code: sort_key(named[code]))
     )
 
@@ -129,10 +130,6 @@ def sort_key(name: str) -> str:
     """Ignores accents and case."""
     plain = unicodedata.normalize("NFKD", name)
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
-
-
-def _calling_code(code: str) -> str:
-    return f", +{CALLING_CODES[code]}" if code in CALLING_CODES else ""
 
 
 @dataclass(frozen=True, slots=True)

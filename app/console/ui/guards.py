@@ -96,25 +96,24 @@ def check_form() -> None:
     if is_foreign or (origin is not None and not _is_ours(origin)):
         raise Forbidden("This form was sent from another site. Open the page here and try again.")
     try:
-        validate_csrf(_given_token()[0], secret_key=_key())
+        validate_csrf(_given_token().partition("@")[0], secret_key=_key())
     except ValidationError as problem:
         raise CSRFError(str(problem)) from problem
 
 
-def _given_token() -> tuple[str, str]:
-    token, _, workspace_id = request.form.get("csrf_token", "").partition("@")
-    return token, workspace_id
+def _given_token() -> str:
+    return request.form.get("csrf_token", "")
 
 
 def _check_workspace(current_user: CurrentUser) -> None:
     """Raises `BadRequest` if another window has switched the workspace since the form was shown."""
-    given = _given_token()[1]
-    if request.method in _SAFE_METHODS or given == _shown_workspace(current_user):
+    given, shown = _given_token().partition("@")[2], _shown_workspace(current_user)
+    if request.method in _SAFE_METHODS or given == shown:
         return
     names = {str(key): name for key, name in current_user.workspace_names.items()}
     raise BadRequest(
         f"This form was opened in the workspace {names.get(given, 'that you left')}, and the"
-        f" console has been switched to {names.get(_shown_workspace(current_user), 'none')}."
+        f" console has been switched to {names.get(shown, 'none')}."
         " Nothing was changed. Switch back, reload the page and try again."
     )
 

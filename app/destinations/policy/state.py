@@ -44,14 +44,11 @@ def add_rules(state: PolicyState, new: Iterable[Rule]) -> PolicyState:
     """A rule replaces another one of the same kind and value."""
     for rule in new:
         old = state.rule_for(rule.kind, rule.value)
-        if old is None or not _is_same(old, rule):
+        stored = old and (old.action, old.expires_at, old.reason)
+        if stored != (rule.action, rule.expires_at, rule.reason):
             kept = tuple(one for one in state.rules if one is not old)
             state = replace(state, rules=(*kept, rule))
     return state
-
-
-def _is_same(old: Rule, new: Rule) -> bool:
-    return (old.action, old.expires_at, old.reason) == (new.action, new.expires_at, new.reason)
 
 
 def restored(snapshot: PolicyState, now: datetime) -> PolicyState:

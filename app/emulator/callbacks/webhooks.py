@@ -181,7 +181,8 @@ class WebhookPoster:
             if not self._enter(link):
                 return Answer(CallbackOutcome.BROKEN_OFF)
             try:
-                return _exchange(connection, _target(parts), form, headers)
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                return _exchange(connection, target, form, headers)
             finally:
                 self._leave(link)
 
@@ -208,10 +209,6 @@ class WebhookPoster:
 def _connection(parts: SplitResult, connect_seconds: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(parts.hostname or "", parts.port, timeout=connect_seconds)
-
-
-def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _headers(url: str, params: Mapping[str, str], key: str) -> dict[str, str]:
