@@ -250,11 +250,11 @@ def send_request(
     Raises `ValueError` for a header that cannot be sent, `OSError` or `HTTPException`.
     """
     sent = {"Host": authority, "Accept-Encoding": "identity", **headers}
-    if body is not None:
-        sent["Content-Length"] = str(len(body))
+    if body is not None or line[0] != "GET":
+        sent["Content-Length"] = str(len(body or b""))
     head = " ".join((*line, "HTTP/1.1\r\n"))
     head += "".join([f"{name}: {value}\r\n" for name, value in sent.items()])
-    if not _HEAD.fullmatch(head):
+    if not _HEAD.fullmatch(head) or head.count("\n") != len(sent) + 1:
         raise ValueError("a part of the request cannot be sent")
     connection.sendall(f"{head}\r\n".encode("latin-1") + (body or b""))
     answer = FinalAnswer(cast("socket.socket", connection), method=line[0])

@@ -171,6 +171,26 @@ def test_head_and_body_are_sent_at_once(
     assert body == b"Body=Hello"
 
 
+def test_a_request_without_a_body_says_so(server: Loopback, transport: TwilioTransport) -> None:
+    """Break: send no length without a body; a server answers 411, or waits for the body."""
+    for method in ("POST", "PATCH", "GET"):
+        transport.request(method, CALLS[1][1])
+    lengths = [request.headers.get("content-length") for request in server.requests]
+    assert lengths == ["0", "0", None]
+
+
+def test_a_header_that_cannot_be_sent_sends_nothing(
+    server: Loopback, transport: TwilioTransport
+) -> None:
+    """Break: leave `_HEAD` out of `send_request`."""
+    for headers in ({"A": "b\r\nC: d"}, {"A b": "c"}, {"A": "\u0100"}, {"": "a"}):
+        with pytest.raises(NotConfirmed):
+            transport.request("POST", CALLS[0][1], data={"To": "+1"}, headers=headers)
+    with pytest.raises(NotConfirmed):
+        transport.request("GET", f"{API}/Messages/SM1 HTTP/1.1.json")
+    assert server.requests == []
+
+
 def test_a_header_may_continue_on_the_next_line(
     server: Loopback, transport: TwilioTransport
 ) -> None:
