@@ -58,23 +58,16 @@ class TokenOrLoopback:
 
     def __call__(self) -> None:
         wanted = get_service(MetricsToken).token
-        if wanted is None:
-            if not _is_direct_from_loopback():
-                raise _bearer_wanted()
-            return
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise _bearer_wanted()
-        if not hmac.compare_digest(token.strip().encode(), wanted.encode()):
-            raise _bearer_wanted("The bearer token is wrong.")
-
-
-def _bearer_wanted(
-    text: str = "Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.",
-) -> e.Unauthorized:
-    error = e.Unauthorized(text)
-    error.scheme = "Bearer"
-    return error
+        if wanted is None:
+            is_permitted = _is_direct_from_loopback()
+        else:
+            is_equal = hmac.compare_digest(token.strip().encode(), wanted.encode())
+            is_permitted = is_equal and scheme.lower() == "bearer"
+        if not is_permitted:
+            error = e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")
+            error.scheme = "Bearer"
+            raise error
 
 
 def _is_direct_from_loopback() -> bool:
