@@ -55,7 +55,17 @@ BAD_BODIES: list[tuple[Any, set[str]]] = [
     # Numbers that belong to no country are blocked whatever a rule says.
     ({"kind": "number", "value": "+881612345678", "action": "allowed"}, VALUE),
     ({"kind": "number", "value": "+80012345678", "action": "allowed"}, VALUE),
+    *(
+        ({"kind": "prefix", "value": value, "action": "allowed"}, VALUE)
+        for value in ("+870", "+8816", "+80", "+1710")
+    ),
 ]
+
+
+def test_a_prefix_is_allowed_if_some_of_its_numbers_have_a_country(policy: PolicyClient) -> None:
+    for value, action in (("+88", "allowed"), ("+8", "allowed"), ("+870", "blocked")):
+        body = {"kind": "prefix", "value": value, "action": action}
+        assert policy.ask("POST", "/rules", body).status_code == 201, body
 
 
 def test_each_mistake_in_a_rule_is_named_by_its_path_and_changes_nothing(

@@ -166,9 +166,9 @@ def problems_of_rule(
     found: FieldProblems = {}
     if rule.action is Access.ALLOWED:
         countries = RULE_KINDS[rule.kind].countries(rule.value)
-        if rule.kind is RuleKind.NUMBER and not countries:
+        if not countries:
             found["$.value"] = ["Belongs to no country, so it can never be reached."]
-        if countries and countries <= denied_by_organization:
+        elif countries <= denied_by_organization:
             found["$.value"] = [DENIED]
     if not rule.is_live(now):
         found["$.expires_at"] = ["Has already passed."]
