@@ -17,6 +17,7 @@ from app.database_url import holds_password, read_database_url
 from app.instance import SECRETS_FILE, load_secrets
 from app.kernel.hosts import is_host, is_loopback
 from app.kernel.mail import MailServer, mail_server_at, mistake_in_email, mistakes_in_smtp_url
+from app.kernel.texts import is_storable
 from app.kernel.whole_numbers import LARGEST_PORT, read_whole_number
 
 VARIABLE_PREFIX = "BORDERPOST_"
@@ -146,7 +147,11 @@ class _Reader:
     def _warn_of_unknown(self) -> None:
         for variable in sorted(self._environ):
             name = variable.removeprefix(VARIABLE_PREFIX)
-            if name in {variable, *_VARIABLES} or _OF_KUBERNETES.match(name):
+            if name == variable or _OF_KUBERNETES.match(name):
+                continue
+            if name in _VARIABLES:
+                if name in _NAMES and not is_storable(self._environ[variable]):
+                    self._problem(name, "is not UTF-8 text")
                 continue
             meant = get_close_matches(name, _VARIABLES, n=1)
             hint = f"; did you mean {VARIABLE_PREFIX}{meant[0]}?" if meant else ""

@@ -153,16 +153,17 @@ def _exit_codes() -> Iterator[None]:
     except click.UsageError as problem:
         problem.exit_code = WRONG_USAGE  # type: ignore[misc]  # click reads it from here
         raise
+    except UnicodeEncodeError as problem:
+        # Python keeps the bytes of an argument that is not UTF-8 as surrogates.
+        failure = CommandFailure("an argument is not UTF-8 text")
+        failure.exit_code = WRONG_USAGE  # type: ignore[misc]
+        raise failure from problem
     except (FileRefused, SettingsError, WrongPrices) as problem:
         raise CommandFailure(*map(str, problem.problems)) from problem
     except _REASONS as problem:
         raise CommandFailure(str(problem)) from problem
-    except ServiceUnavailable as problem:
-        raise CommandFailure(_about_the_database(problem)) from problem
-    except ValidationFailed as problem:
-        raise CommandFailure(*described(problem)) from problem
     except PublicError as problem:
-        raise CommandFailure(problem.text) from problem
+        raise CommandFailure(*_reasons(problem)) from problem
     except OSError as problem:
         if problem.filename is not None:
             raise CommandFailure(f"{problem.filename}: {problem.strerror}") from problem
@@ -176,10 +177,14 @@ def described(failed: ValidationFailed) -> list[str]:
     return [f"{path}: {text}" for path, texts in found.items() for text in texts]
 
 
-def _about_the_database(problem: ServiceUnavailable) -> str:
+def _reasons(problem: PublicError) -> list[str]:
+    if isinstance(problem, ValidationFailed):
+        return described(problem)
     if isinstance(problem.__cause__, SecretsDiffer):
-        return str(problem.__cause__)
-    return why_unavailable(problem)
+        return [str(problem.__cause__)]
+    if isinstance(problem, ServiceUnavailable):
+        return [why_unavailable(problem)]
+    return [problem.text]
 
 
 class WholeNumberParam(click.IntRange):

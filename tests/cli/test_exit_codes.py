@@ -139,6 +139,13 @@ def test_a_failure_prints_error_lines_and_exits_1(run: Run) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("command", ["keys list", "geo check", "destinations list"])
+def test_an_argument_that_is_not_utf_8_is_wrong_usage(run: Run, command: str) -> None:
+    result = run(*command.split(), "--workspace", os.fsdecode(b"\xff"))
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert result.stderr == "error: an argument is not UTF-8 text\n"
+
+
 def test_a_failure_exits_1_under_flask_too(environ: dict[str, str | None]) -> None:
     result = under_flask(environ, "keys", "revoke", "nobody")
     assert (result.exit_code, result.stderr) == (1, "error: there is no access key nobody\n")
