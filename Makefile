@@ -22,7 +22,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Borderpost needs Python 3.11 or newer; name one with PYTHON=/path/to/python3"; exit 1; }
 	@echo "Making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # uv installs the locks in seconds, every hash checked; pip fetches only uv itself.
 $(BIN)/uv: $(BIN)/python .ci/uv.lock
