@@ -41,7 +41,7 @@ ELSEWHERE = {
     "make bench": "bench/test_bench.py",
     "make fmt": "changes the tree",
     ".venv/bin/python -m pytest": "CI",
-    "pip install borderpost-client": "not on PyPI yet",
+    "pip install ./clients/python": "changes the environment",
     ".venv/bin/borderpost emulator": "cli/test_emulator_command.py",
     "BORDERPOST_TWILIO_URL=http://127.0.0.1:8010 .venv/bin/gunicorn": "faults/ tests start it",
     "BORDERPOST_DATABASE_URL=": "db/test_postgres.py",

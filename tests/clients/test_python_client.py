@@ -157,6 +157,21 @@ def test_a_send_is_repeated_with_its_key_only_where_that_is_safe(
         assert len(set(keys)) == 1
 
 
+def test_an_answer_of_another_server_says_what_to_correct() -> None:
+    """Break: read an answer without JSON as a message."""
+    moved = answer(301, "", Location="https://sms.example.com/v1/sms?to_number=%2B12025550123")
+    for first, told in (
+        (moved, "redirected to https://sms.example.com/v1/sms: correct base_url"),
+        (answer(200, ""), "check base_url"),
+        (answer(200, "<html>a portal"), "check base_url"),
+        (answer(404, "<html>another site"), "check base_url"),
+    ):
+        server, client = _with_script(first)
+        with server, client(server.url) as sms, pytest.raises(ApiError) as refused:
+            next(sms.messages(to_number=US_NUMBER))
+        assert str(refused.value).endswith(told)
+
+
 def test_a_change_that_may_have_arrived_is_not_repeated() -> None:
     server, client = _with_script(hang_up)
     with server, client(server.url) as sms:

@@ -162,11 +162,18 @@ def error_of(status: int, body: Any, headers: Mapping[str, str]) -> ApiError:
     return kind(
         status=status,
         code=code,
-        message=str(found.get("message") or "the answer is not one of Borderpost"),
+        message=str(found.get("message") or _of_another(headers.get("Location"))),
         details=details if isinstance(details, dict) else {},
         request_id=headers.get("X-Request-Id"),
         retry_after=_seconds(headers.get("Retry-After")),
     )
+
+
+def _of_another(location: str | None) -> str:
+    """Name the address of a redirect, but not its query, which may hold a phone number."""
+    if location is None:
+        return "the answer is not one of Borderpost: check base_url"
+    return f"redirected to {location.partition('?')[0]}: correct base_url"
 
 
 def _seconds(text: str | None) -> float | None:

@@ -109,7 +109,7 @@ class Transport:
         is_from_proxy = not isinstance(found, dict) or "code" not in found
         if answer.status >= _SERVER_ERROR and is_from_proxy:
             raise NoAnswer(f"a proxy answered {answer.status}", may_have_arrived=True)
-        if answer.status >= _ERROR or (found is None and answer.data):
+        if answer.status >= _ERROR or found is None:
             raise error_of(answer.status, found, answer.headers)
         return Answer(found, answer.headers)
 
