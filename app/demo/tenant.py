@@ -97,7 +97,7 @@ def use_case_of_file(service_sid: str) -> dict[str, Any]:
         "messaging_service_sid": service_sid,
         "senders": [{"number": "+12025550100", "type": "long_code"}],
         "brand": {"sid": f"BN{'0' * 32}", "status": "APPROVED"},
-        "campaign": {"sid": f"QE{'0' * 32}", "status": "VERIFIED"},
+        "campaign": {"sid": service_sid.replace("MG", "QE"), "status": "VERIFIED"},
     }
 
 

@@ -67,6 +67,12 @@ def test_the_demo_follows_a_changed_policy_and_other_commands_find_it(
         use_running_demo("geo", other)
         assert f"Twilio emulator   {other['BORDERPOST_TWILIO_URL']}" in text
         assert f"Gateway           {other['BORDERPOST_PUBLIC_URL']}" in text
+        # As in another terminal: the emulator knows the demo's campaign.
+        refresh = [*command[:3], "use-cases", "refresh"]
+        refreshed = subprocess.run(
+            refresh, cwd=ROOT, env=known | given, capture_output=True, check=False
+        )
+        assert refreshed.returncode == 0, refreshed.stdout
         refused = run("demo", "--port", command[-1]).stderr
         assert refused.startswith(
             f"error: a demo already runs from {instance} (process {demo.pid})"

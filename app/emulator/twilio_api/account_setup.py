@@ -103,7 +103,7 @@ def list_campaigns(service_sid: str) -> Response:
 
 
 def _campaign(account: Account, service_sid: str, url: str) -> dict[str, object]:
-    sid = derived_sid("QE", service_sid)
+    sid = service_sid.replace("MG", "QE")
     return {
         **_common(account, sid, f"{url}/{sid}"),
         "brand_registration_sid": derived_sid("BN", account.sid),
