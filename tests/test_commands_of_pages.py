@@ -261,6 +261,33 @@ def test_commands_named_in_sentences_exist_with_their_options() -> None:
     assert wrong == []
 
 
+def _leaves(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            yield from _leaves(one, *path, name)
+    else:
+        yield " ".join(path), command
+
+
+def test_the_page_of_commands_has_every_command_with_its_options() -> None:
+    """Break: add an option to a command and not to its row."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    (change,) = re.findall(r"^\*change\* means .*$", page, re.MULTILINE)
+    (both,) = re.findall(r"All `destinations` and `guards` commands take .*$", page, re.MULTILINE)
+    missing = []
+    for path, command in _leaves(borderpost):
+        rows = re.findall(rf"^\| `{path}[ `].*$", page, re.MULTILINE)
+        section = re.findall(rf"^## `{path}`$.*?^## ", page, re.MULTILINE | re.DOTALL)
+        told = [*rows, *section, *[change for row in rows if "*change*" in row]]
+        told += [both] if path.startswith(("destinations", "guards")) else []
+        known = set(re.findall(r"--[\w-]+", " ".join(told)))
+        options = {name for one in command.params for name in one.opts if name.startswith("--")}
+        is_older_name = any(f"`{path} …`" in row for row in rows)
+        if not rows or (options - known and not is_older_name):
+            missing.append((path, sorted(options - known)))
+    assert missing == []
+
+
 def test_the_tests_that_stand_in_for_commands_exist() -> None:
     named = {
         *FOLLOWED.values(),
