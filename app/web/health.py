@@ -62,7 +62,8 @@ class TokenOrLoopback:
         if wanted is None:
             is_permitted = _is_direct_from_loopback()
         else:
-            is_equal = hmac.compare_digest(token.strip().encode(), wanted.encode())
+            given = token.strip(" \t").encode("latin-1", "replace")
+            is_equal = hmac.compare_digest(given, wanted.encode())
             is_permitted = is_equal and scheme.lower() == "bearer"
         if not is_permitted:
             error = e.Unauthorized("Metrics take a bearer token: BORDERPOST_METRICS_TOKEN.")

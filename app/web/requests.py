@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from flask import Flask, has_request_context, request
@@ -146,15 +147,16 @@ class PrefixMiddleware:
 
     def __init__(self, app: Callable[..., Iterable[bytes]], prefix: str) -> None:
         self._app = app
-        self._prefix = prefix
+        self._as_configured = prefix
+        self._prefix = unquote(prefix, encoding="latin-1")  # as WSGI decodes paths
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         # Links need the prefix also if a proxy has stripped it.
-        environ["SCRIPT_NAME"] = self._prefix
+        environ["SCRIPT_NAME"] = self._as_configured
         if self._prefix and f"{path}/".startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :] or "/"
-            environ["borderpost.stripped_prefix"] = self._prefix
+            environ["borderpost.stripped_prefix"] = self._as_configured
         return self._app(environ, start_response)
 
 

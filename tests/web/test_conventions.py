@@ -166,6 +166,16 @@ def test_path_prefix_may_be_stripped_by_the_proxy_or_not(prefixed: Gateway) -> N
         assert prefixed.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("prefix", ["/a%20b", "/%C3%A9", "/a%2Fb", "/A.b-c_~"])
+def test_path_prefix_may_be_encoded(cipher: Cipher, tmp_path: Path, prefix: str) -> None:
+    database = Database(f"sqlite:///{tmp_path}/unused.db")
+    url = f"http://sms.example.com{prefix}"
+    gateway = open_gateway(database, cipher, tmp_path, public_url=url)
+    assert gateway.get("/healthz").status_code == 200
+    assert gateway.get(f"{prefix}/healthz").status_code == 200
+    assert gateway.get("/console", Accept="text/html").headers["Location"].startswith(prefix + "/")
+
+
 @pytest.mark.parametrize("path", ["/", "/hooks/sms", "/hooks/sms/"])
 def test_the_public_address_leads_a_browser_to_the_console(prefixed: Gateway, path: str) -> None:
     """Break: redirect every client, or leave the prefix out."""

@@ -245,6 +245,17 @@ def test_metrics_need_the_token_from_everyone_where_one_is_set(with_token: Gatew
 
 
 @pytest.mark.one_engine
+def test_the_metrics_token_may_have_any_characters(
+    database: Database, cipher: Cipher, tmp_path: Path
+) -> None:
+    token = "p\u00e4sswort f\u00fcr \u20ac und voil\u00e0"
+    gateway = open_gateway(database, cipher, tmp_path, metrics_token=token)
+    sent = token.encode().decode("latin-1")  # a client sends UTF-8, WSGI reads latin-1
+    assert _metrics(gateway, "203.0.113.9", Authorization=f"Bearer {sent}") == 200
+    assert _metrics(gateway, "203.0.113.9", Authorization=f"Bearer {sent}x") == 401
+
+
+@pytest.mark.one_engine
 @pytest.mark.parametrize("given", ["", "AccessKey x", "Bearer wrong"])
 def test_metrics_ask_for_their_own_scheme(with_token: Gateway, given: str) -> None:
     answer = with_token.client.get("/metrics", headers={"Authorization": given})
