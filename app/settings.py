@@ -209,6 +209,9 @@ class _Reader:
 
     def database_url(self) -> str:
         given = self.get("DATABASE_URL") or f"sqlite:///{self._instance / 'borderpost.db'}"
+        if re.match("sqlite:///[^/]", self.get("DATABASE_URL") or ""):
+            text = "is relative to the working directory: name the file from the root on"
+            self.warnings.append(f"{VARIABLE_PREFIX}DATABASE_URL: {text}")
         try:
             return read_database_url(given)
         except ValueError as problem:

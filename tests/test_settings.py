@@ -135,6 +135,17 @@ def test_a_database_url_is_kept_with_its_password(
     assert load(tmp_path, DATABASE_URL=given).database_url == (kept or given)
 
 
+def test_an_sqlite_file_relative_to_the_working_directory_is_a_warning(tmp_path: Path) -> None:
+    """Two processes with other working directories have two databases."""
+
+    def warnings(url: str) -> tuple[str, ...]:
+        return load(tmp_path, DATABASE_URL=url).warnings
+
+    (warning,) = warnings("sqlite:///relative.db")
+    assert warning.startswith("BORDERPOST_DATABASE_URL: is relative to the working directory")
+    assert warnings("sqlite:////data/sms.db") == ()
+
+
 def test_shown_settings_contain_no_secret(tmp_path: Path) -> None:
     database_url = "postgresql+psycopg://user:planted-password@host/name"
     found = load(tmp_path, DATABASE_URL=database_url, METRICS_TOKEN="planted-token-0123")
