@@ -44,9 +44,10 @@ class MailServer:
 
 
 def mistakes_in_smtp_url(url: str) -> Iterator[str]:
-    parts, _ = _split(url)
-    is_usable = parts.scheme in {"smtp", "smtps"} and parts.hostname
-    if not is_usable or parts.path.strip("/") or parts.query:
+    parts, port = _split(url)
+    is_usable = parts.scheme in {"smtp", "smtps"} and parts.hostname and port != 0
+    # An unescaped "#" in a password would cut off the host.
+    if not is_usable or parts.path.strip("/") or parts.query or "#" in url or url[-1] == ":":
         yield "must be smtp://host:587 or smtps://host:465, without a path"
     if not unquote(url).isascii():
         yield "must consist of ASCII characters, user and password included"
