@@ -2,10 +2,12 @@
 
 import csv
 import io
+import re
 
 import pytest
 
 from app.access.principal import Role
+from app.guards.alerts import AlertKind
 from app.kernel.ids import new_id
 from app.messages.statistics.aggregate import AggregateMessages
 from app.prices.price_file import WrongPrices, read_prices
@@ -13,6 +15,7 @@ from app.prices.store import import_prices, load_prices, remove_price
 from support.console import Console, audit_events_of_pages, signed_in
 from support.factories import Factory, Gateway, Tenant
 from support.forms import form_of
+from support.processes import ROOT
 
 pytestmark = pytest.mark.one_engine
 GUARDS = "/console/guards"
@@ -162,11 +165,25 @@ def test_an_open_alert_is_on_every_page_until_it_is_acknowledged(
         assert expected_text in console.get(path).text, path
     listed = console.get(f"{ALERTS}?state=open").text
     assert expected_text in listed
+    assert f'<a href="{GUARDS}">Guard tripped</a>' in listed
     action = listed.partition(f'action="{ALERTS}/')[2].partition('"')[0]
     assert console.post(f"{ALERTS}/{action}", on=ALERTS).status_code == 303
     assert expected_text not in console.get("/console").text
     assert "admin key" in console.get(ALERTS).text
     assert "No results" in console.get(f"{ALERTS}?state=cleared").text
+
+
+def test_each_kind_of_alert_leads_to_a_page(console: Console) -> None:
+    """Break: misspell a kind or a page of the table in `alerts.html`."""
+    template = (ROOT / "app/console/templates/guards/alerts.html").read_text(encoding="utf-8")
+    pages = dict(re.findall(r'"([a-z.]+)": "(/[a-z-]+)"', template))
+    assert {AlertKind(kind) for kind in pages} == {*AlertKind} - {
+        AlertKind.CLOCK_DIFFERS,
+        AlertKind.WORKER_STUCK,
+    }
+    assert {path: console.get(f"/console{path}").status_code for path in pages.values()} == (
+        dict.fromkeys(pages.values(), 200)
+    )
 
 
 def test_usage_is_shown_and_exported(gateway: Gateway, tenant: Tenant, console: Console) -> None:
