@@ -21,7 +21,7 @@ setup-dev: $(VENV)/.dev ## the same, and what the tests and checks need
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Borderpost needs Python 3.11 or newer; name one with PYTHON=/path/to/python3"; exit 1; }
-	@echo "Making $(VENV)"
+	@echo "Creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # uv installs the locks in seconds, every hash checked; pip fetches only uv itself.
@@ -55,7 +55,7 @@ $(VENV)/.nginx: $(BIN)/python
 run: setup ## start the demo: emulator, gateway, one message's life, one blocked send
 	@$(BIN)/borderpost demo --port $(PORT)
 
-demo-reset: setup ## remove the demo's organization; the next `make run` makes it afresh
+demo-reset: setup ## remove the demo's organization; the next `make run` creates it again
 	@$(BIN)/borderpost demo reset
 
 # In a fresh clone one process compiles the tests, in place of each worker of pytest.
@@ -67,7 +67,7 @@ test: setup-dev $(VENV)/.browser $(VENV)/.nginx ## run the tests (PostgreSQL fro
 $(VENV)/.wrk: $(BIN)/python
 	@sh .ci/wrk && touch $@ || true
 
-bench: setup-dev $(VENV)/.wrk ## measure beside a floor, the plain way and the bare SDK, in about eight minutes
+bench: setup-dev $(VENV)/.wrk ## compare the cost of sends and callbacks with the bare minimum, in about eight minutes
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 growth: setup-dev ## measure lists, pages, dry runs and bytes at 10 thousand and a million messages, in ten minutes
@@ -87,7 +87,7 @@ types: setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fmt: setup-dev ## format and mend what can be mended
+fmt: setup-dev ## format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -28,6 +28,6 @@ def test_a_virtual_environment_that_could_not_be_made_is_made_again(tmp_path: Pa
             text=True,
             check=False,
         )
-        assert "Making .venv" in done.stdout
+        assert "Creating .venv" in done.stdout
         assert done.returncode == 2
         assert not (tmp_path / ".venv").exists()

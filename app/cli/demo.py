@@ -71,7 +71,7 @@ _WITH_OWN_ADDRESSES = frozenset({"demo", "emulator", "worker"})
 )
 @click.option("--scenario", metavar="JSON-FILE", help="Scenarios to begin with: docs/emulator.md.")
 def emulator_command(host: str, port: int, scenario: str | None) -> None:
-    """Play Twilio for the gateway: no account and no network needed."""
+    """Run a Twilio emulator; it needs no account and no network."""
     order = None if scenario is None else read_input(scenario)
     try:
         with EmulatorServer(host, port) as server:

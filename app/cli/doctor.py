@@ -115,10 +115,10 @@ def _disks(settings: Settings) -> Iterator[Finding]:
     for folder in {folder.stat().st_dev: folder for folder in folders}.values():
         usage = shutil.disk_usage(folder)
         if usage.free < min(_FREE_BYTES, usage.total * _FREE_SHARE):
-            text = f"{usage.free // 1_000_000} MB are free where {folder} lies: make room"
+            text = f"{usage.free // 1_000_000} MB are free on the disk of {folder}: make room"
             yield bad("disk", text)
         else:
-            yield ok("disk", f"{usage.free // 1_000_000_000} GB are free where {folder} lies")
+            yield ok("disk", f"{usage.free // 1_000_000_000} GB are free on the disk of {folder}")
 
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ def _callbacks(
         )
         return
     if status == _TAKEN:
-        yield ok(name, "a signed one gets through the public URL")
+        yield ok(name, "a signed callback is accepted at the public URL")
         return
     text = f"a signed one was answered {status} at {settings.public_url}: "
     text += (

@@ -229,7 +229,7 @@ def list_command(*, workspace: str | None) -> None:
 
 
 def _limit_option(name: str) -> Callable[[Any], Any]:
-    metavar, text = "N", f"Of the guard delivery: `{name}`."
+    metavar, text = "N", f"Setting `{name}` of the guard delivery."
     if name not in _OF_DELIVERY:
         most = f"N, a number from 1, auto or {NO_LIMIT}"
         text = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
@@ -241,7 +241,7 @@ def _limit_option(name: str) -> Callable[[Any], Any]:
 
 @guards_group.command("set")
 @click.argument("guard", metavar="GUARD", type=click.Choice([name.value for name in GuardName]))
-@click.option("--use-case", type=IdParam(), help="Set the guard that this use case has of its own.")
+@click.option("--use-case", type=IdParam(), help="Set the guard of this use case.")
 @click.option("--mode", type=click.Choice([mode.value for mode in GuardMode]))
 @options_of(*map(_limit_option, _LIMIT_OPTIONS))
 @click.option("--country", metavar="CC", help="Set the limits of this country; GUARD is country.")

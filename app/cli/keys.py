@@ -38,14 +38,14 @@ from app.kernel.countries import is_country
 from app.kernel.ids import mistake_in_name, parse_id
 from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, rate_of
 
-_workspace = click.option("--workspace", metavar="NAME|ID", help="Keys of this workspace.")
+_workspace = click.option("--workspace", metavar="NAME|ID", help="The workspace.")
 _limit_options = options_of(
     click.option("--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."),
     click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
-    click.option("--use-case", multiple=True, metavar="ID", help="Sends through it only."),
-    click.option("--country", multiple=True, metavar="CC", help="Sends there only."),
+    click.option("--use-case", multiple=True, metavar="ID", help="Limits it to this use case."),
+    click.option("--country", multiple=True, metavar="CC", help="Limits it to this country."),
     click.option(
-        "--source-network", multiple=True, metavar="CIDR", help="Is used from there only."
+        "--source-network", multiple=True, metavar="CIDR", help="Limits it to this network."
     ),
 )
 

@@ -344,7 +344,7 @@ def test_doctor_looks_at_each_disk(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(shutil, "disk_usage", all_used_in_memory)
     shown = json.loads(run("doctor", "--offline", "--json").stdout)["findings"]
     found = [(one["level"], one["text"]) for one in shown if one["name"] == "disk"]
-    assert found[0] == ("bad", "0 MB are free where /dev/shm lies: make room")
+    assert found[0] == ("bad", "0 MB are free on the disk of /dev/shm: make room")
     assert [level for level, _ in found[1:]] == ["ok"]
 
     def find_none() -> str:

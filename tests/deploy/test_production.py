@@ -173,7 +173,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_delivered_message(
         eventually(lambda: json.loads(machine.run(before=ready))["worker"]["heartbeat_at"])
         # The emulated Service is no concern of `doctor`; a warning is no failure.
         found = machine.run("command", "doctor")
-        assert "ok       callbacks: a signed one gets through the public URL" in found
+        assert "ok       callbacks: a signed callback is accepted at the public URL" in found
         note("doctor")
     assert set(_steps()) == {
         *("install", "settings", "command", "check", "tenant", "services", "proxy", "send"),

@@ -32,7 +32,7 @@ _reason = click.option(
 @click.argument("switch", metavar="[on|off]", type=click.Choice(["on", "off"]))
 @change_options
 def inherit_command(*, switch: str, options: ChangeOptions) -> None:
-    """Use the parent's policy (on), or start an own one from a copy of it (off)."""
+    """Use the parent's policy (on), or a policy of its own that starts as a copy (off)."""
     change_policy(changes.SetInheritance(switch == "on"), options)
 
 

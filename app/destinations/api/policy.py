@@ -128,7 +128,7 @@ def get_inheritance(principal: Principal, workspace_id: UUID) -> Answer:
 def set_inheritance(
     principal: Principal, workspace_id: UUID, body: dict[str, bool], query: bool
 ) -> Answer:
-    """Inherit the parent's policy, or start an own one from a copy of it."""
+    """Inherit the parent's policy, or start a policy of its own from a copy."""
     change = changes.SetInheritance(body["inherit"])
     changed = make_change(principal, workspace_id, change, dry_run=query)
     return changed_answer(changed, InheritanceView.write(changed.effective))
