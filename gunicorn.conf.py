@@ -1,6 +1,11 @@
 """How gunicorn serves Borderpost: `gunicorn wsgi:app` reads this by itself."""
 
+# ruff: noqa: E402
 import gc
+
+# Imports make many objects and no garbage: with the collector, a start takes a sixth longer.
+gc.disable()
+
 import shutil
 from typing import Any
 
@@ -9,13 +14,15 @@ from app.web.metrics_folder import make_metrics_folder
 # Before anything imports the metrics: they choose then how processes share them.
 _metrics = make_metrics_folder()
 
-from prometheus_client import multiprocess  # noqa: E402
+from prometheus_client import multiprocess
 
-from app.bootstrap import open_settings  # noqa: E402
-from app.settings import DEFAULT_BIND, SettingsError  # noqa: E402
-from app.tracing import TRACING, is_wanted  # noqa: E402
-from app.web.server.worker import BufferingWorker  # noqa: E402
-from app.worker.web_watch import check_in_background, watch_in_background  # noqa: E402
+from app.bootstrap import open_settings
+from app.settings import DEFAULT_BIND, SettingsError
+from app.tracing import TRACING, is_wanted
+from app.web.server.worker import BufferingWorker
+from app.worker.web_watch import check_in_background, watch_in_background
+
+gc.enable()
 
 try:
     _settings = open_settings()
