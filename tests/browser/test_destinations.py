@@ -19,6 +19,7 @@ from support.browser import (
     FIRST_VIEW_BYTES,
     Complaints,
     Manner,
+    at_each_size,
     sends,
     transferred_bytes,
 )
@@ -94,17 +95,16 @@ def test_the_first_view_is_light(opened: Page, policy: PolicyClient) -> None:
         assert transferred_bytes(opened, path) < FIRST_VIEW_BYTES, path
 
 
-@EACH_SIZE
 def test_every_page_is_accessible_and_fits(opened: Page, policy: PolicyClient) -> None:
     policy.allow("FR", "PK", X_Change_Reason="a launch")
     policy.allow_until("2099-01-01T00:00:00Z", "JP")
     policy.add_rule("prefix", "+23276", "blocked", reason="pumped")
     policy.gateway.send(policy.tenant, to="+5511961234567")
-    for below in ("", "/rules", "/inheritance", "/history", "/history/2"):
-        opened.goto(PAGE + below)
-        looks_well(opened)
-    opened.goto(PROVIDER)
-    looks_well(opened)
+    below = ("", "/rules", "/inheritance", "/history", "/history/2")
+    for path in (*(PAGE + one for one in below), PROVIDER):
+        opened.goto(path)
+        for _ in at_each_size(opened):
+            looks_well(opened)
 
 
 @EACH_MANNER

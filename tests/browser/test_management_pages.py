@@ -18,9 +18,9 @@ from app.webhooks.sender import Reply
 from support.accessibility import looks_well
 from support.browser import (
     EACH_MANNER,
-    EACH_SIZE,
     FIRST_VIEW_BYTES,
     Manner,
+    at_each_size,
     sends,
     transferred_bytes,
 )
@@ -73,14 +73,14 @@ def open_all(page: Page) -> None:
         closed.first.click()
 
 
-@EACH_SIZE
 def test_the_pages_are_accessible_and_never_wider_than_the_window(
     opened: Page, paths: list[str]
 ) -> None:
     for path in paths:
         opened.goto(path)
         open_all(opened)
-        looks_well(opened)
+        for _ in at_each_size(opened):
+            looks_well(opened)
 
 
 def test_the_first_views_are_light(opened: Page, paths: list[str]) -> None:

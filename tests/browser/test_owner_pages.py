@@ -12,9 +12,9 @@ from app.kernel.ids import new_id
 from support.accessibility import looks_well
 from support.browser import (
     EACH_MANNER,
-    EACH_SIZE,
     FIRST_VIEW_BYTES,
     Manner,
+    at_each_size,
     downloaded,
     sends,
     transferred_bytes,
@@ -61,13 +61,13 @@ def alert(policy: PolicyClient) -> None:
         open_alert(connection, workspace_id, kind, str(new_id()), now, details={})
 
 
-@EACH_SIZE
 def test_every_page_is_accessible_and_no_wider_than_the_window(
     owner: Page, paths: list[str]
 ) -> None:
     for path in paths:
         owner.goto(path)
-        looks_well(owner)
+        for _ in at_each_size(owner):
+            looks_well(owner)
 
 
 def test_the_first_views_are_light(owner: Page, paths: list[str]) -> None:
