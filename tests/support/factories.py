@@ -60,13 +60,14 @@ class Factory:
         organization_id = new_id()
         with self.database.writing() as c:
             c.execute(
-                insert(organizations).values(
-                    id=organization_id,
-                    name=name,
-                    denied_destinations=list(denied),
-                    created_at=self.now,
-                    updated_at=self.now,
-                )
+                insert(organizations),
+                {
+                    "id": organization_id,
+                    "name": name,
+                    "denied_destinations": list(denied),
+                    "created_at": self.now,
+                    "updated_at": self.now,
+                },
             )
         return organization_id
 
@@ -112,47 +113,51 @@ class Factory:
                 account_sid = ACCOUNT if is_free else f"AC{organization_id.hex}"
             if account_sid not in owners:
                 c.execute(
-                    insert(provider_accounts).values(
-                        sid=account_sid,
-                        organization_id=organization_id,
-                        auth_token=self.cipher.encrypt(account_sid, auth_token),
-                        created_at=self.now,
-                        updated_at=self.now,
-                    )
+                    insert(provider_accounts),
+                    {
+                        "sid": account_sid,
+                        "organization_id": organization_id,
+                        "auth_token": self.cipher.encrypt(account_sid, auth_token),
+                        "created_at": self.now,
+                        "updated_at": self.now,
+                    },
                 )
             c.execute(
-                insert(workspaces).values(
-                    id=workspace_id,
-                    organization_id=organization_id,
-                    name=name,
-                    home_country="US",
-                    parent_id=parent_id,
-                    inherits_destinations=inherits,
-                    account_sid=account_sid,
-                    body_retention_days=7,
-                    number_retention_days=90,
-                    created_at=self.now,
-                    updated_at=self.now,
-                )
+                insert(workspaces),
+                {
+                    "id": workspace_id,
+                    "organization_id": organization_id,
+                    "name": name,
+                    "home_country": "US",
+                    "parent_id": parent_id,
+                    "inherits_destinations": inherits,
+                    "account_sid": account_sid,
+                    "body_retention_days": 7,
+                    "number_retention_days": 90,
+                    "created_at": self.now,
+                    "updated_at": self.now,
+                },
             )
             if not guarded:
                 c.execute(
-                    insert(guard_settings).values(
-                        workspace_id=workspace_id,
-                        revision=1,
-                        guards={name.value: {"mode": "off"} for name in GuardName},
-                        updated_at=self.now,
-                    )
+                    insert(guard_settings),
+                    {
+                        "workspace_id": workspace_id,
+                        "revision": 1,
+                        "guards": {name.value: {"mode": "off"} for name in GuardName},
+                        "updated_at": self.now,
+                    },
                 )
             if not inherits:
                 c.execute(
-                    insert(destination_policies).values(
-                        workspace_id=workspace_id,
-                        revision=1,
-                        destinations={"US": "allowed"} if destinations is None else destinations,
-                        created_at=self.now,
-                        updated_at=self.now,
-                    )
+                    insert(destination_policies),
+                    {
+                        "workspace_id": workspace_id,
+                        "revision": 1,
+                        "destinations": {"US": "allowed"} if destinations is None else destinations,
+                        "created_at": self.now,
+                        "updated_at": self.now,
+                    },
                 )
         use_case_id = self.use_case(workspace_id)
         return Tenant(
@@ -181,17 +186,18 @@ class Factory:
             "updated_at": self.now,
         }
         with self.database.writing() as c:
-            c.execute(insert(use_cases).values(**row | values))
+            c.execute(insert(use_cases), row | values)
             if sender is not None:
                 c.execute(
-                    insert(senders).values(
-                        id=new_id(),
-                        use_case_id=use_case_id,
-                        number=sender,
-                        type="long_code",
-                        country="US",
-                        created_at=self.now,
-                    )
+                    insert(senders),
+                    {
+                        "id": new_id(),
+                        "use_case_id": use_case_id,
+                        "number": sender,
+                        "type": "long_code",
+                        "country": "US",
+                        "created_at": self.now,
+                    },
                 )
         return use_case_id
 
