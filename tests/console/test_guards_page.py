@@ -121,6 +121,7 @@ def test_a_wrong_limit_is_named_at_its_field(console: Console) -> None:
         status, html = press(console, html, "Preview effect", **filled)
         assert status == 422, field
         assert expected_text in html, field
+        assert "or null" not in html, field  # a form has no null
 
 
 def test_another_change_in_between_is_not_overwritten(

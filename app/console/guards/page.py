@@ -95,6 +95,7 @@ def _field_of(path: str, text: str) -> tuple[str, str]:
         return "", text
     place = path[found.end() :].strip(".")
     field = f"{found[1]}.{found[2] or FIELDS[found[1]][0]}"
+    text = text.replace("null for", "empty for").replace('"auto"', "auto")  # as the form is filled
     return field, f"{place}: {text}" if place else text
 
 

@@ -202,8 +202,7 @@ def _open_alerts(current_user: CurrentUser) -> list[tuple[str, str]]:
     wanted = AlertFilter(limit=_MOST_ALERTS, state=AlertState.OPEN, is_acknowledged=False)
     with reading() as connection:
         rows = load_alerts(connection, current_user.principal, wanted)
-    labels = guard_labels.KINDS
-    return [(labels[row.kind], guard_labels.alert_text(row)) for row in rows[:_MOST_ALERTS]]
+    return [(guard_labels.KINDS[r.kind], guard_labels.alert_text(r)) for r in rows[:_MOST_ALERTS]]
 
 
 def wanted_page(otherwise: str) -> str:
