@@ -240,6 +240,16 @@ def test_later_save_chooses_between_both_changes(
     assert policy.destinations == dict.fromkeys(("US", "DE", "FR"), "allowed")
 
 
+def test_a_change_that_cannot_be_made_is_said_at_the_field(
+    opened: Page, complaints: Complaints
+) -> None:
+    opened.locator("#pending-changes input[name=csrf_token]").evaluate("one => one.value = 'other'")
+    select(opened, "Canada")
+    problem = opened.get_by_role("alert")
+    expect(problem).to_have_text("The change could not be made. Reload the page and try again.")
+    complaints.forgive(400)
+
+
 @EACH_SIZE
 def test_the_keyboard_alone_is_enough(opened: Page, policy: PolicyClient) -> None:
     opened.get_by_label("Select a country").focus()

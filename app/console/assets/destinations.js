@@ -66,7 +66,7 @@
       status.textContent = changes.querySelector("h2").textContent;
       countDown();
     } catch {
-      status.textContent = "The change could not be made. Try again.";
+      complain("The change could not be made. Reload the page and try again.");
     }
   }
 
