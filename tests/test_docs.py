@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from app.kernel import errors
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [
@@ -70,6 +72,15 @@ def test_every_threat_and_owasp_risk_names_a_test() -> None:
     ] == []
     risks = re.findall(r"^\| API(\d+) ", tables, re.MULTILINE)
     assert risks == [str(number) for number in range(1, 11)]
+
+
+def test_the_page_of_the_api_says_what_to_do_about_each_error() -> None:
+    """Break: add an error, or take a row out of the table."""
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    table = text[text.index("## Errors, and what to do") : text.index("## Idempotency and retries")]
+    rows = re.findall(r"^\| \d.*? \| (.+?) \|.*\| (.+?) \|$", table, re.MULTILINE)
+    named = {code for codes, remedy in rows if remedy for code in re.findall(r"\w+", codes)}
+    assert named == {one.__name__ for one in errors.PublicError.__subclasses__()}
 
 
 def test_pages_name_only_make_targets_and_units_that_exist() -> None:
