@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from app.console.access.audit import ACTION_LABELS
 from app.kernel import errors
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +82,18 @@ def test_the_page_of_the_api_says_what_to_do_about_each_error() -> None:
     rows = re.findall(r"^\| \d.*? \| (.+?) \|.*\| (.+?) \|$", table, re.MULTILINE)
     named = {code for codes, remedy in rows if remedy for code in re.findall(r"\w+", codes)}
     assert named == {one.__name__ for one in errors.PublicError.__subclasses__()}
+
+
+def test_the_page_of_the_audit_names_every_action() -> None:
+    """Break: add an action to `ACTION_LABELS`, or take one off the page."""
+    text = (DOCS / "management-api.md").read_text(encoding="utf-8")
+    named, kind = set(), ""
+    for row in re.findall(r"^\| (`\w+\.\w+`.*?) \|", text, re.MULTILINE):
+        for start, verb in re.findall(r"`(\w*)\.(\w+)`", row):
+            kind = start or kind
+            named.add(f"{kind}.{verb}")
+    # The page leaves those of the policy to its history.
+    assert named == {one for one in ACTION_LABELS if not one.startswith("destinations.")}
 
 
 def test_pages_name_only_make_targets_and_units_that_exist() -> None:
