@@ -112,7 +112,8 @@ def claim_due(
         .values(check_at=leased_until)
         .returning(messages.c.id)
     )
-    rows = _load(connection, lane, set(claimed.scalars()), now)
+    ids = set(claimed.scalars())
+    rows = _load(connection, lane, ids, now) if ids else ()
     return [_due_message(row, leased_until) for row in rows]
 
 
