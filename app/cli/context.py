@@ -18,7 +18,7 @@ from app.bootstrap import migrate_if_new, open_database, open_settings
 from app.cli.group import CommandFailure
 from app.db.engine import Database
 from app.db.rows import AnyRow
-from app.db.schema import current_revision, latest_revision
+from app.db.schema import current_revision, latest_revision, remedy_for
 from app.kernel.clock import utc_now
 from app.kernel.ids import parse_id
 from app.settings import Settings
@@ -46,7 +46,7 @@ def ready_database(settings: Settings | None = None) -> Iterator[Database]:
         if found != wanted:
             raise CommandFailure(
                 f"the database is at revision {found or 'none'} and this program needs {wanted}: "
-                "run `borderpost db upgrade`"
+                + remedy_for(found)
             )
         yield database
 

@@ -31,7 +31,7 @@ from app.db.engine import Database
 from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.leases import require_writable
-from app.db.schema import current_revision, latest_revision
+from app.db.schema import current_revision, latest_revision, remedy_for
 from app.demo.tenant import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
@@ -129,7 +129,7 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
         yield bad("database", "cannot be reached: see BORDERPOST_DATABASE_URL")
         return
     if found != wanted:
-        text = f"is at revision {found or 'none'}, not {wanted}: run `borderpost db upgrade`"
+        text = f"is at revision {found or 'none'}, not {wanted}: {remedy_for(found)}"
         yield bad("database", text)
         return
     try:

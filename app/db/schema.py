@@ -27,6 +27,13 @@ class UnknownRevision(Exception):
         )
 
 
+def remedy_for(found: str | None) -> str:
+    """Say what to do about a database at another revision than the latest."""
+    if found is not None and found > latest_revision():
+        return "install the version of the program that upgraded it"
+    return "run `borderpost db upgrade`"
+
+
 def upgrade(database: Database, revision: str = "head") -> list[str]:
     """Run the missing migrations, serialized between processes.
 

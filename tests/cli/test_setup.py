@@ -148,8 +148,9 @@ def test_database_of_another_version_is_reported_with_its_remedy(
     assert asked.exit_code == 1
     assert asked.stderr == (
         f"error: the database is at revision 9999 and this program needs {latest_revision()}: "
-        "run `borderpost db upgrade`\n"
+        "install the version of the program that upgraded it\n"
     )
+    assert "install the version of the program" in run("doctor", "--offline").stdout
     upgraded = run("db", "upgrade")
     assert upgraded.exit_code == 1
     assert upgraded.stderr == (
