@@ -42,5 +42,5 @@ def _rendered(one: RefreshedUseCase) -> dict[str, object]:
 def _line(one: RefreshedUseCase) -> str:
     mark = "~" if one.changed else "="
     states = f"brand {one.brand_status or '-'}, campaign {one.campaign_status or '-'}"
-    problem = f" (could not be asked: {one.problem})" if one.problem else ""
+    problem = f" (not refreshed: {one.problem})" if one.problem else ""
     return f"{mark} {one.name}: {states}{problem}"

@@ -141,7 +141,7 @@ def test_failure_to_ask_twilio_exits_1_and_others_are_printed(
 
     assert result.exit_code == 1
     refused, changed = sorted(result.stdout.splitlines())
-    assert refused.startswith("= codes of Retail: brand APPROVED, campaign VERIFIED (could not be")
+    assert refused.startswith("= codes of Retail: brand APPROVED, campaign VERIFIED (not refreshed")
     assert changed == "~ codes of Outlet: brand SUSPENDED, campaign VERIFIED"
     assert "token-of-both" not in result.output
 

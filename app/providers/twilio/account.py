@@ -141,4 +141,4 @@ class TwilioRegistrations:
         for campaign in listed:
             if campaign.sid == campaign_sid:
                 return str(campaign.campaign_status)
-        raise ProviderUnknown("the Messaging Service lists no such campaign")
+        raise ProviderUnknown("the Messaging Service lists no such campaign: correct its SID")
