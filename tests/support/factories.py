@@ -9,8 +9,7 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
-from app.access.keys import NewAccessKey, create_key
-from app.access.principal import Role
+from app.access.principal import SHOWN_CHARS, Role, hash_token, mint_token
 from app.access.tables import access_keys, organizations, provider_accounts, workspaces
 from app.application import create_app
 from app.bootstrap import Services, open_provider, open_services
@@ -21,7 +20,6 @@ from app.guards.limits import GuardName
 from app.guards.tables import guard_settings
 from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
-from app.kernel.rates import Rate
 from app.providers.twilio.adapter import open_twilio
 from app.providers.twilio.signature import sign
 from app.settings import Settings
@@ -72,21 +70,28 @@ class Factory:
         return organization_id
 
     def keys(self, organization_id: UUID, workspace_id: UUID | None) -> dict[Role, str]:
-        with self.database.writing() as c:
-            made = {
-                role: create_key(
-                    c,
-                    organization_id,
-                    NewAccessKey(f"{role} key", role, workspace_id, rate=Rate(10_000, 100_000)),
-                    self.now,
-                ).token
-                for role in Role
+        tokens = {role: mint_token() for role in Role}
+        rows = [
+            {
+                "id": new_id(),
+                "organization_id": organization_id,
+                "workspace_id": workspace_id,
+                "name": f"{role} key",
+                "role": role,
+                "token_hash": hash_token(token),
+                "token_prefix": token[:SHOWN_CHARS],
+                "created_at": self.now,
+                "rate_per_second": 10_000,
+                "rate_burst": 100_000,
+                # Their last use is fresh: requests of tests write it no more.
+                "last_used_at": self.now,
+                "last_used_address": "127.0.0.1",
             }
-            # Their last use is fresh: requests of tests write it no more.
-            of_scope = access_keys.c.organization_id == organization_id
-            used = {"last_used_at": self.now, "last_used_address": "127.0.0.1"}
-            c.execute(update(access_keys).where(of_scope).values(used))
-            return made
+            for role, token in tokens.items()
+        ]
+        with self.database.writing() as c:
+            c.execute(insert(access_keys), rows)
+        return tokens
 
     def tenant(
         self,
