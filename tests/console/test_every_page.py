@@ -14,6 +14,7 @@ from app.console.ui.guards import SIGN_IN, Anonymous, RequiresRole
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.destinations.tables import destination_revisions, destination_rules
+from app.kernel.clock import Clock, utc_now
 from app.kernel.ids import new_id
 from app.messages.tables import messages
 from app.use_cases.tables import opt_outs, use_cases
@@ -98,8 +99,13 @@ def everywhere(factory: Factory, tenant: Tenant) -> dict[Role, str]:
 def gateway(
     module_database: Database, cipher: Cipher, tmp_path_factory: pytest.TempPathFactory
 ) -> Gateway:
-    """The gateway of all tests here, which change nothing."""
-    gateway = open_gateway(module_database, cipher, tmp_path_factory.mktemp("instance"))
+    """The gateway of all tests here, which change nothing.
+
+    Its time stands still: a minute after a key was made, its next use would be written.
+    """
+    moment = utc_now()
+    instance = tmp_path_factory.mktemp("instance")
+    gateway = open_gateway(module_database, cipher, instance, clock=Clock(lambda: moment))
     answer_checks(gateway)
     return gateway
 
