@@ -186,7 +186,7 @@ class NoConnection(Exception):
     """No connection could be made: the request was not sent."""
 
 
-def open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
+def _open_in_time(host: str, port: int, deadline: Deadline) -> socket.socket:
     opened = open_first(look_up_in_time(look_up, host, port, deadline), port, deadline)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
@@ -220,7 +220,7 @@ class Server:
                 kept.close()
         deadline = Deadline(self._connect_seconds)
         try:
-            opened = open_in_time(self._host, self._port, deadline)
+            opened = _open_in_time(self._host, self._port, deadline)
             if self._is_tls:
                 opened = start_tls(opened, self._host, self._tls, deadline)
         except Exception as problem:

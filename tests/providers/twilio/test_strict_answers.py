@@ -123,7 +123,7 @@ def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
 
 
 def test_a_name_server_that_hangs_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breaks when the name is resolved in the calling thread: call `look_up` in `open_in_time`."""
+    """Breaks when the name is resolved in the calling thread: call `look_up` in `_open_in_time`."""
     real, over = socket.getaddrinfo, threading.Event()
 
     def slow(*given: object, **named: object) -> object:
