@@ -168,12 +168,10 @@ def load_autos(
 
 def _stored_autos(connection: Connection, stored: StoredGuards, today: date) -> Autos | None:
     columns = guard_autos.c
-    query = select(columns.limits).where(
-        columns.workspace_id == stored.workspace_id, columns.day == today
-    )
+    query = select(columns.limits).where(columns.workspace_id == stored.workspace_id)
     limits = connection.execute(query).scalar_one_or_none()
     found = None if limits is None else read_autos(limits)
-    return found if found is not None and covers(found, stored) else None
+    return found if found and found.day == today and covers(found, stored) else None
 
 
 def write_autos(connection: Connection, workspace_id: UUID, autos: Autos) -> None:

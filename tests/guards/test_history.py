@@ -123,6 +123,18 @@ def test_auto_reads_the_messages_once_a_day(timed: GuardsClient) -> None:
     assert of_messages(asked) == []
 
 
+def test_auto_of_an_older_version_is_written_again_on_its_day(timed: GuardsClient) -> None:
+    """Break: go by the column `day`: a change failed, and each send read the guards once more."""
+    older = {"workspace": FLOORS, "use_cases": {}}
+    timed.get()
+    for step in (timed.set, lambda: timed.gateway.send(timed.tenant), timed.get):
+        timed.factory.write(guard_autos.update().values(limits=older))
+        step()
+        (row,) = timed.factory.rows(guard_autos, workspace_id=timed.tenant.workspace_id)
+        assert row["limits"]["day"] == NOON.date().isoformat()
+        timed.put({"guards": {}})
+
+
 def test_auto_is_computed_of_few_rows(timed: GuardsClient) -> None:
     """Break: in `app/messages/history.py`, `hours`, sum up by minute; or order by minute."""
     history, workspace_id = GuardHistory(), timed.tenant.workspace_id
