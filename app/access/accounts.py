@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, Principal
 from app.access.store import visible_to
 from app.access.tables import provider_accounts, workspaces
@@ -143,8 +143,8 @@ def record_account(
     if plan.tokens:
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))
-        event = WorkspaceEvent(workspace_id, action, plan.sid, names)
-        record_workspace_event(connection, actor, event, now)
+        event = AuditEvent(action, workspace_id, plan.sid, names)
+        record_audit_event(connection, actor, event, now)
 
 
 def has_next_token(connection: Connection, sid: str) -> bool:

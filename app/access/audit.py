@@ -1,6 +1,6 @@
 """SQL of audit events."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,46 +14,35 @@ from app.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """``target`` is the object's id, ``reason`` explains the change."""
+    """``target`` is the object's id, ``reason`` explains the change.
 
-    organization_id: UUID
-    workspace_id: UUID | None
+    Without an organization, it is the workspace's.
+    """
+
     action: str
-    target: str | None = None
+    workspace_id: UUID | None = None
+    target: object = None
     reason: str | None = None
+    organization_id: UUID | None = None
 
 
 def record_audit_event(
-    connection: Connection, by: Actor | Principal, audit_event: AuditEvent, now: datetime
+    connection: Connection, by: Actor | Principal, event: AuditEvent, now: datetime
 ) -> None:
     actor = actor_of(by) if isinstance(by, Principal) else by
+    owner = select(workspaces.c.organization_id).where(workspaces.c.id == event.workspace_id)
     connection.execute(
         insert(audit_events).values(
             id=new_id(),
             at=now,
-            actor_kind=actor.kind,
-            actor_id=actor.actor_id,
-            actor_name=actor.name,
-            **asdict(audit_event),
+            organization_id=event.organization_id or owner.scalar_subquery(),
+            workspace_id=event.workspace_id,
+            **actor.columns,
+            action=event.action,
+            target=None if event.target is None else str(event.target),
+            reason=event.reason,
         )
     )
-
-
-@dataclass(frozen=True, slots=True)
-class WorkspaceEvent:
-    workspace_id: UUID
-    action: str
-    target: object
-    reason: str | None = None
-
-
-def record_workspace_event(
-    connection: Connection, by: Actor | Principal, event: WorkspaceEvent, now: datetime
-) -> None:
-    query = select(workspaces.c.organization_id).where(workspaces.c.id == event.workspace_id)
-    owner = connection.execute(query).scalar_one()
-    values = asdict(event) | {"target": str(event.target)}
-    record_audit_event(connection, by, AuditEvent(owner, **values), now)
 
 
 @dataclass(frozen=True, slots=True)

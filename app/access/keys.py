@@ -165,9 +165,9 @@ def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) ->
 
 
 def _note(connection: Connection, key: AnyRow, verb: str, actor: Actor, now: datetime) -> None:
-    owner, description = (key.organization_id, key.workspace_id), f"{key.name} ({key.role})"
-    audit_event = AuditEvent(*owner, f"access_key.{verb}", str(key.id), description)
-    record_audit_event(connection, actor, audit_event, now)
+    action, description = f"access_key.{verb}", f"{key.name} ({key.role})"
+    event = AuditEvent(action, key.workspace_id, key.id, description, key.organization_id)
+    record_audit_event(connection, actor, event, now)
 
 
 def create_access_key(

@@ -237,6 +237,10 @@ class Actor:
     name: str
     actor_id: UUID | None = None
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"actor_kind": self.kind, "actor_id": self.actor_id, "actor_name": self.name}
+
 
 def actor_of(principal: Principal) -> Actor:
     has_id = principal.kind is not ActorKind.PROVISIONING

@@ -73,9 +73,8 @@ def record_command_in(connection: Connection, action: str, reason: str) -> None:
     """Like `record_command`, in the transaction of the change."""
     actor, now = command_line_actor(), utc_now()
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
-        record_audit_event(
-            connection, actor, AuditEvent(organization_id, None, action, None, reason), now
-        )
+        event = AuditEvent(action, reason=reason, organization_id=organization_id)
+        record_audit_event(connection, actor, event, now)
 
 
 @contextmanager

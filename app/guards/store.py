@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.store import required
 from app.access.tables import workspaces
 from app.db.rows import update_row, upsert
@@ -75,15 +75,13 @@ def write_guards(
             revision=number,
             from_revision=before.revision,
             at=now,
-            actor_kind=asked.actor.kind,
-            actor_id=asked.actor.actor_id,
-            actor_name=asked.actor.name,
+            **asked.actor.columns,
             reason=asked.reason,
             **written,
         )
     )
-    event = WorkspaceEvent(before.workspace_id, "guards.changed", number, asked.reason)
-    record_workspace_event(connection, asked.actor, event, now)
+    event = AuditEvent("guards.changed", before.workspace_id, number, asked.reason)
+    record_audit_event(connection, asked.actor, event, now)
 
 
 def _write_own(

@@ -120,8 +120,8 @@ def _organization_step(
     own = ({"name": entry["name"]} if "name" in entry else {}) | own
 
     def note(verb: str, reason: str) -> None:
-        target = str(context.organization_id)
-        event = AuditEvent(context.organization_id, None, f"organization.{verb}", target, reason)
+        own_id = context.organization_id
+        event = AuditEvent(f"organization.{verb}", None, own_id, reason, own_id)
         record_audit_event(context.connection, ACTOR, event, context.now)
 
     def create() -> None:
@@ -229,8 +229,8 @@ class _KeyPlanner:
         def run() -> None:
             changed, connection = _differing(row, after), self.context.connection
             update_row(connection, access_keys, row.id, **changed)
-            reason, owner = ", ".join(sorted(changed)), (row.organization_id, row.workspace_id)
-            event = AuditEvent(*owner, "access_key.changed", str(row.id), reason)
+            place, reason = (row.workspace_id, row.id), ", ".join(sorted(changed))
+            event = AuditEvent("access_key.changed", *place, reason, row.organization_id)
             record_audit_event(connection, ACTOR, event, self.context.now)
 
         return Step(changed_columns(entry.place, row._asdict(), after), run)

@@ -19,7 +19,7 @@ from app.access.accounts import (
     record_account,
     write_account,
 )
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, Principal, actor_of
 from app.access.store import (
     load_denied_destinations,
@@ -91,8 +91,8 @@ def forget_unused_account(
     forget_permissions(connection, account_sid)
     forget_refusing(connection, account_sid)
     delete_account(connection, account_sid)
-    event = WorkspaceEvent(workspace_id, "provider_account.forgotten", account_sid)
-    record_workspace_event(connection, actor, event, now)
+    event = AuditEvent("provider_account.forgotten", workspace_id, account_sid)
+    record_audit_event(connection, actor, event, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def create_workspace(
         "account_sid": None if account is None else account.sid,
     }
     connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
-    event = WorkspaceEvent(workspace_id, "workspace.created", workspace_id, wanted.name)
-    record_workspace_event(connection, actor, event, now)
+    event = AuditEvent("workspace.created", workspace_id, workspace_id, wanted.name)
+    record_audit_event(connection, actor, event, now)
     if account is not None:
         record_account(connection, account, workspace_id, actor, now)
     if not wanted.is_to_inherit:
@@ -213,8 +213,8 @@ def change_workspace(
         statement = update(workspaces).where(workspaces.c.id == workspace_id)
         connection.execute(statement.values(**changed, updated_at=now))
         names = ", ".join(sorted(changed))
-        event = WorkspaceEvent(workspace_id, "workspace.changed", workspace_id, names)
-        record_workspace_event(connection, actor, event, now)
+        event = AuditEvent("workspace.changed", workspace_id, workspace_id, names)
+        record_audit_event(connection, actor, event, now)
     if forget and "account_sid" in changed:
         forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
     return require_workspace(connection, principal, workspace_id)
@@ -273,6 +273,6 @@ def set_suspended(
     if done.rowcount == 0:
         return row
     action = "workspace.frozen" if suspended else "workspace.thawed"
-    event = WorkspaceEvent(workspace_id, action, workspace_id, reason)
-    record_workspace_event(connection, actor, event, now)
+    event = AuditEvent(action, workspace_id, workspace_id, reason)
+    record_audit_event(connection, actor, event, now)
     return row

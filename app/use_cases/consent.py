@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, delete, or_, select
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, ActorKind
 from app.access.tables import workspaces
 from app.db.engine import Database
@@ -92,6 +92,6 @@ def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
     )
     lifted = list(connection.execute(wanted.returning(columns.id)).scalars())
     for one in lifted:
-        event = WorkspaceEvent(opt_out.workspace_id, "opt_out.removed", one, OptOutSource.KEYWORD)
-        record_workspace_event(connection, _RECIPIENT, event, now)
+        event = AuditEvent("opt_out.removed", opt_out.workspace_id, one, OptOutSource.KEYWORD)
+        record_audit_event(connection, _RECIPIENT, event, now)
     return len(lifted)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, null, select
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
 from app.db.rows import AnyRow, PageFilter, load_page, update_row
@@ -180,8 +180,8 @@ def _note(
     *,
     reason: str,
 ) -> None:
-    event = WorkspaceEvent(row.workspace_id, f"use_case.{verb}", row.id, reason)
-    record_workspace_event(connection, principal, event, now)
+    event = AuditEvent(f"use_case.{verb}", row.workspace_id, row.id, reason)
+    record_audit_event(connection, principal, event, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +258,5 @@ def _note_sender(
     now: datetime,
 ) -> None:
     masked = mask_numbers_in(sender.number)
-    event = WorkspaceEvent(use_case.workspace_id, f"sender.{verb}", sender.id, masked)
-    record_workspace_event(connection, principal, event, now)
+    event = AuditEvent(f"sender.{verb}", use_case.workspace_id, sender.id, masked)
+    record_audit_event(connection, principal, event, now)

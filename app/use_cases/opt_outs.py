@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, literal, select
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, Principal
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, insert_on_conflict, load_page
@@ -98,8 +98,8 @@ def list_opt_out(
     """Like `add_opt_out`, with an audit event."""
     added = add_opt_out(connection, opt_out, now)
     if added is not None:
-        event = WorkspaceEvent(opt_out.workspace_id, "opt_out.added", added, opt_out.source)
-        record_workspace_event(connection, by, event, now)
+        event = AuditEvent("opt_out.added", opt_out.workspace_id, added, opt_out.source)
+        record_audit_event(connection, by, event, now)
     return added
 
 
@@ -216,8 +216,8 @@ def lift_opt_out(
     record_keyword(connection, opt_out, True, now)
     if not connection.execute(delete(opt_outs).where(is_it)).rowcount:
         raise NotFound
-    event = WorkspaceEvent(found.workspace_id, "opt_out.removed", opt_out_id)
-    record_workspace_event(connection, principal, event, now)
+    event = AuditEvent("opt_out.removed", found.workspace_id, opt_out_id)
+    record_audit_event(connection, principal, event, now)
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

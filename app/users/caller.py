@@ -143,8 +143,8 @@ def record_user_event(
     *,
     reason: str | None = None,
 ) -> None:
-    audit_event = AuditEvent(user.organization_id, None, f"user.{what}", str(user.id), reason)
-    record_audit_event(connection, actor, audit_event, now)
+    event = AuditEvent(f"user.{what}", None, user.id, reason, user.organization_id)
+    record_audit_event(connection, actor, event, now)
 
 
 def record_failed_sign_in(
@@ -155,12 +155,11 @@ def record_failed_sign_in(
     For an unknown account it belongs to the only organization; if there are several, none is
     written.
     """
-    places: list[tuple[UUID, str | None]] = [(user.organization_id, str(user.id)) for user in users]
+    places: list[tuple[UUID, UUID | None]] = [(user.organization_id, user.id) for user in users]
     if not users:
         found = connection.execute(select(organizations.c.id).limit(2)).scalars().all()
         places = [(one, None) for one in found if len(found) == 1]
     for organization_id, target in places:
-        audit_event = AuditEvent(
-            organization_id, None, SIGN_IN_FAILED, target, caller.describe_failure(why)
-        )
-        record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)
+        reason = caller.describe_failure(why)
+        event = AuditEvent(SIGN_IN_FAILED, None, target, reason, organization_id)
+        record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), event, now)

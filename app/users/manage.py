@@ -90,8 +90,8 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     }
     insert_user(connection, user_id, values)
     replace_memberships(connection, user_id, new.roles)
-    audit_event = AuditEvent(new.organization_id, None, "user.created", str(user_id), roles)
-    record_audit_event(connection, actor, audit_event, now)
+    event = AuditEvent("user.created", None, user_id, roles, new.organization_id)
+    record_audit_event(connection, actor, event, now)
     return user_id
 
 

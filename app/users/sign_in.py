@@ -176,11 +176,10 @@ class SignIn:
         if key is not None:
             of = key.principal
             reason = caller.describe_failure("the access key is expired or revoked")
-            audit_event = AuditEvent(
-                of.organization_id, of.workspace_id, SIGN_IN_FAILED, str(of.key_id), reason
-            )
+            about = SIGN_IN_FAILED, of.workspace_id, of.key_id, reason, of.organization_id
+            actor = Actor(ActorKind.SYSTEM, "sign-in")
             with self.database.writing() as connection:
-                record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), audit_event, now)
+                record_audit_event(connection, actor, AuditEvent(*about), now)
         raise SignInRefused
 
     def let_in(
@@ -256,5 +255,5 @@ def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
 def _record(
     connection: Connection, organization_id: UUID, actor: Actor, what: str, now: datetime
 ) -> None:
-    event = AuditEvent(organization_id, None, f"console.{what}")
+    event = AuditEvent(f"console.{what}", organization_id=organization_id)
     record_audit_event(connection, actor, event, now)

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, select, update
 from standardwebhooks import Webhook
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor, Principal, actor_of
 from app.access.store import chosen_workspace, lock_organization, required, visible_to
 from app.db.encryption import Cipher
@@ -135,8 +135,8 @@ def record_endpoint_event(
     reason: str | None = None,
 ) -> None:
     action = f"webhook_endpoint.{verb}"
-    event = WorkspaceEvent(endpoint.workspace_id, action, endpoint.id, reason)
-    record_workspace_event(connection, actor, event, now)
+    event = AuditEvent(action, endpoint.workspace_id, endpoint.id, reason)
+    record_audit_event(connection, actor, event, now)
 
 
 BY_HAND = "Disabled by hand."

@@ -74,7 +74,7 @@ def test_changes_that_cannot_be_audited_are_not_made(
         raise RuntimeError("the audit cannot be written")
 
     before = rows()
-    monkeypatch.setattr(audit, "record_audit_event", fail)
+    monkeypatch.setattr(audit, "new_id", fail)
     with pytest.raises(RuntimeError):
         applied(file)
     assert rows() == before

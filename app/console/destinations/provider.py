@@ -88,9 +88,9 @@ def align_permissions(current_user: CurrentUser) -> Response:
         return provider_page(current_user, plan=plan)
     (pushed,) = push(workspace_id, apply=True)
     reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
-    audit_event = AuditEvent(current_user.organization_id, workspace_id, "geo.pushed", None, reason)
+    event = AuditEvent("geo.pushed", workspace_id, reason=reason)
     with writing() as (connection, now):
-        record_audit_event(connection, current_user.actor, audit_event, now)
+        record_audit_event(connection, current_user.actor, event, now)
     failure = _failure(pushed)
     if failure is not None:
         return provider_page(current_user, *failure)

@@ -136,7 +136,8 @@ def _save(
         import_prices(connection, PriceFile(((1, row),), ()), now)
     action = "prices.removed" if is_removal else "prices.changed"
     text = f"{row.country} {row.mccmnc} {row.price} {row.currency} from {row.valid_from}"
-    event = AuditEvent(current_user.organization_id, None, action, None, " ".join(text.split()))
+    own_id, text = current_user.organization_id, " ".join(text.split())
+    event = AuditEvent(action, reason=text, organization_id=own_id)
     record_audit_event(connection, current_user.actor, event, now)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text
 
-from app.access.audit import WorkspaceEvent, record_workspace_event
+from app.access.audit import AuditEvent, record_audit_event
 from app.access.principal import Actor
 from app.access.store import required
 from app.access.tables import organizations, workspaces
@@ -203,9 +203,7 @@ def write_state(
             from_revision=from_revision,
             restored_revision=revision.restored,
             at=revision.at,
-            actor_kind=revision.actor.kind,
-            actor_id=revision.actor.actor_id,
-            actor_name=revision.actor.name,
+            **revision.actor.columns,
             action=revision.action,
             reason=revision.reason,
             inherits=state.inherits,
@@ -215,8 +213,8 @@ def write_state(
         )
     )
     action = f"destinations.{revision.action}"
-    event = WorkspaceEvent(workspace_id, action, number, revision.reason)
-    record_workspace_event(connection, revision.actor, event, revision.at)
+    event = AuditEvent(action, workspace_id, number, revision.reason)
+    record_audit_event(connection, revision.actor, event, revision.at)
     _tell(connection, workspace_id, number, revision)
     return number
 

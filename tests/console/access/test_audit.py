@@ -24,9 +24,9 @@ def note(
     actor = Actor(given.pop("kind", ActorKind.USER), given.pop("who", "Ada Example"), new_id())
     workspace_id = None if of_organization else tenant.workspace_id
     at = given.pop("at", factory.now)
-    audit_event = AuditEvent(tenant.organization_id, workspace_id, action, **given)
+    event = AuditEvent(action, workspace_id, organization_id=tenant.organization_id, **given)
     with factory.database.writing() as connection:
-        record_audit_event(connection, actor, audit_event, at)
+        record_audit_event(connection, actor, event, at)
 
 
 def test_a_role_in_one_workspace_shows_no_row_of_another(
