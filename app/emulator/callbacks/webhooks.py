@@ -20,9 +20,9 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urldefrag, urlencode, urlsplit
 
 from app.emulator.config import ANY_HOST
+from app.emulator.whole_numbers import read_whole_number
 
 _MOST_READ: Final = 65_536
-_MOST_DIGITS: Final = 9
 
 
 class CallbackOutcome(StrEnum):
@@ -127,10 +127,8 @@ def connection_overrides(url: str) -> ConnectionOverrides:
 
 
 def _number(fragment: Mapping[str, str], key: str, low: int, high: int, default: int) -> int:
-    text = fragment.get(key, "")
-    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    value = int(text) if is_number else default
-    return value if low <= value <= high else default
+    found = read_whole_number(fragment.get(key, ""), low, high)
+    return default if found is None else found
 
 
 def signature(auth_token: str, url: str, params: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from app.emulator.accounts import CURRENCY, Account, price_of_segment, region_of
 from app.emulator.callbacks.webhooks import is_valid
 from app.emulator.errors import TwilioError
 from app.emulator.records import API_VERSION, Message, TwilioStatus, count_segments
+from app.emulator.whole_numbers import read_whole_number
 
 # Twilio, test credentials. Twilio honours them only without a Messaging Service.
 MAGIC_TO: Final[Mapping[str, int]] = {
@@ -32,7 +33,6 @@ MAGIC_FROM: Final[Mapping[str, int]] = {
 }
 
 _SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 +&_-]{1,11}")
 _LONGEST_BODY: Final = 1600
@@ -68,8 +68,7 @@ def _check_parameters(form: Mapping[str, str]) -> None:
         raise TwilioError(21705)
     if form.get("StatusCallback") and not is_valid(form["StatusCallback"]):
         raise TwilioError(21609)
-    validity = form.get("ValidityPeriod", "1")
-    if not _DIGITS.fullmatch(validity) or not 1 <= int(validity) <= _LONGEST_VALIDITY:
+    if read_whole_number(form.get("ValidityPeriod", "1"), 1, _LONGEST_VALIDITY) is None:
         raise TwilioError(21624)
 
 

@@ -18,6 +18,7 @@ from app.emulator.records import UNFINISHED, Message
 from app.emulator.scenarios import CreateAnswer, Scenario
 from app.emulator.twilio_api import create_message
 from app.emulator.twilio_api.create_message import message_json
+from app.emulator.whole_numbers import read_whole_number
 
 _LARGEST_PAGE: Final = 1000
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -26,7 +27,6 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "DateSent>": operator.ge,
 }
 blueprint = Blueprint("messages", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _MESSAGE_SID: Final = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 
@@ -96,10 +96,10 @@ def _bound(text: str) -> date:
 def _number(
     query: Mapping[str, str], name: str, default: int, *, low: int = 0, high: int = 10**6
 ) -> int:
-    text = query.get(name, str(default))
-    if not _DIGITS.fullmatch(text) or not low <= int(text) <= high:
+    found = read_whole_number(query.get(name, str(default)), low, high)
+    if found is None:
         raise TwilioError(20001, name)
-    return int(text)
+    return found
 
 
 @blueprint.post("/Messages.json")
