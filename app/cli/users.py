@@ -46,9 +46,9 @@ def user_as_json(user: UserDetails) -> dict[str, Any]:
         ],
         "has_password": user.has_password,
         "has_second_factor": user.has_second_factor,
-        "disabled_at": None if user.disabled_at is None else rfc3339(user.disabled_at),
+        "disabled_at": rfc3339(user.disabled_at),
         "created_at": rfc3339(user.created_at),
-        "last_sign_in_at": None if user.last_sign_in_at is None else rfc3339(user.last_sign_in_at),
+        "last_sign_in_at": rfc3339(user.last_sign_in_at),
     }
 
 

@@ -43,7 +43,7 @@ def _attributes(*names: str) -> _Cells:
 
 def _time(name: str) -> Callable[[Any], object]:
     read = attrgetter(name)
-    return lambda row: None if read(row) is None else rfc3339(read(row))
+    return lambda row: rfc3339(read(row))
 
 
 @routes.get(MESSAGES + ".csv", VIEWER, kind="text/csv")

@@ -209,17 +209,14 @@ def load_open(connection: Connection, workspace_id: UUID, kind: AlertKind) -> li
 
 
 def render_alert(row: AnyRow) -> dict[str, Any]:
-    def time(value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
-
     return {
         "id": str(row.id),
         "workspace_id": str(row.workspace_id),
         "kind": row.kind,
         "opened_at": rfc3339(row.opened_at),
         "last_at": rfc3339(row.last_at),
-        "cleared_at": time(row.cleared_at),
-        "acknowledged_at": time(row.acknowledged_at),
+        "cleared_at": rfc3339(row.cleared_at),
+        "acknowledged_at": rfc3339(row.acknowledged_at),
         "acknowledged_by": row.acknowledged_by,
         "details": row.details if row.guard is None else _guard_details(row),
     }

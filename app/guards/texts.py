@@ -112,6 +112,6 @@ def refusal_details(trip: Trip, country: str | None, currency: str | None = None
         details["currency"] = currency
     return details | {
         "country": country,
-        "resets_at": None if trip.resets_at is None else rfc3339(trip.resets_at),
+        "resets_at": rfc3339(trip.resets_at),
         "retryable": trip.can_fit,
     }

@@ -90,7 +90,7 @@ def _failing_endpoints(connection: Connection, now: datetime) -> Found:
         (row.workspace_id, f"endpoint:{row.id.hex}"): {
             "endpoint_id": str(row.id),
             "url": row.url,
-            "failing_since": None if row.first_failed_at is None else rfc3339(row.first_failed_at),
+            "failing_since": rfc3339(row.first_failed_at),
             "active": row.active,
         }
         for row in connection.execute(query)
@@ -202,7 +202,7 @@ class _Signs:
         return {
             "tasks": tasks,
             "silent_workers": len(silent),
-            "last_heartbeat_at": None if heard is None else rfc3339(heard),
+            "last_heartbeat_at": rfc3339(heard),
             "none_running": not running,
         }
 

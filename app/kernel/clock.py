@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import overload
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
@@ -91,7 +92,13 @@ def from_unix_time(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def rfc3339(at: datetime) -> str:
+@overload
+def rfc3339(at: datetime) -> str: ...
+@overload
+def rfc3339(at: datetime | None) -> str | None: ...
+def rfc3339(at: datetime | None) -> str | None:
+    if at is None:
+        return None
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -177,6 +177,6 @@ def get_usage(principal: Principal, query: UsageQuery) -> Answer:
         {
             "items": list(report.lines(query.limit)),
             "next_page_token": None if last is None else _token(last),
-            "counted_until": None if until is None else rfc3339(until),
+            "counted_until": rfc3339(until),
         }
     )

@@ -48,7 +48,8 @@ class Time(fields.DateTime):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         del attr, obj, kwargs
-        return None if value is None else rfc3339(value)
+        at: datetime | None = value
+        return rfc3339(at)
 
 
 class View(Schema):

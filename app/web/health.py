@@ -165,7 +165,7 @@ def readyz(_: None) -> Answer:
             "database": database,
             "secrets": secrets,
             "schema": {"found": found, "wanted": wanted},
-            "worker": {"heartbeat_at": None if beat is None else rfc3339(beat)},
+            "worker": {"heartbeat_at": rfc3339(beat)},
             "clock": {"skew_seconds": None if skew is None else round(skew.total_seconds(), 3)},
         },
         200 if ready else 503,

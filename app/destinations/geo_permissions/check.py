@@ -67,7 +67,7 @@ class PermissionsView:
         at, problem = self.checked_at, self.problem
         return {
             **self.comparison.as_json(),
-            "checked_at": None if at is None else rfc3339(at),
+            "checked_at": rfc3339(at),
             "agrees": self.agrees,
             "problem": None
             if problem is None

@@ -246,8 +246,8 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "value": rule.value,
         "action": rule.action.value,
         "reason": rule.reason,
-        "expires_at": None if rule.expires_at is None else rfc3339(rule.expires_at),
-        "created_at": None if rule.created_at is None else rfc3339(rule.created_at),
+        "expires_at": rfc3339(rule.expires_at),
+        "created_at": rfc3339(rule.created_at),
     }
 
 
