@@ -110,26 +110,28 @@ def named(countries: list[str]) -> str:
     return ", ".join(f"{country} {country_name(country)}" for country in countries)
 
 
-def ready_row(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> dict[str, Any]:
+def ready_row(country: str, checked: Checked, blockers: Sequence[CountryBlocker]) -> dict[str, Any]:
     """`ready` is null if Twilio could not be asked."""
-    unknown = checked.problem is not None and not shut
+    unknown = checked.problem is not None and not blockers
     return {
         "country": country,
         "workspace": {"id": str(checked.target.workspace_id), "name": checked.target.name},
-        "ready": None if unknown else not shut,
-        "shut": [{"gate": gate.blocker.value, "why": gate.why} for gate in shut],
+        "ready": None if unknown else not blockers,
+        "shut": [{"gate": one.blocker.value, "why": one.why} for one in blockers],
         "problem": None if checked.problem is None else str(checked.problem),
     }
 
 
-def ready_lines(country: str, checked: Checked, shut: Sequence[CountryBlocker]) -> Iterator[str]:
+def ready_lines(
+    country: str, checked: Checked, blockers: Sequence[CountryBlocker]
+) -> Iterator[str]:
     at_least = "ready" if checked.problem is None else "not known"
-    answer = "not ready" if shut else at_least
+    answer = "not ready" if blockers else at_least
     yield f"{country} {country_name(country)}, {checked.target.name}: {answer}"
-    for gate in shut:
-        remedy = _REMEDY.get(gate.blocker)
+    for one in blockers:
+        remedy = _REMEDY.get(one.blocker)
         see = "" if remedy is None else f" ({remedy})"
-        yield f"  {_WHO[gate.blocker]}: {gate.why}{see}"
+        yield f"  {_WHO[one.blocker]}: {one.why}{see}"
     if checked.problem is not None:
         yield f"  check failed: {checked.problem}"
 
@@ -218,7 +220,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
     with _opened(workspace) as (check, workspace_id):
         now = check.clock.now()
         found = [
-            (code, one, _shut(one, code, now))
+            (code, one, _blockers(one, code, now))
             for one in check(workspace_id)
             for code in dict.fromkeys(countries)
         ]
@@ -226,7 +228,7 @@ def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
         raise CommandFailure(_NO_ACCOUNT)
     shown = {"countries": [ready_row(*one) for one in found]}
     echo_result(shown, map(printable, (line for one in found for line in ready_lines(*one))))
-    is_ready = not any(shut for _, _, shut in found)
+    is_ready = not any(blockers for _, _, blockers in found)
     sys.exit(_exit_code([one for _, one, _ in found], otherwise=0 if is_ready else _DIFFERS))
 
 
@@ -262,7 +264,7 @@ def _opened(workspace: str | None) -> Iterator[tuple[CheckProvider, UUID | None]
         yield CheckProvider(database, provider.geo, Clock()), workspace_id
 
 
-def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]:
+def _blockers(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]:
     """List the blockers of a country; Twilio's only if it was asked today."""
     geo_permissions, is_suspended = checked.view.geo_permissions, checked.target.is_suspended
     found = find_blockers(
@@ -270,7 +272,7 @@ def _shut(checked: Checked, country: str, now: datetime) -> list[CountryBlocker]
     )
     if checked.problem is None:
         return found
-    return [gate for gate in found if gate.blocker is not Blocker.PROVIDER]
+    return [one for one in found if one.blocker is not Blocker.PROVIDER]
 
 
 def _exit_code(checked: list[Checked], *, otherwise: int) -> int:

@@ -86,9 +86,9 @@ def check_spend(
         problems.add(f"{path}.{GuardName.SPEND}", _NO_PRICES)
 
 
-def explain_for_text(problem: str) -> str:
-    """Convert a problem for files and commands, where ``none`` replaces null."""
-    return problem.replace("null", f'"{NO_LIMIT}"').replace("JSON object", "table")
+def explain_for_text(problem: str, no_limit: str = f'"{NO_LIMIT}"') -> str:
+    """Convert a problem for files, commands and forms, which have no null."""
+    return problem.replace("null", no_limit).replace("JSON object", "table")
 
 
 def _remove_countries(

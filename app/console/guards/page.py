@@ -20,7 +20,7 @@ from app.destinations.manage import ChangeRequest
 from app.guards.alerts import AlertKind
 from app.guards.alerts_api import AlertFilter, AlertState, acknowledge, load_alerts
 from app.guards.configuration import guards_json, parse_guards, parse_use_case_guards, use_case_json
-from app.guards.edits import GuardEdit
+from app.guards.edits import GuardEdit, explain_for_text
 from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
 from app.guards.manage import DryRun, ManageGuards
 from app.guards.store import find_use_cases
@@ -95,7 +95,7 @@ def _field_of(path: str, text: str) -> tuple[str, str]:
         return "", text
     place = path[found.end() :].strip(".")
     field = f"{found[1]}.{found[2] or FIELDS[found[1]][0]}"
-    text = text.replace("null for", "empty for").replace('"auto"', "auto")  # as the form is filled
+    text = explain_for_text(text, no_limit="empty").replace('"auto"', "auto")
     return field, f"{place}: {text}" if place else text
 
 
