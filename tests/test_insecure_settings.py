@@ -4,12 +4,10 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-import pytest
+from app.setting_sources import SECRET_NAMES
+from app.settings import load_settings
+from support.settings import KEY, OLDER_KEY, SECRET, load, problems
 
-from app.settings import _SECRETS, Settings, SettingsError, load_settings
-
-SECRET, KEY = "0123456789abcdef" * 2, "ab" * 21 + "A="
-GOOD = {"SECRET_KEY": SECRET, "ENCRYPTION_KEYS": KEY}
 OIDC = {"OIDC_CLIENT_ID": "x", "OIDC_CLIENT_SECRET": "y"}
 INSECURE: list[tuple[str, dict[str, str]]] = [
     ("PUBLIC_URL", {"PUBLIC_URL": "http://sms.example.com"}),
@@ -24,18 +22,6 @@ INSECURE: list[tuple[str, dict[str, str]]] = [
     ("METRICS_TOKEN", {"METRICS_TOKEN": "0123456789abcde"}),
     ("METRICS_TOKEN", {"METRICS_TOKEN": "m" * 20}),
 ]
-
-
-def load(instance: Path, **given: str) -> Settings:
-    return load_settings(
-        {f"BORDERPOST_{n}": value for n, value in (GOOD | given).items()}, instance
-    )
-
-
-def problems(instance: Path, **given: str) -> list[str]:
-    with pytest.raises(SettingsError) as wrong:
-        load(instance, **given)
-    return wrong.value.problems
 
 
 def test_each_insecure_setting_stops_the_start_by_name(tmp_path: Path) -> None:
@@ -74,7 +60,7 @@ def test_a_config_file_with_secrets_that_others_may_read_is_named(tmp_path: Path
         "oidc_client_secret": "x",
         "smtp_url": "smtps://mailer:password@mail.example:465",
     }
-    assert set(secret) == {name.lower() for name in _SECRETS}
+    assert set(secret) == {name.lower() for name in SECRET_NAMES}
     lines = {
         *(f'{name} = "{value}"' for name, value in secret.items()),
         'database_url = "postgresql://u@db/sms?sslpassword=x"',
@@ -99,12 +85,12 @@ def test_every_secret_may_come_from_a_file_that_others_may_read(tmp_path: Path) 
     values = {
         "DATABASE_URL": "postgresql+psycopg://u:p@db/sms",
         "SECRET_KEY": SECRET[::-1],
-        "ENCRYPTION_KEYS": "bc" * 21 + "A=",
+        "ENCRYPTION_KEYS": OLDER_KEY,
         "METRICS_TOKEN": "0123456789abcdef",
         "OIDC_CLIENT_SECRET": "from a file",
         "SMTP_URL": "smtps://mailer:password@mail.example:465",
     }
-    assert set(values) == set(_SECRETS)
+    assert set(values) == set(SECRET_NAMES)
     given: dict[str, Any] = {}
     for name, value in values.items():
         path = tmp_path / name

@@ -6,23 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import _NAMES, Settings, SettingsError, default_instance, load_settings
-
-SECRET = "0123456789abcdef" * 2
-# Two Fernet keys, written down: what a test is named by must be the same in every process.
-KEY, OLDER_KEY = "ab" * 21 + "A=", "bc" * 21 + "A="
-ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
-
-
-def load(instance: Path, **given: str) -> Settings:
-    environ = ENOUGH | {f"BORDERPOST_{name}": value for name, value in given.items()}
-    return load_settings(environ, instance)
-
-
-def problems(instance: Path, **given: str) -> list[str]:
-    with pytest.raises(SettingsError) as wrong:
-        load(instance, **given)
-    return wrong.value.problems
+from app.setting_sources import SETTING_NAMES
+from app.settings import Settings, SettingsError, default_instance, load_settings
+from support.settings import KEY, OLDER_KEY, SECRET, load
 
 
 def test_with_secrets_nothing_else_need_be_set(tmp_path: Path) -> None:
@@ -170,7 +156,7 @@ def test_the_example_names_every_setting_and_nothing_else(tmp_path: Path) -> Non
     assert stat.S_ISREG(example.stat().st_mode)
     (tmp_path / "config.toml").write_text(switched_on)
     names = {line.partition(" = ")[0] for line in switched_on.splitlines()}
-    assert names == {name.lower() for name in _NAMES}
+    assert names == {name.lower() for name in SETTING_NAMES}
     try:
         load(tmp_path)
     except SettingsError as wrong:

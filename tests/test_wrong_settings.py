@@ -5,25 +5,10 @@ from pathlib import Path
 import pytest
 
 from app.kernel.mail import MailServer
-from app.settings import _NAMES, Settings, SettingsError, load_settings
+from app.setting_sources import SETTING_NAMES
+from app.settings import SettingsError, load_settings
 from support.each import each
-
-SECRET = "0123456789abcdef" * 2
-# Two Fernet keys, written down: what a test is named by must be the same in every process.
-KEY, OLDER_KEY = "ab" * 21 + "A=", "bc" * 21 + "A="
-ENOUGH = {"BORDERPOST_SECRET_KEY": SECRET, "BORDERPOST_ENCRYPTION_KEYS": KEY}
-
-
-def load(instance: Path, **given: str) -> Settings:
-    environ = ENOUGH | {f"BORDERPOST_{name}": value for name, value in given.items()}
-    return load_settings(environ, instance)
-
-
-def problems(instance: Path, **given: str) -> list[str]:
-    with pytest.raises(SettingsError) as wrong:
-        load(instance, **given)
-    return wrong.value.problems
-
+from support.settings import ENOUGH, KEY, OLDER_KEY, SECRET, load, problems
 
 NOT_A_URL = "must be an http or https URL with a host"
 NOT_PLAIN = "must be plain: no user, query, fragment, space or non-ASCII character"
@@ -141,7 +126,7 @@ GO_TOGETHER = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 
 
 def test_every_setting_is_tried_with_a_wrong_value() -> None:
-    assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(_NAMES)
+    assert {name for name, _, _ in WRONG} | ANYTHING_GOES | set(GO_TOGETHER) == set(SETTING_NAMES)
 
 
 def test_mail_needs_a_server_and_a_sender_but_no_recipients_of_alerts(tmp_path: Path) -> None:

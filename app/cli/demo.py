@@ -52,7 +52,8 @@ from app.kernel.clock import Clock, utc_now
 from app.kernel.whole_numbers import LARGEST_PORT, LARGEST_STORED
 from app.prices.price_table import day_of
 from app.prices.store import fetch_prices, import_prices, load_prices
-from app.settings import DEFAULT_PUBLIC_URL, VARIABLE_PREFIX, Settings, default_instance
+from app.setting_sources import VARIABLE_PREFIX
+from app.settings import DEFAULT_PUBLIC_URL, Settings, default_instance
 
 _DEFAULT_PORT = 8010
 _REFUSED = 400

@@ -11,7 +11,7 @@ import pytest
 import urllib3
 import yaml
 
-from app.settings import _NAMES, _SECRETS, VARIABLE_PREFIX
+from app.setting_sources import SECRET_NAMES, SETTING_NAMES, VARIABLE_PREFIX
 from support.polling import PATIENCE_SECONDS, eventually
 from support.ports import free_ports
 from support.processes import ROOT
@@ -35,8 +35,8 @@ _INSTRUCTIONS = frozenset(
     ]
 )
 _VARIABLES = {
-    *(VARIABLE_PREFIX + name for name in _NAMES),
-    *(f"{VARIABLE_PREFIX}{name}_FILE" for name in _SECRETS),
+    *(VARIABLE_PREFIX + name for name in SETTING_NAMES),
+    *(f"{VARIABLE_PREFIX}{name}_FILE" for name in SECRET_NAMES),
     "BORDERPOST_INSTANCE",
     "BORDERPOST_BIND",
 }
