@@ -1,6 +1,6 @@
 """CSV files of messages, refusals and audit events, with the filters of their pages.
 
-Rows are read and sent page by page, without memory or connection.
+Rows are read page by page, between which no connection is held.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ from app.console.messages.page import (
 from app.console.ui.forms import read_search
 from app.console.ui.guards import ADMIN, VIEWER, Pages
 from app.kernel.clock import rfc3339
+from app.kernel.concurrency import LONG_READS
 from app.kernel.texts import without_formula
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
@@ -101,6 +102,7 @@ def export_audit(current_user: CurrentUser) -> Response:
     return _export("audit", cells, _every(find_audit_events, current_user, wanted))
 
 
+@LONG_READS.slot()
 def _export(name: str, cells: _Cells, rows: Iterable[Any]) -> Response:
     return csv_answer(name, list(cells), ([read(row) for read in cells.values()] for row in rows))
 

@@ -40,6 +40,7 @@ from app.guards.suggest import DAYS as SUGGESTED_DAYS, Suggestion, suggest
 from app.guards.tables import alerts, guard_collapses
 from app.guards.watches import Share, baseline_period, is_low, resolve_limits
 from app.kernel.clock import Clock
+from app.kernel.concurrency import LONG_READS
 from app.kernel.errors import Problems, RevisionMismatch
 from app.prices.price_table import PriceTable, day_of
 from app.prices.store import has_prices, load_prices
@@ -84,6 +85,7 @@ class ManageGuards:
                 connection, workspace_id, edit, asked, history=self.history, autos=autos, now=now
             )
 
+    @LONG_READS.slot()
     def dry_run(self, workspace_id: UUID, edit: GuardEdit, asked: ChangeRequest) -> DryRun:
         """Replay the messages of the last 30 days; raises as `change`."""
         with self.database.reading() as connection:
@@ -120,6 +122,7 @@ class ManageGuards:
 
         return baseline
 
+    @LONG_READS.slot()
     def suggest(self, workspace_id: UUID) -> Suggestion:
         since = self.clock.now() - timedelta(days=SUGGESTED_DAYS)
         with self.database.reading() as connection:

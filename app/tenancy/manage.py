@@ -1,6 +1,5 @@
 """Creates and changes workspaces; new auth tokens are proven before the transaction."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +11,8 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
-from app.kernel.errors import Quota, RateLimited, ValidationFailed
+from app.kernel.concurrency import ConcurrencyLimit
+from app.kernel.errors import ValidationFailed
 from app.providers.port import TokenProver
 from app.tenancy.workspaces import (
     NewWorkspace,
@@ -22,8 +22,7 @@ from app.tenancy.workspaces import (
     create_workspace,
 )
 
-# A slow provider must not take the threads that callbacks need.
-_PROOFS_AT_ONCE = 2
+_PROOFS = "linked-accounts", 2, "Too many accounts are being linked at once; try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,7 @@ class ManageWorkspaces:
     cipher: Cipher
     clock: Clock
     prover: TokenProver
-    _turns: threading.BoundedSemaphore = field(
-        default_factory=lambda: threading.BoundedSemaphore(_PROOFS_AT_ONCE)
-    )
+    _proofs: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(*_PROOFS))
 
     def create(self, principal: Principal, wanted: NewWorkspace) -> AnyRow:
         if wanted.twilio is not None:
@@ -60,17 +57,12 @@ class ManageWorkspaces:
     def _prove(self, planned: AccountPlan | None) -> bool:
         if planned is None or not planned.unproven_tokens:
             return False
-        if not self._turns.acquire(blocking=False):
-            quota = Quota("linked-accounts", _PROOFS_AT_ONCE)
-            raise RateLimited(quota, "Too many accounts are being linked at once; try again.")
-        try:
+        with self._proofs.slot():
             wrong = [
                 name
                 for name, token in planned.unproven_tokens.items()
                 if not self.prover.accepts(planned.sid, token)
             ]
-        finally:
-            self._turns.release()
         if wrong:
             raise ValidationFailed({f"{PATH}.{name}": [NOT_ACCEPTED] for name in wrong})
         return True

@@ -4,14 +4,14 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, wraps
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 from uuid import UUID
 
-from flask import Blueprint, Response, json, request, stream_with_context
+from flask import Blueprint, Response, json, request
 from marshmallow import Schema
 
 from app.kernel.errors import BadRequest, Problems, PublicError
@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_PIECE = 32 * 1024
+_LARGEST_FILE = 8 * 1024 * 1024
 
 
 class BufferedAnswer(Response):
@@ -238,18 +238,14 @@ def json_text_answer(
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
-    def pieces() -> Iterator[str]:
-        buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        for row in chain([columns], rows):
-            writer.writerow(row)
-            if buffer.tell() > _PIECE:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue()
-
-    answer = Response(stream_with_context(pieces()), content_type="text/csv; charset=utf-8")
+    """Raises `BadRequest` for a file that is too large for the web server."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    for row in chain([columns], rows):
+        writer.writerow(row)
+        if buffer.tell() > _LARGEST_FILE:
+            raise BadRequest("The file would be too large: choose fewer days, or filter.")
+    answer = Response(buffer.getvalue(), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return answer
 

@@ -21,6 +21,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
+from app.kernel.concurrency import ConcurrencyLimit
 from app.kernel.errors import ServiceUnavailable
 from app.kernel.ids import new_id
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
@@ -38,6 +39,9 @@ DELIVERY_BATCH = 16
 # More than are claimed, because another worker may claim the first ones.
 _CHOICES = 4
 TEST_TYPE = "webhook.test"
+_TESTS = ConcurrencyLimit(
+    "webhook-tests", 2, "Too many endpoints are being tested at once; try again."
+)
 
 
 def is_waiting(connection: Connection) -> bool:
@@ -188,8 +192,9 @@ class SendTestEvent:
     sender: Sender
     monotonic: Callable[[], float] = time.monotonic
 
+    @_TESTS.slot()
     def __call__(self, principal: Principal, endpoint_id: UUID) -> Attempt:
-        """Raises `NotFound`."""
+        """Raises `NotFound` and `RateLimited`."""
         with self.database.reading() as connection:
             row = load_endpoint(connection, principal, endpoint_id)
         at, started = self.clock.now(), self.monotonic()

@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from app.console.webhooks import EVENTS, FAILURES, STATES
 from app.web.registry import register_service
-from app.webhooks.deliver import SendTestEvent
+from app.webhooks.deliver import _TESTS, SendTestEvent
 from app.webhooks.endpoints import secret_owner
 from app.webhooks.outbox import EventType
 from app.webhooks.sender import DeliveryState, Failure, NotDelivered, Reply
@@ -206,3 +206,11 @@ def test_a_test_event_is_signed_and_its_answer_is_shown(
     for posted in sender.posted:
         assert Webhook(secret).verify(posted.body, posted.headers)["type"] == "webhook.test"
     assert factory.rows(webhook_deliveries) == []
+
+
+def test_few_endpoints_are_tested_at_once(console: Console, path: str) -> None:
+    """Break: leave out `_TESTS.slot`. Receivers that do not answer would then take all threads."""
+    with _TESTS.slot(), _TESTS.slot():
+        answer = console.post(f"{path}/test", on=path)
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "1"

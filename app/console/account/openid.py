@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,7 +20,7 @@ from requests import RequestException
 from requests.adapters import BaseAdapter
 
 from app.http_exchange import Deadline, Server, send_request
-from app.kernel.errors import Quota, RateLimited
+from app.kernel.concurrency import ConcurrencyLimit
 from app.kernel.texts import is_storable
 from app.settings import IdentityProviderSettings
 from app.users.identity_sign_in import ForgedToken, Identity, ProviderFailed
@@ -29,8 +28,8 @@ from app.users.identity_sign_in import ForgedToken, Identity, ProviderFailed
 # The deadline of all calls of one step of a sign-in.
 SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
-# A slow provider must not take the threads that callbacks need.
 EXCHANGES_AT_ONCE = 2
+_BUSY = "Too many people are signing in at once; try again."
 _LARGEST_ANSWER_BYTES = 1024 * 1024
 _deadline: ContextVar[Deadline] = ContextVar("identity_provider_deadline")
 
@@ -84,7 +83,7 @@ class IdentityProvider:
 
     def __init__(self, app: Flask, settings: IdentityProviderSettings) -> None:
         self._issuer, self._client_id = settings.issuer, settings.client_id
-        self._turns = threading.BoundedSemaphore(EXCHANGES_AT_ONCE)
+        self._exchanges = ConcurrencyLimit("sign-ins", EXCHANGES_AT_ONCE, _BUSY)
         self._client = OAuth(app).register(
             "oidc",
             client_cls=_TimedApp,
@@ -97,15 +96,12 @@ class IdentityProvider:
     @contextmanager
     def _step(self) -> Iterator[None]:
         """Take a turn, and start the deadline."""
-        if not self._turns.acquire(blocking=False):
-            quota = Quota("sign-ins", EXCHANGES_AT_ONCE)
-            raise RateLimited(quota, "Too many people are signing in at once; try again.")
-        token = _deadline.set(Deadline(SECONDS))
-        try:
-            yield
-        finally:
-            _deadline.reset(token)
-            self._turns.release()
+        with self._exchanges.slot():
+            token = _deadline.set(Deadline(SECONDS))
+            try:
+                yield
+            finally:
+                _deadline.reset(token)
 
     def send_there(self, come_back_to: str) -> Response:
         try:

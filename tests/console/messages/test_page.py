@@ -12,6 +12,7 @@ from twilio.http.response import Response
 
 from app.access.principal import Role
 from app.kernel.clock import utc_now
+from app.kernel.concurrency import LONG_READS
 from app.messages.tables import messages
 from support.console import Console, signed_in
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
@@ -274,3 +275,39 @@ def test_a_list_is_exported_as_its_filter_finds_it(
     assert actions == ["opt_out.added"]
     assert visit(gateway, tenant, Role.SENDER).get("/console/audit.csv").status_code == 403
     assert visit(gateway, tenant).get("/console/messages.csv?status=x").status_code == 422
+
+
+@pytest.mark.one_engine
+def test_a_file_that_is_too_large_is_refused_before_it_begins(
+    gateway: Gateway, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `app/web/routes.py`, leave out the limit. The web server cuts such a file off."""
+    gateway.send(tenant)
+    monkeypatch.setattr("app.web.routes._LARGEST_FILE", 100)
+    answer = visit(gateway, tenant, Role.SENDER).get("/console/messages.csv")
+    assert answer.status_code == 400
+    assert "choose fewer days, or filter" in answer.text
+
+
+@pytest.mark.one_engine
+def test_few_long_reads_run_at_once_so_that_they_cannot_take_all_threads(
+    gateway: Gateway, tenant: Tenant
+) -> None:
+    """Break: leave out one of the calls of `LONG_READS.slot`."""
+    admin, guards = tenant.keys[Role.ADMIN], f"/v1/workspaces/{tenant.workspace_id}/guards"
+    console = visit(gateway, tenant, Role.ADMIN)
+
+    def answers() -> dict[str, int]:
+        pages = ("messages.csv", "refusals.csv", "audit.csv", "guards?suggested=1")
+        found = {page: console.get(f"/console/{page}").status_code for page in pages}
+        suggestion = gateway.get(f"{guards}/suggestion", key=admin)
+        dry_run = gateway.client.put(
+            f"{guards}?dry_run=true",
+            json={"guards": {}},
+            headers={"Authorization": f"AccessKey {admin}"},
+        )
+        return found | {"suggestion": suggestion.status_code, "dry run": dry_run.status_code}
+
+    with LONG_READS.slot(), LONG_READS.slot():
+        assert set(answers().values()) == {429}, answers()
+    assert set(answers().values()) == {200}, answers()

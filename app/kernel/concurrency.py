@@ -1,0 +1,29 @@
+"""Slow work of which a process does little at once, so that it cannot take all threads."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.kernel.errors import Quota, RateLimited
+
+
+class ConcurrencyLimit:
+    def __init__(self, name: str, at_once: int, refusal: str) -> None:
+        self._quota, self._refusal = Quota(name, at_once), refusal
+        self._free = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Raises `RateLimited` if none is free."""
+        if not self._free.acquire(blocking=False):
+            raise RateLimited(self._quota, self._refusal)
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+# Reading all messages of weeks.
+LONG_READS = ConcurrencyLimit(
+    "long-reads", 2, "Too many exports and dry runs are running at once; try again."
+)
