@@ -27,7 +27,7 @@ ERRORS = [
 ]
 TABLE_TEST = Path(__file__).parents[1] / "web" / "test_error_table.py"
 
-# Reading takes a viewer and changing an admin, but here (SPEC section 4, "Roles").
+# Reading takes a viewer and changing takes an admin, except on these routes.
 OTHER_ROLES = {
     "POST /v1/sms": Role.SENDER,
     "POST /v1/sms/{message_id}/feedback": Role.SENDER,

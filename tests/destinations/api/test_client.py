@@ -1,4 +1,4 @@
-"""A client written for seed 001 works here by changing its base URL."""
+"""A client of Bird's destination API works here once its base URL is changed."""
 
 import re
 from typing import Any

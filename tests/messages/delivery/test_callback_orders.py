@@ -29,7 +29,7 @@ RANK = {"pending": 0, "sent": 1, "delivered": 2, "undelivered": 2, "failed": 2}
 
 @dataclass
 class Model:
-    """SPEC section 6 in a few lines: what a message is after some reports."""
+    """Model the life of a message in a few lines, apart from `app/messages/lifecycle.py`."""
 
     status: str = "pending"
     error_code: int | None = None

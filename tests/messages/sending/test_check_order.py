@@ -1,4 +1,4 @@
-"""The checks of a send stand in the order of SPEC section 5: an earlier one wins over a later one."""
+"""The checks of a send run in a fixed order: an earlier one wins over a later one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ from app.use_cases.tables import opt_outs
 from support.factories import US_NUMBER, Factory, Gateway, Tenant
 from support.fake_twilio import accepted, refused
 
-# From SPEC section 4 and the code tables of reference/twilio.md.
+# From the table of errors in docs/api.md, and Twilio's error dictionary.
 PUBLIC = {
     (422, "InvalidDestination"): {21211, 21265, 21268, 21614, 21635},
     (422, "DestinationBlocked"): {21408},
