@@ -1,16 +1,10 @@
 """The Flask application: routes, services, error handlers. No feature imports it."""
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
 from itertools import product
-from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Request
-from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask
 from jinja2 import ChoiceLoader, PackageLoader
-from werkzeug.routing import MapAdapter, Rule
-from werkzeug.wsgi import get_host
 
 from app.access.api import audit_routes, routes as access_key_routes
 from app.access.guard import install_key_limits
@@ -29,6 +23,7 @@ from app.tenancy.api import routes as tenancy_routes
 from app.tracing import install_tracing, is_wanted
 from app.use_cases.api import opt_out_routes, routes as use_case_routes
 from app.web.assets import VENDORED, install_assets, routes as asset_routes
+from app.web.dispatch import App
 from app.web.errors import install_error_handlers
 from app.web.health import routes as health_routes
 from app.web.metrics import DELIVERIES_DUE, GUARD_TRIPS, SENDS, UNCONFIRMED, StoredFigures
@@ -68,70 +63,8 @@ def declared_endpoints() -> list[Endpoint]:
     return [endpoint for routes in (*ROUTES, *CONSOLE_ROUTES) for endpoint in routes.endpoints]
 
 
-class _PageSessions(SecureCookieSessionInterface):
-    """Flask's sessions, for the console alone: opening one is a twentieth of an API request."""
-
-    def __init__(self) -> None:
-        self._none = self.null_session_class()
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        return super().open_session(app, request) if request.path.startswith("/console") else None
-
-    def make_null_session(self, app: Flask) -> NullSession:  # noqa: ARG002  # Flask's signature
-        """Return the one session that nobody can change."""
-        return self._none
-
-
-class _RequestRoutes(MapAdapter):
-    """The routes for one request."""
-
-    fixed: Mapping[tuple[str, str], Rule]
-
-    def match(self, *args: Any, **options: Any) -> Any:
-        """Look a path without values up; Werkzeug walks through its parts."""
-        rule = self.fixed.get((self.path_info, self.default_method))
-        return super().match(*args, **options) if rule is None else (rule, {})
-
-
-class _App(Flask):
-    """Flask without coroutines: it looks for them at each function that a request calls."""
-
-    session_interface = _PageSessions()
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bind the routes to a request; Flask reads and checks its host once more."""
-        if request is None:
-            return super().create_url_adapter(request)
-        request.host = get_host(request.environ)
-        routes = _RequestRoutes(
-            self.url_map,
-            server_name=request.host,
-            script_name=request.root_path,
-            subdomain="",
-            url_scheme=request.scheme,
-            path_info=request.path,
-            default_method=request.method,
-            query_args=request.query_string.decode("latin-1"),
-        )
-        routes.fixed = self._fixed_routes
-        return routes
-
-    @cached_property
-    def _fixed_routes(self) -> dict[tuple[str, str], Rule]:
-        """Map path and method to the route, if the path has no values. No route is added later."""
-        return {
-            (rule.rule, method): rule
-            for rule in self.url_map.iter_rules()
-            if not rule.arguments
-            for method in rule.methods or ()
-        }
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
-
-
 def create_app(services: Services) -> Flask:
-    app = _App("borderpost", static_folder=None)
+    app = App("borderpost", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]

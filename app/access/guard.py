@@ -9,7 +9,7 @@ from math import ceil
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
@@ -26,6 +26,7 @@ from app.access.store import load_key, record_use
 from app.db.engine import Database
 from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable, Unauthorized
 from app.kernel.rates import Rate, RateBuckets, Taken, whole_seconds
+from app.web.dispatch import current_request
 from app.web.errors import add_rate_headers, error_answer
 from app.web.registry import current_time, get_service
 from app.web.requests import address_group, peer_address
@@ -39,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 def presented_token_hash() -> str:
     """Raises `Unauthorized`."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = current_request().headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "accesskey" or not is_well_formed(token):
         raise Unauthorized
@@ -70,14 +71,14 @@ def count_request(key: StoredKey, now: datetime) -> None:
         raise
     _take(key, key.principal.key_id.bytes)
     if key.last_used_at is None or key.last_used_at <= now - _USE_NOTED_EVERY:
-        request.environ[_USED] = key.principal.key_id, now
+        current_request().environ[_USED] = key.principal.key_id, now
 
 
 def _take(key: StoredKey, bucket: bytes) -> None:
-    taken: Taken | None = request.environ.get(_TAKEN)
+    environ = current_request().environ
+    taken: Taken | None = environ.get(_TAKEN)
     if taken is None:
-        taken = get_service(RateBuckets).take(bucket, key.rate)
-        request.environ[_TAKEN] = taken
+        taken = environ[_TAKEN] = get_service(RateBuckets).take(bucket, key.rate)
     if taken.is_refused:
         raise RateLimited(
             _quota(key.rate),
@@ -94,7 +95,7 @@ def install_key_limits(app: Flask) -> None:
 
 
 def _after_request(answer: Response) -> Response:
-    environ = request.environ
+    environ = current_request().environ
     taken: Taken | None = environ.get(_TAKEN)
     if taken is not None:
         seconds = ceil(taken.retry_after_seconds or taken.full_in_seconds)
@@ -123,7 +124,7 @@ def wrong_key_answer(error: Unauthorized) -> Response:
 
     Right keys are never counted or refused; without the database nothing is counted.
     """
-    if request.headers.get("Authorization"):
+    if current_request().headers.get("Authorization"):
         try:
             get_service(Attempts).begin(Subject(AttemptKind.KEY, address_group(peer_address())))
         except RateLimited as limited:

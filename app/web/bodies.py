@@ -12,6 +12,7 @@ from werkzeug.sansio.utils import get_content_length
 
 from app.kernel import errors as e
 from app.kernel.texts import UNSTORABLE, is_storable
+from app.web.dispatch import current_request
 
 MAX_BODY_BYTES = 64 * 1024
 _ROOT = "$"
@@ -44,22 +45,19 @@ def read_query(schema: type[Schema]) -> Any:
 
 def read_json() -> Any:
     """Parse the request body as JSON, without ambiguous input; later calls return the same."""
-    if _JSON not in request.environ:
-        request.environ[_JSON] = _parse_json()
-    return request.environ[_JSON]
+    environ = current_request().environ
+    if _JSON not in environ:
+        if media_type(environ) != "application/json":
+            raise e.UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
+        environ[_JSON] = _decode(read_bytes(environ))
+    return environ[_JSON]
 
 
 def refuse_fields(no_fields: type[Schema]) -> None:
     """Refuse a body with fields, of any type."""
-    raw = read_bytes()
+    raw = read_bytes(current_request().environ)
     if raw.strip():
         load(_made(no_fields), _decode(raw) or {})
-
-
-def _parse_json() -> Any:
-    if media_type() != "application/json":
-        raise e.UnsupportedMediaType("The body must be JSON: Content-Type: application/json.")
-    return _decode(read_bytes())
 
 
 def _decode(raw: bytes) -> Any:
@@ -75,15 +73,14 @@ def _decode(raw: bytes) -> Any:
         raise e.BadRequest("The body is not valid JSON.") from problem
 
 
-def media_type() -> str:
+def media_type(environ: dict[str, Any]) -> str:
     """Without its parameters."""
-    given: str = request.environ.get("CONTENT_TYPE", "")
+    given: str = environ.get("CONTENT_TYPE", "")
     return given.partition(";")[0].strip().lower()
 
 
-def read_bytes() -> bytes:
+def read_bytes(environ: dict[str, Any]) -> bytes:
     """Without Werkzeug's streams, which cost more than parsing. Raises `PayloadTooLarge`."""
-    environ = request.environ
     wanted = MAX_BODY_BYTES + 1
     if not environ.get("wsgi.input_terminated"):
         wanted = min(wanted, get_content_length(environ.get("CONTENT_LENGTH")) or 0)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import Connection
 
 from app.db.engine import Database
 from app.kernel.clock import Clock
+from app.web.dispatch import current_app
 
 T = TypeVar("T")
 _KEY = "borderpost"
@@ -20,7 +21,8 @@ def register_service(app: Flask, service: object) -> None:
 
 
 def get_service(wanted: type[T]) -> T:
-    return cast("T", current_app.extensions[_KEY][wanted])
+    found: T = current_app().extensions[_KEY][wanted]
+    return found
 
 
 def current_time() -> datetime:

@@ -16,6 +16,7 @@ from prometheus_client import Histogram
 
 from app.kernel.ids import random_bits
 from app.web.bodies import MAX_BODY_BYTES
+from app.web.dispatch import current_request
 from app.web.logs import begin_line
 from app.web.metrics import REQUEST_SECONDS
 from app.web.waiting import condition_to_run_again
@@ -126,7 +127,7 @@ def _seconds_of(method: str, route: str, status: int) -> Histogram:
 
 def peer_address() -> str:
     """Return "local" for a local socket; clients can set forwarding headers: they do not count."""
-    return request.remote_addr or "local"
+    return current_request().remote_addr or "local"
 
 
 def address_group(address: str) -> str:

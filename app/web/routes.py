@@ -17,6 +17,7 @@ from marshmallow import Schema
 from app.kernel.errors import BadRequest, Problems, PublicError
 from app.kernel.ids import parse_id
 from app.web.bodies import read_body, read_query, refuse_fields
+from app.web.dispatch import current_request
 from app.web.fields import StrictSchema
 
 Answer = Response
@@ -184,7 +185,7 @@ def _guarded(endpoint: Endpoint) -> Callable[..., Response]:
                 problems.catch(partial(refuse_fields, _NoFields))
             if endpoint.query is not None:
                 given["query"] = problems.catch(partial(read_query, endpoint.query))
-            elif not endpoint.ignores_unknown and request.environ.get("QUERY_STRING"):
+            elif not endpoint.ignores_unknown and current_request().environ.get("QUERY_STRING", ""):
                 problems.catch(partial(read_query, _NoFields))
             problems.refuse()
         except PublicError:

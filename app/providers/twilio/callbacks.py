@@ -23,6 +23,7 @@ from app.providers.twilio.client import INBOUND_PATH, STATUS_PATH
 from app.providers.twilio.codes import MESSAGE_SID, refusal_kind, status_of
 from app.providers.twilio.signature import is_signed_by
 from app.web.bodies import media_type, read_bytes
+from app.web.dispatch import current_request
 from app.web.metrics import CALLBACKS
 from app.web.registry import get_service
 from app.web.requests import address_group, peer_address
@@ -92,10 +93,10 @@ class SignedByTwilio:
 
     def __call__(self) -> SignedForm:
         """Raises `UnsupportedMediaType`, `Forbidden` or `ServiceUnavailable`."""
-        environ = request.environ
-        if media_type() != _FORM:
+        environ = current_request().environ
+        if media_type(environ) != _FORM:
             raise e.UnsupportedMediaType(f"Callbacks are {_FORM}.")
-        form = read_form(read_bytes().decode("utf-8", "replace"))
+        form = read_form(read_bytes(environ).decode("utf-8", "replace"))
         account_sid = canonical_sid(form.get("AccountSid", _NOTHING)[0])
         signature: str = environ.get("HTTP_X_TWILIO_SIGNATURE", "")
         callbacks = get_service(Callbacks)
@@ -206,7 +207,7 @@ routes = Routes("Twilio webhooks", ignores_unknown=True)
 def sms_status(signed: SignedForm) -> Answer:
     """Receive a status callback; duplicates and unknown messages are acknowledged."""
     get_service(Callbacks).report(read_report(signed))
-    return BufferedAnswer(status=204)
+    return BufferedAnswer(status=204, mimetype="text/plain")
 
 
 def read_report(signed: SignedForm) -> DeliveryReport | None:
@@ -216,7 +217,7 @@ def read_report(signed: SignedForm) -> DeliveryReport | None:
     if message_sid is None or status is None or not MESSAGE_SID.fullmatch(message_sid):
         return None
     error_code = signed.number("ErrorCode") or None
-    query = read_form(request.environ.get("QUERY_STRING", ""))
+    query = read_form(current_request().environ.get("QUERY_STRING", ""))
     return DeliveryReport(
         account_sid=signed.account_sid,
         message_sid=message_sid,
