@@ -55,6 +55,7 @@ class SettingSources:
         self._instance = instance
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.unread: set[str] = set()
         self._file = self._read_file()
         self._secrets = self._read_secret_files()
         self._weaknesses = self.warnings if self.flag("ALLOW_INSECURE") else self.problems
@@ -77,6 +78,7 @@ class SettingSources:
             except (OSError, ValueError) as problem:
                 why = getattr(problem, "strerror", None) or "it is not UTF-8 text"
                 self.problem(f"{name}_FILE", f"cannot be read: {why}")
+                self.unread.add(name)
                 continue
             if not found[name]:
                 self.problem(f"{name}_FILE", "is an empty file")
@@ -116,7 +118,9 @@ class SettingSources:
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
-            self.problems.append(f"{path}: cannot be read: {problem}")
+            why = getattr(problem, "strerror", None) or problem
+            self.problems.append(f"{path}: cannot be read: {why}")
+            self.unread.update(SECRET_NAMES)
             return {}
 
     def _read_file(self) -> dict[str, str]:

@@ -172,7 +172,7 @@ class _Reader(SettingSources):
 
     def _generated_secret(self, name: str) -> str | None:
         given = self.get(name) or self._generated.get(name)
-        if given is None:
+        if given is None and name not in self.unread:
             self.problem(name, "is not set: run `borderpost init`, or set it")
         return given
 

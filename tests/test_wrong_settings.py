@@ -281,6 +281,19 @@ def test_unreadable_secrets_file_is_reported_with_the_other_problems(tmp_path: P
     assert found[0].startswith(f"{tmp_path}/secrets.env: cannot be read: ")
 
 
+def test_secrets_that_cannot_be_read_are_not_reported_as_missing(tmp_path: Path) -> None:
+    """Break: leave out `unread`: the remedy `borderpost init` does not help."""
+    (tmp_path / "secrets.env").mkdir(mode=0o700)
+    of_file = f"{tmp_path}/secrets.env: cannot be read: Is a directory"
+    with pytest.raises(SettingsError) as wrong:
+        load_settings({}, tmp_path)
+    assert wrong.value.problems == [of_file]
+    named = {"BORDERPOST_SECRET_KEY_FILE": str(tmp_path)}
+    with pytest.raises(SettingsError) as wrong:
+        load_settings(named | {"BORDERPOST_ENCRYPTION_KEYS": KEY}, tmp_path / "other")
+    assert wrong.value.problems == ["BORDERPOST_SECRET_KEY_FILE: cannot be read: Is a directory"]
+
+
 def test_no_problem_repeats_a_secret(tmp_path: Path) -> None:
     found = problems(
         tmp_path,

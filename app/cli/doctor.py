@@ -32,6 +32,7 @@ from app.db.heartbeats import last_beat
 from app.db.installation import InstallationSecrets, SecretsDiffer
 from app.db.leases import require_writable
 from app.db.schema import current_revision, latest_revision, remedy_for
+from app.db.unavailable import why_unavailable
 from app.demo.tenant import find_demo
 from app.destinations.geo_permissions.check import load_permissions_view
 from app.destinations.storage.policies import load_effective
@@ -125,8 +126,8 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     wanted = latest_revision()
     try:
         found = current_revision(database)
-    except ServiceUnavailable:
-        yield bad("database", "cannot be reached: see BORDERPOST_DATABASE_URL")
+    except ServiceUnavailable as problem:
+        yield bad("database", why_unavailable(problem))
         return
     if found != wanted:
         text = f"is at revision {found or 'none'}, not {wanted}: {remedy_for(found)}"

@@ -108,7 +108,8 @@ def _account(
         for sid, use_case in services.items():
             yield from _service(settings, setup, account, (sid, use_case))
     except ProviderUnknown as problem:
-        yield warning(name, f"Twilio could not be asked ({problem}): try again")
+        text = f"Twilio could not be asked ({problem}): check the network and Twilio's status"
+        yield warning(name, text)
 
 
 def _service(

@@ -165,12 +165,15 @@ def test_missing_database_is_reported_without_a_traceback(
     run: Run, environ: dict[str, str | None]
 ) -> None:
     environ["BORDERPOST_DATABASE_URL"] = "sqlite:////no/such/folder/borderpost.db"
-    result = run("keys", "list")
-    assert result.exit_code == 1
-    assert result.stderr == (
-        "error: the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL "
+    reason = (
+        "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL "
         "(unable to open database file)\n"
     )
+    result = run("keys", "list")
+    assert (result.exit_code, result.stderr) == (1, f"error: {reason}")
+    result = run("doctor", "--offline")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert f"bad      database: {reason}" in result.stdout
 
 
 def test_a_path_that_cannot_be_used_is_named(
