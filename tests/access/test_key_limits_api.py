@@ -13,7 +13,7 @@ from app.destinations.tables import refusals
 from support.console import open_console, signed_in
 from support.each import each
 from support.factories import US_NUMBER
-from support.plans import parameters_of
+from support.plans import statements_of
 from support.related_tenants import Tenants
 
 pytestmark = pytest.mark.one_engine
@@ -272,7 +272,7 @@ def test_the_last_use_is_written_once_a_minute(tenants: Tenants) -> None:
     assert _send(tenants, token).status_code == 201
     first = stored()
     assert first is not None
-    with parameters_of(tenants.factory.database, "UPDATE access_keys") as written:
+    with statements_of(tenants.factory.database, "UPDATE access_keys") as written:
         assert tenants.gateway.get("/v1/sms", key=token).status_code == 200
     assert written == []
     assert stored() == first

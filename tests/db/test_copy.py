@@ -31,6 +31,7 @@ from app.messages.tables import message_events, messages
 from support.disk import do_not_wait_for_the_disk
 from support.every_table import ROWS, fill
 from support.factories import ACCOUNT
+from support.plans import statements_of
 from support.tables import snapshot
 
 
@@ -190,13 +191,11 @@ def test_many_rows_go_in_batches(
 def test_texts_are_sorted_by_bytes_in_every_locale(fresh_postgres_url: str) -> None:
     """Where `b` came before `C`, going on behind the last key would leave out rows."""
     there = Database(fresh_postgres_url, pool_size=2)
-    statements: list[str] = []
-    event.listen(there.engine, "before_cursor_execute", lambda *about: statements.append(about[2]))
-    with there.snapshot() as c:
+    with statements_of(there) as statements, there.snapshot() as c:
         assert list(read_rows(c, provider_accounts, ("AC",))) == []
         assert list(read_keys(c, provider_accounts)) == []
         assert last_key(c, provider_accounts) is None
-    asked = [sql for sql in statements if "provider_accounts" in sql]
+    asked = [sql for sql, _ in statements if "provider_accounts" in sql]
     assert len(asked) == 3
     assert all('ORDER BY provider_accounts.sid COLLATE "C"' in sql for sql in asked)
     assert '(provider_accounts.sid COLLATE "C") > ' in asked[0]

@@ -2,24 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
 from app.kernel.clock import utc_now
 from support.destinations import PolicyClient
 from support.factories import US_NUMBER, Factory, open_gateway
+from support.plans import statements_of
 from support.traffic import Past, write_messages, write_refusals
 
 MESSAGES = 20_000
 LARGE = ("messages", "refusals", "refusal_counts")
-Statement = tuple[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -61,24 +59,9 @@ def busy(
     database.close()
 
 
-@contextmanager
-def _statements(database: Database) -> Iterator[list[Statement]]:
-    """Collect what is asked of the database."""
-    found: list[Statement] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        found.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
-
-
-def _plan(database: Database, statement: Statement) -> list[str]:
+def _plan(database: Database, statement: str, parameters: Any) -> list[str]:
     with database.reading() as c:
-        rows = c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement[0]}", statement[1])
+        rows = c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return [row[3] for row in rows]
 
 
@@ -100,11 +83,9 @@ def test_no_statement_of_a_dry_run_scans_a_large_table(
 ) -> None:
     rule = busy.add_rule("prefix", "+1999", "blocked").json if finer else None
     database = busy.factory.database
-    with _statements(database) as statements:
+    with statements_of(database) as statements:
         assert CHANGES[name](busy).status_code == 200
-    plans = [
-        _plan(database, one) for one in statements if one[0].lstrip().startswith(("SELECT", "WITH"))
-    ]
+    plans = [_plan(database, *one) for one in statements if one[0].startswith(("SELECT", "WITH"))]
     steps = [step for plan in plans for step in plan]
     if rule is not None:
         busy.drop_rule(rule["id"])
@@ -118,10 +99,10 @@ def test_no_statement_of_a_dry_run_scans_a_large_table(
 
 def test_the_sums_of_a_country_come_from_its_index_alone(busy: PolicyClient) -> None:
     database = busy.factory.database
-    with _statements(database) as statements:
+    with statements_of(database) as statements:
         busy.trying.block("US")
     (sums,) = [one for one in statements if "FROM messages" in one[0]]
-    (search, *_) = _plan(database, sums)
+    (search, *_) = _plan(database, *sums)
     assert search.startswith("SEARCH messages USING COVERING INDEX ix_messages_country_traffic")
 
 

@@ -71,8 +71,8 @@ def tripped(guards: GuardsClient, guard: str, value: str, period: datetime) -> N
     )
 
 
-def of_messages(statements: list[str]) -> list[str]:
-    return [one for one in statements if "FROM messages" in one]
+def of_messages(asked: list[tuple[str, Any]]) -> list[str]:
+    return [text for text, _ in asked if "FROM messages" in text]
 
 
 def auto_of_a_new_day(guards: GuardsClient) -> Any:
@@ -155,7 +155,9 @@ def test_change_of_guards_reads_no_message_while_it_locks_the_policy(timed: Guar
     own = {"country": SEED | {"hour": "auto", "day": None}}
     with statements_of(timed.factory.database) as asked:
         timed.set({timed.tenant.use_case_id: own})
-    writes = [place for place, one in enumerate(asked) if one.startswith(("UPDATE", "INSERT"))]
+    writes = [
+        place for place, (text, _) in enumerate(asked) if text.startswith(("UPDATE", "INSERT"))
+    ]
     reads = [place for place, one in enumerate(asked) if of_messages([one])]
     assert len(reads) == 2 * AUTO_DAYS
     assert max(reads) < min(writes)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from app.access.principal import Role
 from app.access.tables import access_keys
@@ -16,6 +16,7 @@ from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from support.each import each
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
+from support.plans import statements_of
 
 GB_NUMBER = "+447400123456"
 PRICES = (
@@ -113,16 +114,10 @@ def test_unchanged_prices_cost_no_query(gateway: Gateway, tenant: Tenant, factor
     """Break: load the table for each send."""
     store_prices(factory)
     sent(gateway, tenant)
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(factory.database.engine, "before_cursor_execute", note)
-    sent(gateway, tenant)
-    event.remove(factory.database.engine, "before_cursor_execute", note)
+    with statements_of(factory.database) as seen:
+        sent(gateway, tenant)
     assert seen
-    assert [one for one in seen if "FROM prices" in one] == []
+    assert [text for text, _ in seen if "FROM prices" in text] == []
 
 
 @pytest.mark.one_engine

@@ -1,6 +1,6 @@
 """Looking at how the engine reads for the statements that an operation runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,16 @@ from app.db.engine import Database
 from app.db.statement import Statement
 
 _EXPLAINED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")
+
+
+@contextmanager
+def listening(database: Database, note: Callable[..., object]) -> Iterator[None]:
+    """Call a function before each statement, as SQLAlchemy's event does."""
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 @contextmanager
@@ -34,42 +44,21 @@ def explained(database: Database, part: str) -> Iterator[list[str]]:
             other.execute("RESET enable_seqscan")
         other.close()
 
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
+    with listening(database, note):
         yield plans
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
 
 
 @contextmanager
-def parameters_of(database: Database, start: str) -> Iterator[list[Any]]:
-    """Give what was bound in each statement that begins with a text."""
-    found: list[Any] = []
+def statements_of(database: Database, start: str = "") -> Iterator[list[tuple[str, Any]]]:
+    """Give the text and the parameters of each statement that begins with a text."""
+    found: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
-        if statement.startswith(start):
-            found.append(given)
+        if statement.lstrip().startswith(start):
+            found.append((statement.lstrip(), given))
 
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
+    with listening(database, note):
         yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
-
-
-@contextmanager
-def statements_of(database: Database) -> Iterator[list[str]]:
-    """Give the text of each statement."""
-    found: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement.lstrip())
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from app.kernel.ids import new_id
 from app.messages.retention.purge import PURGE_BATCH, Purge, Purged
 from app.messages.tables import idempotency_keys, messages
 from support.factories import ACCOUNT, US_NUMBER, Factory, Gateway, Tenant
-from support.plans import explained, parameters_of
+from support.plans import explained, statements_of
 
 # The index of the primary key, as each engine names it in a plan; by whether it is SQLite.
 KEY_INDEX = {True: "sqlite_autoindex_idempotency_keys_1", False: "pk_idempotency_keys"}
@@ -98,9 +98,9 @@ def test_each_batch_begins_where_the_one_before_ended(
     monkeypatch.setattr("app.messages.retention.purge.PURGE_BATCH", 2)
     for _ in range(5):
         gateway.send(tenant)
-    with parameters_of(factory.database, "SELECT messages.id") as read:
+    with statements_of(factory.database, "SELECT messages.id") as read:
         assert purge_after(factory, 91) == Purged(bodies=5, numbers=5)
-    ends = [str(given) for given in read]
+    ends = [str(given) for _, given in read]
     assert len(ends) == len(set(ends)) == 6
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Uuid,
     cast,
     delete,
-    event,
     func,
     insert,
     literal,
@@ -35,6 +34,7 @@ from app.messages.tables import messages
 from app.providers.twilio.transport import NotConfirmed, NotConnected
 from support.factories import OTHER_ACCOUNT, US_NUMBER, Tenant
 from support.fake_twilio import Call, refused
+from support.plans import statements_of
 from support.worker_setup import SID, Worker, fetched, listed
 
 pytestmark = pytest.mark.one_engine
@@ -110,17 +110,8 @@ def test_unsettled_submission_is_asked_about_before_all_overdue_repairs(worker: 
 
 def count_statements(worker: Worker, work: Callable[[], object]) -> int:
     """Do something and return how many statements the database got."""
-    seen: list[str] = []
-
-    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    engine = worker.factory.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements_of(worker.factory.database) as seen:
         work()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     return len(seen)
 
 

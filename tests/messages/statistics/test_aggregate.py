@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from app.db.engine import Database
 from app.kernel.ids import NO_ID
@@ -21,6 +21,7 @@ from app.messages.tables import message_counting, message_counts, messages
 from app.messages.usage import load_slot_counts, load_worker_signs
 from support.factories import BR_NUMBER, US_NUMBER, Factory, Tenant
 from support.months import write_event, write_message
+from support.plans import statements_of
 from support.threads import together
 from support.time import ManualClock
 from support.traffic import Past, write_messages
@@ -215,15 +216,11 @@ def test_an_hour_in_which_nothing_changed_is_not_written(
 ) -> None:
     write_message(factory.database, tenant, NOW)
     counting()
-    written: list[str] = []
-    event.listen(
-        factory.database.engine,
-        "before_cursor_execute",
-        lambda _c, _cu, statement, *_: written.append(statement),
-    )
     counting.later(seconds=10)
-    counting()
-    changes = [one for one in written if "message_counts" in one and not one.startswith("SELECT")]
+    with statements_of(factory.database) as asked:
+        counting()
+    texts = [text for text, _ in asked if "message_counts" in text]
+    changes = [text for text in texts if not text.startswith("SELECT")]
     assert [one.split()[0] for one in changes] == ["DELETE"]  # of what is too old to be kept
 
 
