@@ -1,4 +1,4 @@
-"""Slow work of which a process does little at once, so that it cannot take all threads."""
+"""Limits slow work, so that it cannot take all threads of a process."""
 
 import threading
 from collections.abc import Iterator
@@ -24,6 +24,4 @@ class ConcurrencyLimit:
 
 
 # Reading all messages of weeks.
-LONG_READS = ConcurrencyLimit(
-    "long-reads", 2, "Too many exports and dry runs are running at once; try again."
-)
+LONG_READS = ConcurrencyLimit("long-reads", 2, "Too many exports or dry runs at once; try again.")

@@ -239,7 +239,6 @@ def json_text_answer(
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
-    """Raises `BadRequest` for a file that is too large for the web server."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for row in chain([columns], rows):

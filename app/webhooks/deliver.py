@@ -39,9 +39,7 @@ DELIVERY_BATCH = 16
 # More than are claimed, because another worker may claim the first ones.
 _CHOICES = 4
 TEST_TYPE = "webhook.test"
-_TESTS = ConcurrencyLimit(
-    "webhook-tests", 2, "Too many endpoints are being tested at once; try again."
-)
+_TESTS = ConcurrencyLimit("webhook-tests", 2, "Too many endpoints are tested at once; try again.")
 
 
 def is_waiting(connection: Connection) -> bool:

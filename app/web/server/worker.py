@@ -41,6 +41,12 @@ _WAITING_PER_THREAD = 4
 _MOST_UNSENT_BYTES = 32 * 1024 * 1024
 
 
+# Callbacks, and the checks of a load balancer, wait for no other requests.
+def _comes_first(conn: Connection) -> bool:
+    path: str = conn.request.path
+    return "/webhook/twilio/" in path or path.endswith(("/healthz", "/readyz"))
+
+
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]
     deadlines = Deadlines()
     alive: bool
@@ -79,7 +85,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             super().notify()
 
     def get_thread_pool(self) -> Threads[Connection]:
-        return Threads(self.cfg.threads, self.handle)
+        return Threads(self.cfg.threads, self.handle, _comes_first)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting; at the final stop, serve the queue and close the listeners.
