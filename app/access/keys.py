@@ -65,6 +65,12 @@ def load_access_key(
     return required(connection.execute(query).one_or_none())
 
 
+def load_key_names(connection: Connection, key_ids: Collection[UUID]) -> dict[UUID, str]:
+    columns = access_keys.c
+    query = select(columns.id, columns.name).where(columns.id.in_(key_ids))
+    return {row.id: row.name for row in connection.execute(query)}
+
+
 def load_key_of(connection: Connection, actor: Actor) -> AnyRow | None:
     """Return an actor's key; a person has none."""
     query = select(*_SHOWN).where(_KEY.id == actor.actor_id)

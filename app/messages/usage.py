@@ -54,7 +54,7 @@ class UsageFilter:
 
 @dataclass(slots=True)
 class Usage:
-    """The sums of one group in one currency. Amounts are in millionths."""
+    """The sums of one group in one currency, '' if no price is known. Amounts are in millionths."""
 
     group: tuple[Any, ...]
     currency: str
@@ -108,7 +108,14 @@ def load_usage(connection: Connection, principal: Principal, wanted: UsageFilter
             row = found.setdefault((group, currency), Usage(group, currency))
             for name, value in zip(sums, values, strict=True):
                 setattr(row, name, int(value))
-    return UsageReport(wanted, sorted(found.values(), key=position_of))
+    rows: list[Usage] = []
+    for row in sorted(found.values(), key=position_of):
+        if rows and not rows[-1].currency and rows[-1].group == row.group:
+            without_price = rows.pop()
+            for name in _SUMS:
+                setattr(row, name, getattr(row, name) + getattr(without_price, name))
+        rows.append(row)
+    return UsageReport(wanted, rows)
 
 
 def _sums(

@@ -191,8 +191,8 @@ def test_usage_is_shown_and_exported(gateway: Gateway, tenant: Tenant, console: 
     gateway.send(tenant, to=FR_NUMBER)
     page = console.get("/console/usage").text
     assert ">France</th>" in page
-    for by in ("day", "use_case", "key"):
-        assert console.get(f"/console/usage?by={by}").status_code == 200, by
+    for by, label in (("day", "20"), ("use_case", "use case"), ("key", "sender key")):
+        assert f'<th scope="row">{label}' in console.get(f"/console/usage?by={by}").text, by
     answer = console.get("/console/usage.csv?by=country")
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["country"], row["refused"]) == ("FR", "1")

@@ -194,6 +194,43 @@ def test_usage_adds_up_by_country_use_case_and_key(
 
 
 @pytest.mark.one_engine
+def test_usage_has_one_row_for_a_group_in_one_currency(
+    gateway: Gateway, tenant: Tenant, factory: Factory
+) -> None:
+    """Break: leave `without_price` a row: each country stands twice while prices are unknown."""
+    sent(gateway, tenant)
+    for to in (BR_NUMBER, GB_NUMBER):
+        gateway.send(tenant, to=to)
+    store_prices(factory)
+    sent(gateway, tenant)
+    gateway.send(tenant, to=BR_NUMBER)
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
+    key = tenant.keys[Role.VIEWER]
+    names = ("country", "messages", "refused", "cost", "saved", "currency")
+    found = [
+        tuple(one[name] for name in names)
+        for one in usage(gateway, key, "?group_by=country")["items"]
+    ]
+    assert found == [
+        ("BR", 0, 2, "0.0000", "0.3000", "USD"),
+        ("GB", 0, 1, None, None, None),
+        ("US", 2, 0, "0.0500", "0.0000", "USD"),
+    ]
+    with factory.database.writing() as c:
+        charged = {"price": "-0.0400", "price_unit": "EUR"}
+        c.execute(update(messages).where(messages.c.estimated_price.is_(None)).values(charged))
+    AggregateMessages(gateway.services.database, gateway.services.clock).run_once()
+    found = [
+        tuple(one[name] for name in names[1:])
+        for one in usage(gateway, key, "?group_by=workspace")["items"]
+    ]
+    assert found == [
+        (1, 2, "0.0400", "0.0000", "EUR"),
+        (1, 1, "0.0500", "0.3000", "USD"),
+    ]
+
+
+@pytest.mark.one_engine
 def test_usage_has_pages_and_csv(gateway: Gateway, tenant: Tenant, factory: Factory) -> None:
     store_prices(factory)
     for to in (US_NUMBER, BR_NUMBER, GB_NUMBER):

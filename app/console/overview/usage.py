@@ -2,10 +2,12 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 from marshmallow import post_load
 
+from app.access.keys import load_key_names
 from app.console.destinations.view import shown_workspace
 from app.console.ui.forms import DayInput, read_search, searched
 from app.console.ui.guards import VIEWER, Pages
@@ -82,11 +84,13 @@ def _report(current_user: CurrentUser, wanted: UsageFilter) -> UsageReport:
 def _rows(current_user: CurrentUser, wanted: UsageFilter) -> list[tuple[str, dict[str, Any]]]:
     """Return label and sums of each group; the largest first, days by date."""
     report = _report(current_user, wanted)
-    names: dict[str, str] = {}
-    if wanted.group_by == (Dimension.USE_CASE,):
-        with reading() as connection:
+    found: dict[UUID, str] = {}
+    with reading() as connection:
+        if wanted.group_by == (Dimension.USE_CASE,):
             found = load_use_case_names(connection, current_user.principal)
-        names = {str(key): name for key, name in found.items()}
+        elif wanted.group_by == (Dimension.KEY,):
+            found = load_key_names(connection, {row.group[0] for row in report.rows})
+    names = {str(key): name for key, name in found.items()}
     group = report.columns[0]
     rows = [(_label(wanted.group_by[0], line[group], names), line) for line in report.lines()]
     if wanted.group_by != (Dimension.DAY,):
