@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.access.principal import Role
-from app.access.tables import access_keys, audit_events
+from app.access.tables import access_keys
 from app.kernel.ids import new_id
 from support.console import signed_in
 from support.related_tenants import Tenants
@@ -75,8 +75,7 @@ def test_a_revocation_is_in_force_for_the_next_request_and_again_is_no_other(
         assert tenants.gateway.get("/v1/sms", key=made["token"]).status_code == 401
     shown = tenants.gateway.get(f"{PATH}/{made['id']}", key=_own(tenants)).get_json()
     assert shown["state"] == "revoked"
-    audit_trail = tenants.factory.rows(audit_events, target=made["id"])
-    assert sorted((row["action"], row["reason"]) for row in audit_trail) == [
+    assert tenants.factory.audit_trail("action", "reason", target=made["id"]) == [
         ("access_key.created", "backend (sender)"),
         ("access_key.revoked", "backend (sender)"),
     ]

@@ -13,7 +13,7 @@ from support.related_tenants import Tenants
 from support.routes import RECIPES, Ids, fill, ids_of
 from support.tables import snapshot
 
-# What is no deed of an owner's: what is asked by POST and changes no set-up.
+# Requests by POST that change no set-up, so they leave no audit event of an owner.
 NO_DEEDS = ("/check", "/provider", "/feedback")
 CHANGES = [
     endpoint

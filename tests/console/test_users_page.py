@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.access.keys import NewAccessKey, create_key
 from app.access.principal import Role
-from app.access.tables import access_keys, audit_events
+from app.access.tables import access_keys
 from app.db.encryption import Cipher
 from app.kernel.clock import Clock, utc_now
 from app.kernel.mail import MailServer
@@ -72,12 +72,8 @@ def user(factory: Factory, email: str = BO) -> dict[str, Any]:
 
 
 def audit_trail(factory: Factory) -> list[tuple[str, str, str | None]]:
-    rows = sorted(factory.rows(audit_events), key=lambda row: str(row["id"]))
-    return [
-        (row["action"], row["actor_name"], row["reason"])
-        for row in rows
-        if row["action"].startswith("user.") and row["actor_name"] != "test"
-    ]
+    trail = factory.audit_trail("action", "actor_name", "reason")
+    return [one for one in trail if one[0].startswith("user.") and one[1] != "test"]
 
 
 def link_in(page: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import select
 
 from app.access.principal import Role
-from app.access.tables import audit_events
 from app.guards.alerts import Hit, clear_what_is_over, record_hit
 from app.guards.limits import GuardMode, GuardName, GuardScope, Window
 from app.guards.tables import guard_trips
@@ -215,11 +214,10 @@ def test_the_first_acknowledgement_is_kept(guards: GuardsClient) -> None:
     assert first["acknowledged_at"] is not None
     assert guards.as_role(Role.OWNER).ask("POST", path).json == first
     assert guards.alerts() == [first]
-    audited = [
-        (row["action"], row["target"])
-        for row in guards.factory.rows(audit_events, workspace_id=guards.tenant.workspace_id)
+    own = {"workspace_id": guards.tenant.workspace_id}
+    assert guards.factory.audit_trail("action", "target", **own) == [
+        ("alert.acknowledged", alert["id"])
     ]
-    assert audited == [("alert.acknowledged", alert["id"])]
 
 
 def test_the_hours_in_which_a_guard_tripped_are_kept(guards: GuardsClient) -> None:

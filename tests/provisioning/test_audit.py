@@ -11,13 +11,13 @@ from support.provisioning import File
 pytestmark = pytest.mark.one_engine
 
 
-def _deeds(rows: Any) -> list[tuple[str, str | None]]:
+def _audit_trail(rows: Any) -> list[tuple[str, str | None]]:
     return [(row["action"], row["reason"]) for row in rows("audit_events")]
 
 
 def test_a_first_apply_notes_everything_that_it_makes(file: File, applied: Any, rows: Any) -> None:
     applied(file)
-    assert sorted(_deeds(rows)) == [
+    assert sorted(_audit_trail(rows)) == [
         ("access_key.created", "backend (sender)"),
         ("access_key.created", "platform (owner)"),
         ("destinations.provisioned", None),
@@ -40,9 +40,9 @@ def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
     file: File, applied: Any, rows: Any
 ) -> None:
     applied(file)
-    known = len(_deeds(rows))
+    known = len(_audit_trail(rows))
     applied(file)
-    assert len(_deeds(rows)) == known
+    assert len(_audit_trail(rows)) == known
     retail = file["workspaces"][0]
     file["organization"]["name"] = "Acme Ltd"
     retail["body_retention_days"] = 9
@@ -53,7 +53,7 @@ def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
         "senders": [{"number": "ACME", "type": "alphanumeric"}],
     }
     applied(file)
-    assert sorted(_deeds(rows)[known:]) == [
+    assert sorted(_audit_trail(rows)[known:]) == [
         ("access_key.changed", "role"),
         ("organization.changed", "name"),
         ("provider_account.changed", "next_auth_token"),
@@ -64,7 +64,7 @@ def test_a_second_apply_is_not_audited_and_a_change_has_its_fields(
     assert "a-secret-of-mine" not in str(rows("audit_events"))
     retail["use_cases"][0] = {"id": retail["use_cases"][0]["id"], "deleted": True}
     applied(file)
-    assert _deeds(rows)[-1] == ("use_case.deleted", "codes")
+    assert _audit_trail(rows)[-1] == ("use_case.deleted", "codes")
 
 
 def test_changes_that_cannot_be_audited_are_not_made(

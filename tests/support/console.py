@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.access.principal import Actor, ActorKind, Role
-from app.access.tables import audit_events
 from app.users.manage import NewUser, create_user
 from app.users.passwords import choose_password
 from support.factories import PUBLIC_URL, Factory, Gateway
@@ -81,9 +80,8 @@ class Console:
 
 def audit_events_of_pages(factory: Factory) -> list[tuple[str, str | None]]:
     """What visitors did, in order: action and reason; that they signed in is left out."""
-    rows = sorted(factory.rows(audit_events), key=lambda row: row["id"])
-    audited = [(row["action"], row["reason"]) for row in rows if row["actor_id"] is not None]
-    return [one for one in audited if one[0] != "console.signed_in"]
+    audited = factory.audit_trail("action", "reason", "actor_id")
+    return [one[:2] for one in audited if one[2] and one[0] != "console.signed_in"]
 
 
 def open_console(gateway: Gateway, address: str = "127.0.0.1") -> Console:

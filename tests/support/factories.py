@@ -10,7 +10,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from app.access.principal import SHOWN_CHARS, Role, hash_token, mint_token
-from app.access.tables import access_keys, organizations, provider_accounts, workspaces
+from app.access.tables import (
+    access_keys,
+    audit_events,
+    organizations,
+    provider_accounts,
+    workspaces,
+)
 from app.application import create_app
 from app.bootstrap import Services, open_provider, open_services
 from app.db.encryption import Cipher
@@ -220,6 +226,11 @@ class Factory:
         with self.database.reading() as c:
             found = [dict(row._mapping) for row in c.execute(select(table))]
         return [row for row in found if values.items() <= row.items()]
+
+    def audit_trail(self, *columns: str, **values: Any) -> list[tuple[Any, ...]]:
+        """These columns of the audit events with these values, oldest first."""
+        rows = sorted(self.rows(audit_events, **values), key=lambda row: str(row["id"]))
+        return [tuple(row[column] for column in columns) for row in rows]
 
 
 @dataclass

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from app.access.principal import ActorKind
-from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.webhooks.claims import DeliveryLane, DueDelivery, choose_due, claim_chosen
 from app.webhooks.deliver import DELIVERY_BATCH, DeliverWebhooks
@@ -139,14 +138,9 @@ class Hooks:
     def attempts(self) -> list[dict[str, Any]]:
         return sorted(self.factory.rows(webhook_attempts), key=lambda row: row["id"])
 
-    def deeds_of_the_system(self) -> list[tuple[str, str, str | None]]:
-        """What the worker itself has noted in the audit: action, target, reason."""
-        rows = sorted(self.factory.rows(audit_events), key=lambda row: row["id"])
-        return [
-            (row["action"], row["target"], row["reason"])
-            for row in rows
-            if row["actor_kind"] == ActorKind.SYSTEM
-        ]
+    def audit_trail_of_the_system(self) -> list[tuple[str, str, str | None]]:
+        """Return action, target and reason of what the worker itself has done."""
+        return self.factory.audit_trail("action", "target", "reason", actor_kind=ActorKind.SYSTEM)
 
     def move_to(self, at: datetime) -> None:
         self.clock.at = at

@@ -12,7 +12,7 @@ from twilio.http.response import Response
 
 from app.access.accounts import FOREIGN, NEEDED, NOT_ACCEPTED, SHARED
 from app.access.principal import Role
-from app.access.tables import audit_events, provider_accounts, workspaces
+from app.access.tables import provider_accounts, workspaces
 from app.destinations.geo_permissions.permissions import CountryPermission, GeoPermissions
 from app.destinations.geo_permissions.store import replace_permissions
 from app.destinations.tables import provider_permissions
@@ -63,8 +63,7 @@ class Owner:
         return current, following
 
     def audit_trail(self) -> list[tuple[str, str, str]]:
-        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
-        return [(row["action"], row["target"], row["reason"]) for row in rows]
+        return self.factory.audit_trail("action", "target", "reason")
 
 
 @pytest.fixture

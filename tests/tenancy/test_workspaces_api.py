@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from app.access.principal import Role
-from app.access.tables import audit_events
 from app.access.workspace_rules import MAX_DEPTH
 from app.destinations.tables import destination_policies, destination_revisions
 from app.kernel.ids import new_id
@@ -50,8 +49,7 @@ class Organization:
         return answer.get_json()["destinations"]
 
     def audit_trail(self) -> list[tuple[str, str | None]]:
-        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
-        return [(row["action"], row["reason"]) for row in rows]
+        return self.factory.audit_trail("action", "reason")
 
 
 @pytest.fixture

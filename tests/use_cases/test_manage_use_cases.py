@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 
 from app.access.principal import Role
-from app.access.tables import audit_events
 from app.kernel.ids import new_id
 from app.use_cases.tables import use_cases
 from support.factories import SERVICE_SID, US_NUMBER, Factory, Gateway, Tenant
@@ -31,8 +30,7 @@ class Admin:
         return self.ask("POST", "", body)
 
     def audit_trail(self) -> list[tuple[str, str | None]]:
-        rows = sorted(self.factory.rows(audit_events), key=lambda row: str(row["id"]))
-        return [(row["action"], row["reason"]) for row in rows]
+        return self.factory.audit_trail("action", "reason")
 
 
 @pytest.fixture

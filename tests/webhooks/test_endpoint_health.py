@@ -34,7 +34,9 @@ def test_410_disables_immediately_with_a_reason(hooks: Hooks, tenant: Tenant) ->
     row = hooks.endpoint_row(endpoint_id)
     assert (row["active"], row["disabled_at"]) == (False, hooks.clock.at)
     assert row["disabled_reason"] == GONE
-    assert hooks.deeds_of_the_system() == [("webhook_endpoint.disabled", str(endpoint_id), GONE)]
+    assert hooks.audit_trail_of_the_system() == [
+        ("webhook_endpoint.disabled", str(endpoint_id), GONE)
+    ]
     mine = [one for one in hooks.deliveries() if one["endpoint_id"] == endpoint_id]
     assert [one["state"] for one in mine] == [DeliveryState.STOPPED, DeliveryState.FAILED]
     assert {one["due_at"] for one in mine} == {None}
@@ -73,7 +75,7 @@ def test_after_five_days_of_failures_alone_an_endpoint_is_disabled(
     row = hooks.endpoint_row(endpoint_id)
     assert (row["active"], row["disabled_reason"]) == (False, GIVEN_UP)
     assert row["disabled_at"] == hooks.clock.at
-    assert hooks.deeds_of_the_system() == [
+    assert hooks.audit_trail_of_the_system() == [
         ("webhook_endpoint.disabled", str(endpoint_id), GIVEN_UP)
     ]
     assert {one["due_at"] for one in hooks.deliveries()} == {None}
@@ -89,7 +91,7 @@ def test_success_in_between_restarts_the_count(hooks: Hooks, tenant: Tenant) -> 
     fail_daily(hooks, tenant, days=4)
     hooks.drain()
     assert hooks.endpoint_row(endpoint_id)["active"]
-    assert hooks.deeds_of_the_system() == []
+    assert hooks.audit_trail_of_the_system() == []
 
 
 def test_a_failure_long_ago_does_not_count_towards_the_five_days(

@@ -58,12 +58,8 @@ class Api:
 
     def actions(self) -> list[tuple[str, str, str | None]]:
         """What the audit has of webhooks, oldest first: action, target, reason."""
-        rows = sorted(self.hooks.factory.rows(audit_events), key=lambda row: row["id"])
-        return [
-            (row["action"], row["target"], row["reason"])
-            for row in rows
-            if row["action"].startswith("webhook_")
-        ]
+        trail = self.hooks.factory.audit_trail("action", "target", "reason")
+        return [one for one in trail if one[0].startswith("webhook_")]
 
 
 @pytest.fixture
