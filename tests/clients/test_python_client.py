@@ -157,6 +157,21 @@ def test_a_send_is_repeated_with_its_key_only_where_that_is_safe(
         assert len(set(keys)) == 1
 
 
+def test_a_key_goes_as_it_was_given_and_an_id_names_one_object() -> None:
+    """Break: make a key in place of an empty one, or leave `quote` or the check out of `_part`."""
+    server, client = _with_script(*[CREATED] * 2, answer(200, json.dumps(MESSAGE)))
+    with server, client(server.url) as sms:
+        for key in ("", "заказ"):
+            sms.send(MESSAGE["use_case_id"], US_NUMBER, "Hello", idempotency_key=key)
+        sms.message("../me?x")
+        for ask in (sms.message, sms.events, sms.guards, sms.destinations):
+            with pytest.raises(ValueError, match="empty"):
+                list(ask(""))  # type: ignore[arg-type]
+    sent = [one.headers.get("idempotency-key") for one in server.requests]
+    assert sent == ["", "заказ".encode().decode("latin-1"), None]
+    assert server.requests[-1].target == "/v1/sms/..%2Fme%3Fx"
+
+
 def test_an_answer_of_another_server_says_what_to_correct() -> None:
     """Break: read an answer without JSON as a message."""
     moved = answer(301, "", Location="https://sms.example.com/v1/sms?to_number=%2B12025550123")

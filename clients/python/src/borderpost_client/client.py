@@ -76,7 +76,7 @@ class Borderpost:
         """Send a message, and return it as accepted.
 
         Without an ``idempotency_key`` this call makes one, so that its own repetitions are safe.
-        Give one of yours where your program may repeat the call.
+        Give one of yours where your program may repeat the call; an empty one is refused.
 
         Raises:
             Unconfirmed: Twilio may have it; follow ``message_id``.
@@ -88,7 +88,7 @@ class Borderpost:
             "to_phone_number": to_phone_number,
             "message": message,
         }
-        key = idempotency_key or str(uuid.uuid4())
+        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
         answer = self._transport.ask(
             "POST",
             "/v1/sms",
@@ -100,7 +100,7 @@ class Borderpost:
 
     def message(self, message_id: str | uuid.UUID) -> Message:
         """Return a message as it is now."""
-        return read(Message, self._transport.ask("GET", f"/v1/sms/{message_id}").body)
+        return read(Message, self._transport.ask("GET", f"/v1/sms/{_part(message_id)}").body)
 
     def wait(self, message_id: str | uuid.UUID, *, timeout: float = 60.0) -> Message:
         """Return a message once it has ended: delivered, undelivered or failed.
@@ -147,16 +147,16 @@ class Borderpost:
 
     def events(self, message_id: str | uuid.UUID) -> Iterator[Event]:
         """Iterate over what Twilio reported about a message, oldest first."""
-        for item in self._pages(f"/v1/sms/{message_id}/events", {}):
+        for item in self._pages(f"/v1/sms/{_part(message_id)}/events", {}):
             yield read(Event, item)
 
     def destinations(self, workspace_id: str | uuid.UUID) -> "DestinationsClient":
         """Return the client of a workspace's destinations."""
-        return DestinationsClient(self._transport, str(workspace_id))
+        return DestinationsClient(self._transport, _part(workspace_id))
 
     def guards(self, workspace_id: str | uuid.UUID) -> "GuardsClient":
         """Return the client of a workspace's guards."""
-        return GuardsClient(self._transport, str(workspace_id))
+        return GuardsClient(self._transport, _part(workspace_id))
 
     def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         token: str | None = None
@@ -174,8 +174,7 @@ class DestinationsClient:
 
     def __init__(self, transport: Transport, workspace_id: str) -> None:
         self._transport = transport
-        of = quote(workspace_id, safe="")
-        self._path = f"/workspaces/{of}/destination-management/capability/sms"
+        self._path = f"/workspaces/{workspace_id}/destination-management/capability/sms"
 
     def get(self) -> Destinations:
         """Return the country map with its revision."""
@@ -230,7 +229,7 @@ class GuardsClient:
 
     def __init__(self, transport: Transport, workspace_id: str) -> None:
         self._transport = transport
-        self._path = f"/v1/workspaces/{quote(workspace_id, safe='')}/guards"
+        self._path = f"/v1/workspaces/{workspace_id}/guards"
 
     def get(self) -> Guards:
         """Return the guards with their revision."""
@@ -254,11 +253,17 @@ class GuardsClient:
         return read(Guards, answer.body)
 
 
+def _part(an_id: str | uuid.UUID) -> str:
+    """Return an id for a path, of which an empty one would name the list."""
+    if not str(an_id):
+        raise ValueError("an id must not be empty")
+    return quote(str(an_id), safe="")
+
+
 def _conditions(reason: str | None, if_match: int | None) -> dict[str, str]:
     headers = {}
     if reason is not None:
-        # As UTF-8 on the wire, which urllib3 would refuse to encode.
-        headers["X-Change-Reason"] = reason.encode().decode("latin-1")
+        headers["X-Change-Reason"] = reason
     if if_match is not None:
         headers["If-Match"] = f'"{if_match}"'
     return headers

@@ -90,12 +90,14 @@ class Transport:
         headers: Mapping[str, str] | None,
     ) -> Answer:
         given = {"Authorization": f"AccessKey {self.access_key}", "Accept": "application/json"}
+        given |= headers or {}
         fields = {name: str(value) for name, value in (query or {}).items() if value is not None}
         try:
             answer = self.pool.request(
                 method,
                 _with_query(self.base_url + path, fields),
-                headers=given | dict(headers or {}),
+                # As UTF-8 on the wire, which urllib3 would refuse to encode.
+                headers={name: text.encode().decode("latin-1") for name, text in given.items()},
                 json=body,
                 timeout=urllib3.Timeout(connect=min(5.0, self.timeout), read=self.timeout),
                 retries=False,
