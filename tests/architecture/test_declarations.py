@@ -1,6 +1,9 @@
 """What every route and every error must have, checked on the declarations themselves."""
 
 import ast
+import inspect
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from app.access.guard import Requires, RequiresLater
 from app.access.principal import Role
 from app.application import declared_endpoints
 from app.console.ui.guards import Anonymous, RequiresRole
+from app.db.rows import PageFilter
 from app.destinations.api.configuration import PATH
 from app.kernel import errors
 from app.kernel.errors import PublicError
@@ -109,3 +113,15 @@ def test_the_text_of_a_block_is_the_one_that_was_promised() -> None:
     assert errors.DestinationBlocked.message == (
         "The destination is blocked and cannot receive messages."
     )
+
+
+@each("kind", PageFilter.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_every_filter_of_a_list_is_read(kind: type[PageFilter]) -> None:
+    """Break: add a field to `MessageFilter` alone; it would be accepted and ignored."""
+    module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
+    functions = [one for one in module.body if isinstance(one, ast.FunctionDef)]
+    nodes = [node for function in functions for node in ast.walk(function)]
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    read |= {node.value for node in nodes if isinstance(node, ast.Constant)}
+    own = {one.name for one in fields(kind)} - {one.name for one in fields(PageFilter)}
+    assert own - read - {"format"} == set()  # the format of a history is no filter of its rows
