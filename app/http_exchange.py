@@ -27,6 +27,8 @@ _HEAD = re.compile(
 )
 # A socket's own timeout may differ by so much from the deadline: setting it is a system call.
 _TOLERANCE_SECONDS = 0.05
+# A firewall or NAT gateway may drop an idle connection without a sign: a send would be lost in it.
+_IDLE_SECONDS = 60
 
 
 class Deadline:
@@ -204,7 +206,7 @@ class Server:
         self._is_tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._is_tls else 80)
         self._keep, self._connect_seconds, self._given_tls = keep, connect_seconds, tls
-        self._idle: list[TimedSocket] = []
+        self._idle: list[tuple[float, TimedSocket]] = []
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -214,8 +216,8 @@ class Server:
         """Return the connection that was used last, or a new one; raises `NoConnection`."""
         while self._idle:
             with suppress(IndexError):  # another thread took it
-                kept = self._idle.pop()
-                if kept.is_quiet:
+                since, kept = self._idle.pop()
+                if kept.is_quiet and time.monotonic() - since < _IDLE_SECONDS:
                     return kept
                 kept.close()
         deadline = Deadline(self._connect_seconds)
@@ -229,13 +231,13 @@ class Server:
 
     def put_back(self, connection: TimedSocket) -> None:
         if len(self._idle) < self._keep:
-            self._idle.append(connection)
+            self._idle.append((time.monotonic(), connection))
         else:
             connection.close()
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[1].close()
 
 
 def send_request(

@@ -79,7 +79,7 @@ def ask(transport: TwilioTransport, call: tuple[str, str] = CALLS[0]) -> str:
 
 def idle_socket(transport: TwilioTransport, server: Loopback) -> TimedSocket:
     """The socket that the next request would use."""
-    return transport._servers[server.url]._idle[-1]
+    return transport._servers[server.url]._idle[-1][1]
 
 
 def seconds_of(work: Callable[[], object], error: type[Exception]) -> float:
@@ -111,6 +111,23 @@ def test_an_answer_by_drops_ends_at_the_deadline_in_every_part(
         for slow in [*drops, slow_body, slow_chunks] if call is CALLS[0] else [slow_body]:
             server.script.append(slow)
             assert seconds_of(lambda call=call: ask(hasty, call), NotConfirmed) < PATIENCE
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    server: Loopback, transport: TwilioTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `Server.take`, leave out `_IDLE_SECONDS`.
+
+    A NAT gateway that has dropped the connection answers nothing: a send would end unconfirmed.
+    """
+    server.script += [raw(whole(f"SM{place}")) for place in range(3)]
+    assert ask(transport) == "SM0"
+    kept = idle_socket(transport, server)
+    assert ask(transport) == "SM1"
+    assert idle_socket(transport, server) is kept
+    monkeypatch.setattr("app.http_exchange._IDLE_SECONDS", 0)
+    assert ask(transport) == "SM2"
+    assert idle_socket(transport, server) is not kept
 
 
 def test_a_handshake_by_drops_ends_at_the_deadline() -> None:
