@@ -116,6 +116,7 @@ def sign_in_page(
         status,
         form=form,
         wanted=wanted_page(HOME),
+        is_unsaved="unsaved" in request.args,
         offers_provider=_PROVIDER in current_app.extensions,
         organizations=organizations,
         is_of_provider=is_of_provider,

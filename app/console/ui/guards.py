@@ -238,9 +238,18 @@ def _touch(session: OpenSession, now: datetime) -> None:
 
 
 def _to_sign_in() -> Response:
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
-    query = "?" + urlencode({"next": wanted}) if wanted else ""
-    if "HX-Request" in request.headers:  # a part of a page: redirect the whole page
-        return Response(status=204, headers={"HX-Redirect": request.script_root + SIGN_IN})
-    answer = redirect(request.script_root + SIGN_IN + query)
+    is_form, is_part = request.method not in _SAFE_METHODS, "HX-Request" in request.headers
+    named = {"next": _page_before() if is_form or is_part else request.full_path.rstrip("?")}
+    query = urlencode(named | ({"unsaved": "yes"} if is_form else {}))
+    target = f"{request.script_root}{SIGN_IN}?{query}"
+    if is_part:  # redirect the whole page
+        return Response(status=204, headers={"HX-Redirect": target})
+    answer = redirect(target)
     return Response(answer.get_data(), 302, {"Location": answer.headers["Location"]})
+
+
+def _page_before() -> str:
+    """Return the page with the form, if it can be read again."""
+    page = "".join((request.referrer or "").partition("/console")[1:])
+    is_page = current_app.url_map.bind("").test(page.partition("?")[0], "GET")
+    return page if is_page else ""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pyotp
 import pytest
@@ -208,6 +209,31 @@ def test_a_sign_in_redirects_to_the_wanted_page_and_never_to_another_site(
 ) -> None:
     form = {"email": person, "password": PASSWORD, "next": wanted}
     assert console.post("/console/sign-in", form).headers["Location"] == location
+
+
+def test_a_form_sent_after_the_end_of_a_session_says_that_nothing_was_saved(
+    console: Console, person: str, clock: ManualClock
+) -> None:
+    """Break: leave out `_page_before`, its test, or `unsaved`."""
+    console.sign_in(person)
+    page = "/console/guards?suggested=yes"
+    form = {"csrf_token": console.token(page)}
+    clock.advance(7200)
+
+    def sent(path: str, **headers: str) -> Any:
+        named = {"Referer": f"{PUBLIC_URL}{path}"} | headers
+        return console.client.post("/console/guards", base_url=PUBLIC_URL, data=form, headers=named)
+
+    answer = sent(page)
+    back = "/console/sign-in?next=%2Fconsole%2Fguards%3Fsuggested%3Dyes&unsaved=yes"
+    assert (answer.status_code, answer.headers["Location"]) == (302, back)
+    part = sent(page, **{"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (204, back)
+    shown = console.get(back).text
+    assert "You were signed out, and nothing was saved." in shown
+    assert f'name="next" value="{page}"' in shown
+    assert sent("/console/move").headers["Location"] == "/console/sign-in?next=&unsaved=yes"
+    assert "nothing was saved" not in console.get("/console/guards").headers["Location"]
 
 
 @pytest.mark.both_engines
