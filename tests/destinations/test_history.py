@@ -31,6 +31,22 @@ def test_the_history_comes_in_pages_that_inserts_do_not_shift(policy: PolicyClie
 
 
 @pytest.mark.one_engine
+def test_a_page_has_fewer_revisions_if_they_have_many_rules(
+    policy: PolicyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Break: in `list_history`, read as many as asked for. Of 700 rules, a page had 14 MB."""
+    monkeypatch.setattr("app.destinations.api.policy._MOST_RULES_OF_PAGE", 4)
+    for place in range(3):
+        rule = {"kind": "number", "value": f"+1202555010{place}", "action": "blocked"}
+        assert policy.ask("POST", "/rules", rule).status_code == 201
+    first = policy.get("/history?limit=100")
+    assert [row["revision"] for row in first["items"]] == [4]
+    second = policy.get(f"/history?limit=100&page_token={first['next_page_token']}")
+    assert [row["revision"] for row in second["items"]] == [3]
+    assert len(policy.ask("GET", "/history?format=csv").text.splitlines()) == 1 + 3
+
+
+@pytest.mark.one_engine
 @each(
     ("query", "path"),
     [

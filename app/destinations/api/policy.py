@@ -1,5 +1,6 @@
 """Routes of rules, inheritance, history, checks, refusals and geo permissions."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import Response
@@ -58,6 +59,7 @@ from app.web.routes import Answer, Routes, Shape
 
 routes = Routes(**ROUTES)
 _ABSENT = (e.NotFound,)
+_MOST_RULES_OF_PAGE = 10_000
 _NOT_ASKED = (e.NotFound, e.ProviderMisconfigured, e.ProviderUnavailable)
 _HISTORY: dict[int, Shape] = {200: (RevisionPage, "text/csv")}
 _INHERITANCE: dict[int, Shape] = {200: (InheritanceView, DryRunView)}
@@ -140,6 +142,9 @@ def list_history(principal: Principal, workspace_id: UUID, query: HistoryFilter)
     reader = _reader_of(principal)
     with reading() as connection:
         effective = open_workspace(connection, principal, workspace_id)
+        if query.format != "csv":  # each item has all rules
+            fitting = _MOST_RULES_OF_PAGE // (1 + len(effective.state.rules))
+            query = replace(query, limit=max(1, min(query.limit, fitting)))
         rows = load_history(connection, workspace_id, query)
     if query.format == "csv":
         text = write_csv(rows, query.limit, reader)
