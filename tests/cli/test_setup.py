@@ -10,6 +10,7 @@ import pytest
 from app.bootstrap import open_installation_secrets, open_settings
 from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
+from app.setting_sources import SETTING_NAMES
 from support.commands import Run
 
 
@@ -101,6 +102,8 @@ def test_check_config_shows_the_settings_without_secrets(
     as_json = run("check-config", "--json")
     assert as_json.exit_code == 0
     shown = json.loads(as_json.stdout)
+    # The server of SMTP_URL is shown without its password; ALLOW_INSECURE makes warnings.
+    assert {name.lower() for name in SETTING_NAMES} - shown.keys() == {"smtp_url", "allow_insecure"}
     assert shown == {
         "instance": str(instance),
         "database_pooler": "none",

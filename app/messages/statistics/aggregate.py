@@ -7,7 +7,7 @@ ids may be wrong after a clock was ahead, each round also recounts one of the la
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -110,19 +110,9 @@ def acquire_count_lease(connection: Connection, now: datetime) -> CountLease | N
     return None if row is None else CountLease(row.counted_until, now + COUNT_LEASE)
 
 
-def renew_count_lease(connection: Connection, turn: CountLease, now: datetime) -> CountLease | None:
-    """None if another worker has taken over."""
-    renewed = CountLease(turn.counted_until, max(now + COUNT_LEASE, turn.leased_until))
-    return renewed if _move(connection, turn, leased_until=renewed.leased_until) else None
-
-
-def release_count_lease(connection: Connection, turn: CountLease, counted_until: datetime) -> None:
-    """Store the progress, unless another worker has taken over."""
-    _move(connection, turn, leased_until=None, counted_until=counted_until)
-
-
-def _move(connection: Connection, turn: CountLease, **values: Any) -> bool:
-    ours = message_counting.c.leased_until == turn.leased_until
+def update_count_lease(connection: Connection, lease: CountLease, **values: Any) -> bool:
+    """Return False if another worker has taken over."""
+    ours = message_counting.c.leased_until == lease.leased_until
     return connection.execute(update(message_counting).where(ours).values(**values)).rowcount == 1
 
 
@@ -203,20 +193,20 @@ class AggregateMessages:
         with self.database.writing() as connection:
             now = self.clock.now()
             start_counting(connection, now - COUNTED, now)
-            turn = acquire_count_lease(connection, now)
-        if turn is None:
+            lease = acquire_count_lease(connection, now)
+        if lease is None:
             return 0
-        until = min(now, turn.counted_until + _AT_ONCE)
-        hours = self._hours(min(turn.counted_until, now) - _OVERLAP, until, now)
+        until = min(now, lease.counted_until + _AT_ONCE)
+        hours = self._hours(min(lease.counted_until, now) - _OVERLAP, until, now)
         if until == now:
             hours.add(hour_of(now) - HOUR * (next(self.rounds) % _REVIEWED_HOURS))
-        counted = self._count(turn, sorted(hours), now)
+        counted = self._count(lease, sorted(hours), now)
         if counted is None:
             return 0
         with self.database.writing() as connection:
             if is_same_time():
                 forget_counts(connection, (now - COUNTS_KEPT).date())
-            release_count_lease(connection, counted, until)
+            update_count_lease(connection, counted, leased_until=None, counted_until=until)
         return 1 if until < now else 0
 
     def _hours(self, since: datetime, until: datetime, now: datetime) -> set[datetime]:
@@ -229,7 +219,7 @@ class AggregateMessages:
         return {hour for hour in found if hour >= now - COUNTED}
 
     def _count(
-        self, turn: CountLease, hours: Iterable[datetime], now: datetime
+        self, lease: CountLease, hours: Iterable[datetime], now: datetime
     ) -> CountLease | None:
         """Recount hours; None if another worker has taken over."""
         for hour in hours:
@@ -239,9 +229,9 @@ class AggregateMessages:
             if not is_changed:
                 continue
             with self.database.writing() as connection:
-                renewed = renew_count_lease(connection, turn, self.clock.now())
-                if renewed is None:
+                until = max(self.clock.now() + COUNT_LEASE, lease.leased_until)
+                if not update_count_lease(connection, lease, leased_until=until):
                     return None
-                turn = renewed
+                lease = replace(lease, leased_until=until)
                 replace_hour(connection, hour, counts)
-        return turn
+        return lease
