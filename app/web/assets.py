@@ -33,12 +33,12 @@ class Asset:
         self._path = path
 
     @cached_property
-    def packed(self) -> CachedResponse:
+    def compressed(self) -> CachedResponse:
         return CachedResponse(self._path.read_bytes(), MEDIA_TYPES[self._path.suffix])
 
     @cached_property
     def version(self) -> str:
-        return hashlib.sha256(self.packed.content).hexdigest()[:_VERSION_LENGTH]
+        return hashlib.sha256(self.compressed.content).hexdigest()[:_VERSION_LENGTH]
 
 
 class Assets:
@@ -87,4 +87,4 @@ def asset_url(name: str) -> str:
 def asset(_: None, version: str, name: str) -> Answer:
     """Serve a file of the pages."""
     found = get_service(Assets).find(version, name)
-    return cached_answer(found.packed, cache="public, max-age=31536000, immutable")
+    return cached_answer(found.compressed, cache="public, max-age=31536000, immutable")

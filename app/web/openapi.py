@@ -225,7 +225,7 @@ class Description:
         return describe(self._endpoints, self._server)
 
     @cached_property
-    def packed(self) -> CachedResponse:
+    def compressed(self) -> CachedResponse:
         return CachedResponse(json.dumps(self.document).encode(), "application/json")
 
 
@@ -238,7 +238,7 @@ class Description:
 )
 def openapi(_: None) -> Response:
     """Show the OpenAPI description of this API."""
-    return cached_answer(get_service(Description).packed, cache="no-store")
+    return cached_answer(get_service(Description).compressed, cache="no-store")
 
 
 @docs_routes.add("GET", "/docs", Anyone("the reference is no secret"), {200: "text/html"})

@@ -28,7 +28,7 @@ def literals(path: Path) -> Iterator[str]:
             yield str(node.value)
 
 
-def test_what_is_known_of_twilio_stands_in_its_adapter() -> None:
+def test_only_its_adapter_knows_facts_about_twilio() -> None:
     """Break: write 21408 into a page of the console."""
     pattern = re.compile(rf"twilio\.com|(?<![\d.+])(?:{'|'.join(CODES)})(?!\d)")
     found = set()

@@ -41,7 +41,7 @@ def instance(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cipher(instance: Path) -> Cipher:
-    """The vault of that installation."""
+    """The keys of that installation."""
     return Cipher(load_secrets(instance)["ENCRYPTION_KEYS"].split(","))
 
 

@@ -1,4 +1,4 @@
-"""`users`: accounts are made, listed, barred and given a fresh start; passwords are shown once."""
+"""`users`: users are created, listed, disabled and reset; passwords are shown once."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pages of people: accounts made, roles changed, people barred and let in again."""
+"""The pages of people: users are created, get other roles, and are disabled and enabled again."""
 
 import re
 from datetime import timedelta
@@ -269,8 +269,8 @@ def test_neither_the_last_owner_nor_oneself_can_be_disabled(
 ) -> None:
     own = f"{PATH}/{ada}"
     assert "This is you." in console.get(own).text
-    barred = console.post(f"{own}/bar", on=own)
-    assert (barred.status_code, YOURSELF in barred.text) == (422, True)
+    disabled = console.post(f"{own}/bar", on=own)
+    assert (disabled.status_code, YOURSELF in disabled.text) == (422, True)
     less = console.post(f"{own}/roles", {"role_everywhere": "admin"}, on=own)
     assert (less.status_code, LAST_OWNER in less.text) == (422, True)
     by_key = signed_in(gateway, factory.keys(tenant.organization_id, None)[Role.OWNER])

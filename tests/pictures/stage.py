@@ -52,8 +52,8 @@ def set_up(site: Site) -> Scene:
     allowed = [GeoPermission(code, True) for code in ("US", "CA", "GB", "DE", "IT")]
     closed = [GeoPermission("FR", False), GeoPermission("PK", False, True)]
     with factory.database.writing() as connection:
-        gates = permissions_at_twilio([*allowed, *closed, GeoPermission("NG", True, True)])
-        replace_permissions(connection, tenant.account_sid, gates, factory.now)
+        permissions = permissions_at_twilio([*allowed, *closed, GeoPermission("NG", True, True)])
+        replace_permissions(connection, tenant.account_sid, permissions, factory.now)
     key = tenant.keys[Role.ADMIN]
     opt_out = {"to_number": "+12025550188", "source": "keyword"}
     site.gateway.post("/v1/opt-outs", opt_out, key=key)

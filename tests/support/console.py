@@ -1,4 +1,4 @@
-"""A visitor of the console without a browser: signs in, reads pages, submits their forms."""
+"""A user of the console without a browser: signs in, reads pages, submits their forms."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Second factors outlive the key that sealed them."""
+"""Second factors outlive the key that encrypted them."""
 
 from cryptography.fernet import Fernet
 

@@ -1,4 +1,4 @@
-"""Linking a provider account: its tokens are proven, sealed, rotated, and nobody takes another's."""
+"""Linking a provider account: its tokens are proven, encrypted, rotated, and nobody takes another's."""
 
 import json
 import threading
@@ -122,7 +122,7 @@ def test_unlinked_account_is_deleted_with_its_tokens(owner: Owner) -> None:
     """Fails without `forget_unused_account` in `change_workspace`."""
     replace_permissions_of(owner.factory, ACCOUNT)
     with owner.factory.database.writing() as connection:
-        account, refused = ProviderAccount(ACCOUNT, "sealed"), AccountRefused("why", 20003)
+        account, refused = ProviderAccount(ACCOUNT, "encrypted"), AccountRefused("why", 20003)
         record_refusing(connection, account, refused, None, owner.factory.now)
     assert owner.patch(None).get_json()["account_sid"] is None
     assert owner.factory.rows(provider_accounts) == []

@@ -27,7 +27,7 @@ Roles = dict[UUID | None, Role]
 OWNER: Roles = {None: Role.OWNER}
 
 
-def bar(factory: Factory, tenant: Tenant, user_id: UUID, actor: Actor = ACTOR) -> bool:
+def disable(factory: Factory, tenant: Tenant, user_id: UUID, actor: Actor = ACTOR) -> bool:
     with factory.database.writing() as connection:
         user = require_user(connection, tenant.organization_id, user_id)
         return disable_user(connection, user, actor, factory.now)
@@ -62,10 +62,10 @@ def test_last_owner_is_neither_disabled_nor_demoted(factory: Factory, tenant: Te
     person(factory, tenant, {tenant.workspace_id: Role.OWNER}, "b@example.com")
     person(factory, tenant, {None: Role.ADMIN}, "c@example.com")
     make_user(factory, factory.organization("Other"), OWNER, "d@example.com")
-    barred = person(factory, tenant, OWNER, "e@example.com")
-    assert bar(factory, tenant, barred)
+    disabled = person(factory, tenant, OWNER, "e@example.com")
+    assert disable(factory, tenant, disabled)
     noted = len(factory.rows(audit_events))
-    assert problems_of(lambda: bar(factory, tenant, last)) == {"$": [LAST_OWNER]}
+    assert problems_of(lambda: disable(factory, tenant, last)) == {"$": [LAST_OWNER]}
     less: Roles = {None: Role.ADMIN, tenant.workspace_id: Role.OWNER}
     assert problems_of(lambda: give(factory, tenant, last, less)) == {"$.roles": [LAST_OWNER]}
     assert len(factory.rows(audit_events)) == noted
@@ -79,7 +79,7 @@ def test_one_of_two_owners_disabling_each_other_stays(factory: Factory, tenant: 
 
     def attempt(user_id: UUID) -> bool:
         try:
-            return bar(factory, tenant, user_id)
+            return disable(factory, tenant, user_id)
         except ValidationFailed:
             return False
 
@@ -91,7 +91,7 @@ def test_one_of_two_owners_disabling_each_other_stays(factory: Factory, tenant: 
 def test_users_cannot_disable_or_reset_themselves(factory: Factory, tenant: Tenant) -> None:
     ada, _ = (person(factory, tenant, OWNER, f"{name}@example.com") for name in ("ada", "bo"))
     own = Actor(ActorKind.USER, "Ada", ada)
-    assert problems_of(lambda: bar(factory, tenant, ada, own)) == {"$": [YOURSELF]}
+    assert problems_of(lambda: disable(factory, tenant, ada, own)) == {"$": [YOURSELF]}
 
     def reset() -> None:
         with factory.database.writing() as connection:

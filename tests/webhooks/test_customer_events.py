@@ -92,8 +92,8 @@ def test_policy_change_sends_an_event_with_its_revision(
 
 
 @dataclass
-class Gates:
-    """A provider whose gates the test opens and shuts."""
+class FakePermissions:
+    """A provider whose geo permissions the test changes."""
 
     is_open: dict[str, bool]
     facts: GeoFacts = TwilioGeoPermissions.facts
@@ -111,16 +111,16 @@ class Gates:
 def test_geo_drift_sends_one_event_for_each_change(
     gateway: Gateway, factory: Factory, tenant: Tenant
 ) -> None:
-    gates = Gates({"US": True, "CA": False})
-    check = CheckProvider(factory.database, gates, gateway.services.clock)
+    permissions = FakePermissions({"US": True, "CA": False})
+    check = CheckProvider(factory.database, permissions, gateway.services.clock)
     check()
     assert written_events(factory) == []
-    gates.is_open["CA"] = True
+    permissions.is_open["CA"] = True
     for _ in range(2):
         check()
     ((event_type, data),) = written_events(factory)
     assert event_type == "destination.drift"
     assert (data["allowed_here_closed_there"], data["closed_here_open_there"]) == ([], ["CA"])
-    gates.is_open["CA"] = False
+    permissions.is_open["CA"] = False
     check()
     assert len(written_events(factory)) == 1

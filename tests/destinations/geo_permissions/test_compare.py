@@ -50,7 +50,7 @@ def test_gates_that_agree_leave_every_list_empty() -> None:
     assert not found.differs
 
 
-def test_high_risk_countries_are_told_when_either_gate_is_open() -> None:
+def test_high_risk_countries_are_reported_if_either_side_allows_them() -> None:
     risky = [
         GeoPermission(c, c in {"LK", "OM"}, is_high_risk=True) for c in ("PK", "NG", "LK", "OM")
     ]
@@ -134,7 +134,7 @@ def test_codes_that_name_no_country_here_are_left_out() -> None:
     }
 
 
-def test_of_several_entries_of_one_country_the_shortest_prefix_speaks_for_it() -> None:
+def test_of_several_entries_of_a_country_the_shortest_prefix_counts() -> None:
     def entries(*states: tuple[str, bool]) -> list[GeoPermission]:
         return [GeoPermission("ES", is_open, prefix=prefix) for prefix, is_open in states]
 

@@ -1,4 +1,4 @@
-"""Can we send there today, and if not, whose gate is shut."""
+"""Can we send to a country today, and if not, what blocks it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

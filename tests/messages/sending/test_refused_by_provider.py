@@ -182,7 +182,7 @@ def test_a_token_that_cannot_be_decrypted_is_a_misconfiguration(
     gateway: Gateway, tenant: Tenant, factory: Factory
 ) -> None:
     with factory.database.writing() as c:
-        c.execute(provider_accounts.update().values(auth_token="not sealed"))
+        c.execute(provider_accounts.update().values(auth_token="not encrypted"))
     answer = gateway.send(tenant)
     assert (answer.status_code, answer.json["code"]) == (502, "ProviderMisconfigured")
     assert gateway.twilio.calls == []

@@ -104,7 +104,7 @@ def test_a_token_that_cannot_be_decrypted_answers_503_and_the_retry_lands(
     gateway: Gateway, tenant: Tenant, factory: Factory, path: str
 ) -> None:
     sent = gateway.send(tenant).json
-    factory.write(provider_accounts.update().values(auth_token="not sealed"))
+    factory.write(provider_accounts.update().values(auth_token="not encrypted"))
     named = {"path": f"/v1/webhook/twilio/{path}"}
     assert _unavailable(gateway.callback(sent["id"], sent["message_sid"], "delivered", **named))
     set_tokens(factory, ACCOUNT, AUTH_TOKEN)

@@ -133,7 +133,7 @@ def test_a_token_that_cannot_be_decrypted_is_never_sent(
 ) -> None:
     for ask in (geo.fetch, lambda account: geo.update(account, [])):
         with pytest.raises(ProviderUnknown, match="cannot be decrypted") as unknown:
-            ask(ProviderAccount(ACCOUNT, "not sealed"))
+            ask(ProviderAccount(ACCOUNT, "not encrypted"))
         assert unknown.value.is_misconfigured
     assert twilio.calls == []
 
