@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.db.engine import Database
-from app.guards.limits import DeliverySign
+from app.guards.limits import DeliverySign, GuardName
 from app.guards.watches import Share
 
 # A message without feedback counts as not converted so long after its end.
@@ -78,6 +78,16 @@ class MessageHistory(Protocol):
         self, database: Database, workspace_id: UUID, since: datetime
     ) -> Iterator[PastMessage]:
         """Read messages from a time on, oldest first, in batches."""
+
+    def busy_values(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        since: datetime,
+        of: GuardName,
+        more_than: int,
+    ) -> set[str]:
+        """Return the numbers, or the ranges, with more messages than that since a time."""
 
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime

@@ -100,6 +100,10 @@ class DeliveryGuard:
     minimum: int = 20
     counts: DeliverySign = DeliverySign.DELIVERED
 
+    @property
+    def can_trip(self) -> bool:
+        return self.mode is not GuardMode.OFF and self.below is not None
+
 
 DEFAULT_GUARDS: Mapping[GuardName, WindowGuard] = {
     GuardName.NUMBER: WindowGuard(GuardMode.ENFORCE, {Window.HOUR: 10, Window.DAY: 40}),

@@ -34,7 +34,7 @@ from app.guards.limits import (
     GuardName,
     Window,
 )
-from app.guards.replay import DAYS as REPLAYED_DAYS, Replay, Replayed
+from app.guards.replay import DAYS as REPLAYED_DAYS, Replay, Replayed, most_that_never_trip
 from app.guards.store import StoredGuards, find_use_cases, load_guards, write_guards
 from app.guards.suggest import DAYS as SUGGESTED_DAYS, Suggestion, suggest
 from app.guards.tables import alerts, guard_collapses
@@ -91,9 +91,13 @@ class ManageGuards:
         with self.database.reading() as connection:
             wanted, autos = self._plan(connection, workspace_id, edit, asked)
             cost = _cost_of_message(load_prices(connection))
+            since = self.clock.now() - timedelta(days=REPLAYED_DAYS)
+            busy = {
+                name: self.history.busy_values(connection, workspace_id, since, name, count)
+                for name, count in most_that_never_trip(wanted.configuration).items()
+            }
         counts = wanted.configuration.guards.delivery.counts
-        replay = Replay(wanted, autos, cost, self._baselines(workspace_id, counts))
-        since = self.clock.now() - timedelta(days=REPLAYED_DAYS)
+        replay = Replay(wanted, autos, cost, self._baselines(workspace_id, counts), busy)
         replayed = replay(self.history.in_order(self.database, workspace_id, since))
         return DryRun(wanted.revision, wanted.configuration, replayed)
 

@@ -274,7 +274,7 @@ class Share:
 
 def is_low(guard: DeliveryGuard, ended: int, percent: int) -> bool:
     """Say whether a guard trips for the share of an hour, if the baseline was high enough."""
-    if guard.mode is GuardMode.OFF or guard.below is None:
+    if guard.below is None or not guard.can_trip:
         return False
     # Rounded down, a share is below a whole percentage exactly when it is below it unrounded.
     return ended >= guard.minimum and percent < guard.below

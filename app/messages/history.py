@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.types import UtcDateTime
 from app.destinations.impact import SentTraffic, Wanted
 from app.guards.history import EndedMessages, HourTraffic, MinuteTraffic, PastMessage, Period
-from app.guards.limits import DIGITS_OF_RANGE, DeliverySign
+from app.guards.limits import DIGITS_OF_RANGE, DeliverySign, GuardName
 from app.guards.watches import Share
 from app.kernel.ids import first_id_at
 from app.kernel.number_prefixes import next_prefix
@@ -86,6 +86,22 @@ class GuardHistory:
             if len(rows) < _BATCH:
                 return
             after = rows[-1].id
+
+    def busy_values(
+        self,
+        connection: Connection,
+        workspace_id: UUID,
+        since: datetime,
+        of: GuardName,
+        more_than: int,
+    ) -> set[str]:
+        number: ColumnElement[str] = messages.c.to_number
+        past = _past(workspace_id, first_id_at(since))
+        if of is GuardName.PREFIX:
+            number = func.substr(number, 1, func.length(number) - DIGITS_OF_RANGE)
+            past = past.where(HAS_NUMBER)  # the range of a pseudonym is unknown
+        busy = past.with_only_columns(number).group_by(number).having(func.count() > more_than)
+        return set(connection.execute(busy).scalars())
 
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime
@@ -182,15 +198,17 @@ def _batch(database: Database, query: Select[*tuple[Any, ...]]) -> list[Any]:
 
 
 def _message(row: Any) -> PastMessage:
+    _, number, country, use_case_id, segments, at, status, delivered_at, errored_at, converted = row
+    is_delivered = status == Status.DELIVERED
     return PastMessage(
-        at=row.created_at,
-        number=row.to_number,
-        country=row.country or "",
-        use_case_id=row.use_case_id,
-        segments=row.counted_segments,
-        ended_at=row.delivered_at if row.status == Status.DELIVERED else row.errored_at,
-        is_delivered=row.status == Status.DELIVERED,
-        is_converted=row.converted,
+        at=at,
+        number=number,
+        country=country or "",
+        use_case_id=use_case_id,
+        segments=segments,
+        ended_at=delivered_at if is_delivered else errored_at,
+        is_delivered=is_delivered,
+        is_converted=converted,
     )
 
 

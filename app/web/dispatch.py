@@ -18,7 +18,7 @@ from werkzeug.sansio.utils import get_host
 
 
 def current_request() -> Request:
-    """Return the request without `flask.request`, which makes three calls for each attribute."""
+    """Without `flask.request`, which makes three calls for each attribute."""
     return _cv_request.get().request
 
 
