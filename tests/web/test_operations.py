@@ -336,12 +336,16 @@ def test_metrics_without_token_are_not_for_a_proxy_on_this_machine(served: Serve
     }
     assert {place for place, status in answered.items() if status not in {401, 404}} == set()
     assert _metrics(served.gateway, "127.0.0.1", Host="127.0.0.1", **OF_SCRAPERS) == 200
-    for target, status in (("/metrics", 200), ("http://gateway.example.com/metrics", 401)):
-        environ = {"RAW_URI": target, "REMOTE_ADDR": "127.0.0.1"}
+    for target, protocol, status in (
+        ("/metrics", "HTTP/1.1", 200),
+        ("/metrics", "HTTP/1.0", 401),  # as nginx asks unless it is told otherwise
+        ("http://gateway.example.com/metrics", "HTTP/1.1", 401),
+    ):
+        environ = {"RAW_URI": target, "SERVER_PROTOCOL": protocol, "REMOTE_ADDR": "127.0.0.1"}
         answer = served.gateway.client.get(
             "/metrics", headers={"Host": "localhost"}, environ_overrides=environ
         )
-        assert answer.status_code == status, target
+        assert answer.status_code == status, (target, protocol)
 
 
 @pytest.mark.one_engine
