@@ -38,8 +38,8 @@ from app.guards.edits import (
     workspace_differences,
 )
 from app.guards.limits import (
+    FIELDS,
     OF_USE_CASES,
-    WINDOWS,
     DeliverySign,
     GuardConfiguration,
     GuardMode,
@@ -51,8 +51,7 @@ from app.guards.suggest import apply_suggestion
 from app.kernel.errors import Problems, RevisionMismatch, ValidationFailed
 from app.kernel.whole_numbers import read_whole_number
 
-_OF_DELIVERY = ("below", "baseline", "minimum", "counts")
-_LIMIT_OPTIONS = (*Window, *_OF_DELIVERY)
+_LIMIT_OPTIONS = (*Window, *FIELDS[GuardName.DELIVERY])
 
 
 def difference_lines(before: GuardConfiguration, after: GuardConfiguration) -> Iterator[str]:
@@ -127,7 +126,7 @@ class _Wanted:
     def check(self) -> None:
         """Raises `click.UsageError`: naming an option that does not fit the guard."""
         guard = self.guard
-        known = _OF_DELIVERY if guard is GuardName.DELIVERY else tuple(WINDOWS[guard])
+        known = FIELDS[guard]
         options = " and ".join(f"--{name}" for name in known)
         for name in self.limits:
             if name not in known:
@@ -230,7 +229,7 @@ def list_command(*, workspace: str | None) -> None:
 
 def _limit_option(name: str) -> Callable[[Any], Any]:
     metavar, text = "N", f"Setting `{name}` of the guard delivery."
-    if name not in _OF_DELIVERY:
+    if name not in FIELDS[GuardName.DELIVERY]:
         most = f"N, a number from 1, auto or {NO_LIMIT}"
         text = f"Limit per {name}: {most}; in spend an amount, for example 25.00."
     elif name == "counts":

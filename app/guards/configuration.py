@@ -12,6 +12,7 @@ from app.guards.limits import (
     AUTO,
     AUTO_FLOORS,
     DEFAULT_GUARDS,
+    FIELDS,
     OF_USE_CASES,
     WINDOWS,
     AutoLimits,
@@ -184,8 +185,7 @@ def _choice(given: object, path: str, problems: Problems, if_wrong: _Choice) -> 
 
 
 def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard) -> DeliveryGuard:
-    known = ("mode", "below", "baseline", "minimum", "counts")
-    fields = _object(given, path, problems, known)
+    fields = _object(given, path, problems, ("mode", *FIELDS[GuardName.DELIVERY]))
 
     def number(name: str, least: int, most: int, text: str, before: int) -> int:
         found = fields.get(name, before)

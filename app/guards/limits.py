@@ -58,12 +58,16 @@ AUTO = Auto.AUTO
 Limit: TypeAlias = int | Decimal | Auto | None
 Limits: TypeAlias = Mapping[Window, Limit]
 
-WINDOWS: Mapping[GuardName, tuple[Window, Window]] = {
+WINDOWS: dict[GuardName, tuple[Window, Window]] = {
     GuardName.NUMBER: (Window.HOUR, Window.DAY),
     GuardName.PREFIX: (Window.HOUR, Window.DAY),
     GuardName.COUNTRY: (Window.HOUR, Window.DAY),
     GuardName.WORKSPACE: (Window.MINUTE, Window.DAY),
     GuardName.SPEND: (Window.DAY, Window.MONTH),
+}
+# The settings of each guard next to its mode.
+FIELDS: Mapping[str, tuple[str, ...]] = WINDOWS | {
+    GuardName.DELIVERY: ("below", "baseline", "minimum", "counts")
 }
 # The minimum of "auto"; other guards do not accept it.
 AUTO_FLOORS: Mapping[GuardName, Mapping[Window, int]] = {

@@ -21,7 +21,14 @@ from app.guards.alerts import AlertKind
 from app.guards.alerts_api import AlertFilter, AlertState, acknowledge, load_alerts
 from app.guards.configuration import guards_json, parse_guards, parse_use_case_guards, use_case_json
 from app.guards.edits import GuardEdit, explain_for_text
-from app.guards.limits import OF_USE_CASES, DeliverySign, GuardConfiguration, GuardName, Guards
+from app.guards.limits import (
+    FIELDS,
+    OF_USE_CASES,
+    DeliverySign,
+    GuardConfiguration,
+    GuardName,
+    Guards,
+)
 from app.guards.manage import DryRun, ManageGuards
 from app.guards.store import find_use_cases
 from app.kernel.errors import NotFound, Problems, RevisionMismatch, ValidationFailed
@@ -32,15 +39,6 @@ from app.users.current_user import CurrentUser
 from app.web.fields import Choice
 from app.web.registry import get_service, reading, writing
 
-# The fields of each guard in the form: its windows, or the percentages of `delivery`.
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    GuardName.NUMBER: ("hour", "day"),
-    GuardName.PREFIX: ("hour", "day"),
-    GuardName.COUNTRY: ("hour", "day"),
-    GuardName.WORKSPACE: ("minute", "day"),
-    GuardName.SPEND: ("day", "month"),
-    GuardName.DELIVERY: ("below", "baseline", "minimum", "counts"),
-}
 _COUNTRIES = "countries"
 _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
 _PLACE = re.compile(r"\$\.(?:guards|use_cases\.[-\w]+)\.(\w+)(?:\.(\w+))?")
