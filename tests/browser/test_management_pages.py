@@ -15,6 +15,7 @@ from app.use_cases.tables import use_cases
 from app.web.registry import register_service
 from app.webhooks.deliver import SendTestEvent
 from app.webhooks.sender import Reply
+from app.webhooks.tables import webhook_endpoints
 from support.accessibility import looks_well
 from support.browser import (
     EACH_MANNER,
@@ -60,6 +61,7 @@ def paths(site: Site, tenant: Tenant, endpoint_id: UUID) -> list[str]:
     """The pages, each with something on it."""
     values = {"name": "one-time passwords", "brand_status": "SUSPENDED"}
     site.factory.set(use_cases, tenant.use_case_id, **values)
+    site.factory.set(webhook_endpoints, endpoint_id, url=f"https://example.com/{'w' * 300}")
     opt_out = {"to_number": US_NUMBER, "source": "keyword"}
     site.gateway.post("/v1/opt-outs", opt_out, key=tenant.keys[Role.ADMIN])
     one = f"{USE_CASES}/{tenant.use_case_id}"
