@@ -1,5 +1,6 @@
 """Exit codes, under `borderpost` and under `flask`; the help, the page and the numbers of every command."""
 
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ from app.cli.group import Command, Group, IdParam, WholeNumberParam
 from app.kernel.errors import WorkspaceSuspended
 from support.commands import Run
 from support.each import each
+from support.processes import ROOT
 
 pytestmark = pytest.mark.one_engine
 
@@ -256,3 +258,22 @@ def test_a_defect_is_no_failure_that_was_foreseen(
 def test_the_version_is_the_one_of_the_package(run: Run) -> None:
     found = run("--version")
     assert (found.exit_code, found.stdout) == (0, f"borderpost {version('borderpost')}\n")
+
+
+def test_logs_of_a_command_go_to_standard_error_masked() -> None:
+    """Break: leave out `configure_logs`: a warning stood before the JSON of `reconcile --json`."""
+    program = """
+import sys, structlog
+from app.cli import borderpost, main
+say = lambda: structlog.get_logger("app").warning("said", number="+12025550123")
+borderpost.command("say")(say)
+sys.argv[1:] = ["say"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    line = json.loads(done.stderr)
+    assert (line["event"], line["level"]) == ("said", "warning")
+    assert "2025550123" not in done.stderr

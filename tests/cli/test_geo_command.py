@@ -175,8 +175,12 @@ def test_check_exits_1_when_one_workspace_cannot_be_asked_and_keeps_what_was_kno
 
     assert (shown.exit_code, as_json.exit_code) == (1, 1)
     (after,) = [w for w in _json(as_json)["workspaces"] if w["name"] == "Retail"]
-    assert after == before | {"problem": "Twilio answered 20003"}
-    last = f"check failed: Twilio answered 20003 (last {before['checked_at']})"
+    why = (
+        "Twilio answered 20003: Twilio does not accept the account's credentials, or the account "
+        "is closed"
+    )
+    assert after == before | {"problem": why}
+    last = f"check failed: {why} (last {before['checked_at']})"
     assert f"Retail: {last}\n" in shown.stdout
     assert "Outlet: Twilio agrees\n" in shown.stdout
     assert TOKENS["RETAIL_TOKEN"] not in shown.output + as_json.output

@@ -194,5 +194,8 @@ def test_refresh_stores_nothing_where_twilio_cannot_be_asked(
     result = run("prices", "refresh")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "error: AQ: Twilio answered 20003\n"
+    assert result.stderr == (
+        "error: AQ: Twilio answered 20003: Twilio does not accept the account's credentials, "
+        "or the account is closed\n"
+    )
     assert listed() == []

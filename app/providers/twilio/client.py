@@ -29,7 +29,13 @@ from app.providers.port import (
     Refused,
     Unconfirmed,
 )
-from app.providers.twilio.codes import MESSAGE_SID, SMALLEST_CODE, read_code, refusal_kind
+from app.providers.twilio.codes import (
+    ERROR_CODES,
+    MESSAGE_SID,
+    SMALLEST_CODE,
+    read_code,
+    refusal_kind,
+)
 from app.providers.twilio.transport import NotConfirmed, NotConnected, ReadResponse, Throttled
 
 API = "https://api.twilio.com"
@@ -191,6 +197,8 @@ def said_by(problem: Exception) -> tuple[object, object]:
 def _refused(status: object, code: object) -> ProviderUnknown:
     reason = next((one for one in (code, status) if isinstance(one, int)), None)
     why = "Twilio answered with an error" if reason is None else f"Twilio answered {reason}"
+    if meaning := ERROR_CODES.meanings.get(reason or 0):
+        why += f": {meaning.rstrip('.')}"
     if status in _UNAUTHORIZED or (
         isinstance(code, int) and refusal_kind(code) is RefusalKind.PROVIDER_MISCONFIGURED
     ):

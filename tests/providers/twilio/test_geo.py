@@ -86,6 +86,8 @@ def test_the_account_is_asked_as_itself(
 
 
 UNREAD = "Twilio's answer cannot be read"
+CREDENTIALS = "Twilio does not accept the account's credentials, or the account is closed"
+UNKNOWN = "Twilio knows nothing of this: often the credentials are of another account"
 NO_LIST = "Twilio's answer holds no list of permissions"
 ODD_CODE = '{"type": "t", "title": "t", "status": 400, "code": "x +12025550123"}'
 NOT_SAID = "Twilio's answer does not say whether BR is enabled"
@@ -97,11 +99,11 @@ NOT_SAID = "Twilio's answer does not say whether BR is enabled"
         (NotConnected("refused"), ("Twilio cannot be reached", False)),
         (NotConfirmed("timeout"), ("Twilio did not answer", False)),
         (Throttled(1), ("Twilio answered 429: too many requests at once", False)),
-        (refused(20003, 401), ("Twilio answered 20003", True)),
+        (refused(20003, 401), (f"Twilio answered 20003: {CREDENTIALS}", True)),
         (Response(401, "<html>"), ("Twilio answered 401", True)),
         (Response(403, "{}"), ("Twilio answered 403", True)),
-        (refused(20404, 404), ("Twilio answered 20404", True)),
-        (refused(20500, 500), ("Twilio answered 20500", False)),
+        (refused(20404, 404), (f"Twilio answered 20404: {UNKNOWN}", True)),
+        (refused(20500, 500), ("Twilio answered 20500: Twilio had an internal error", False)),
         (Response(502, "<html>"), ("Twilio answered 502", False)),
         (Response(400, ODD_CODE), ("Twilio answered 400", False)),
         (Response(200, ""), (UNREAD, False)),
