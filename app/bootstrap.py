@@ -115,7 +115,6 @@ def open_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def open_database(settings: Settings) -> Database:
-    """It connects at first use."""
     return Database(
         settings.database_url, pool_size=settings.threads, is_pooled=settings.is_database_pooled
     )
@@ -130,7 +129,6 @@ def open_installation_secrets(settings: Settings) -> InstallationSecrets:
 
 
 def open_provider(settings: Settings, cipher: Cipher, other_calls: int | None = None) -> Provider:
-    """Nothing is connected yet."""
     transport = TwilioTransport(
         settings.twilio_url, pool_size=settings.threads, other_calls=other_calls
     )
@@ -145,7 +143,6 @@ def open_services(
     cipher: Cipher | None = None,
     database: Database | None = None,
 ) -> Services:
-    """Nothing is connected yet."""
     clock = clock or Clock()
     database = database or open_database(settings)
     cipher = cipher or open_cipher(settings)

@@ -63,7 +63,6 @@ class SettingSources:
         self._warn_of_unknown()
 
     def _read_secret_files(self) -> dict[str, str]:
-        """Read the secrets given as files, by ``<NAME>_FILE``."""
         found = {}
         for name in SECRET_NAMES:
             path = self._environ.get(f"{VARIABLE_PREFIX}{name}_FILE")

@@ -1,9 +1,7 @@
 """Provider accounts of workspaces, with their encrypted tokens.
 
 An account belongs to one organization and is shared by its workspaces. A new token must be proven
-at the provider (see `app.tenancy.manage`) before an answer may reveal that another organization has
-the account. Only a principal with access to all workspaces of an account may change its tokens:
-otherwise one workspace could stop another's callbacks.
+(see `app.tenancy.manage`) before an answer reveals that another organization has the account.
 """
 
 import hmac

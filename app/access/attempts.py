@@ -1,10 +1,7 @@
 """Limits on failed attempts, counted in the database for all processes.
 
 An attempt is counted before its credential is checked and withdrawn if it was right, so parallel
-attempts cannot pass a limit. Names share a fixed number of rows.
-
-The time is read after a connection is opened, which measures the clock. Future times are ignored:
-they come from a wrong clock.
+attempts cannot pass a limit. Future times come from a wrong clock and are ignored.
 """
 
 from collections.abc import Mapping, Sequence

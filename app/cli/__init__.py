@@ -21,7 +21,6 @@ gc.enable()
 
 
 def main() -> None:
-    """Run the command line; never returns."""
     configure_logs(level=logging.WARNING)
     use_running_demo(next(iter(sys.argv[1:]), ""), os.environ)
     borderpost(prog_name="borderpost")

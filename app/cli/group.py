@@ -1,7 +1,4 @@
-"""Exit codes, errors, parameters and output of every command: 0 done, 1 failed, 64 wrong usage.
-
-An expected failure prints ``error:`` lines; a defect prints its traceback.
-"""
+"""Exit codes, errors, parameters and output of every command: 0 done, 1 failed, 64 wrong usage."""
 
 import errno
 import json

@@ -1,8 +1,7 @@
 """Group commit on SQLite: writes that wait for each other share one transaction.
 
-SQLite has one writer at a time, and each commit waits for the disk. A write that may share runs in
-a savepoint. If another such write waits, it continues the transaction; the last one commits, and
-all of them return after the commit. Each thread runs its own statements.
+A write that may share runs in a savepoint. If another such write waits, it continues the
+transaction; the last one commits, and all of them return after the commit.
 """
 
 import threading

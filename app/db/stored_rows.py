@@ -40,7 +40,7 @@ def count_stored_rows(connection: sa.Connection, table: sa.Table) -> int:
 
 
 def read_keys(connection: sa.Connection, table: sa.Table) -> Generator[Key, None, None]:
-    """In Python's order."""
+    """Yield the keys in the order in which Python sorts them."""
     wanted = sa.select(*key_columns(table)).order_by(*_sortable(connection, table))
     with connection.execution_options(yield_per=BATCH_ROWS).execute(wanted) as found:
         for row in found:

@@ -1,6 +1,6 @@
 """The values of "auto": three times the busiest windows of the last 15 whole days (UTC).
 
-They are stored once a day, by the worker or by the first send or reader that needs them before.
+They are stored once a day, by the worker or by the first send or reader that needs them.
 """
 
 import json

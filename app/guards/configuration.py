@@ -176,7 +176,7 @@ def _default_mode(name: GuardName, base: WindowGuard, limits: Limits) -> GuardMo
 
 
 def _choice(given: object, path: str, problems: Problems, if_wrong: _Choice) -> _Choice:
-    """Read one of the values that ``if_wrong`` is one of."""
+    """Read a value of the enumeration that ``if_wrong`` belongs to."""
     kind = type(if_wrong)
     if isinstance(given, str) and given in set(kind):
         return kind(given)

@@ -1,7 +1,6 @@
-"""Mail about opened alerts, through SMTP: at least once each.
+"""Mail about opened alerts, through SMTP: at least once each, without numbers and ranges.
 
-A mail contains no phone number and no range. A worker claims alerts with a lease, sends and records
-them; if it dies in between, another sends them again with the same Message-ID.
+A worker claims alerts with a lease; if it dies, another sends them with the same Message-ID.
 """
 
 import smtplib

@@ -1,8 +1,7 @@
 """The guards that count a send, their rolling windows, and whether they trip. Pure.
 
 A counter has the counts of its last `KEPT_STEPS` steps, the current one first. A step is a
-twentieth of a window, and a message counts in 22: for 1.05 to 1.1 windows, which covers a second
-between the clocks of hosts. ``spend`` has calendar days and months: one step each.
+twentieth of a window; ``spend`` has calendar days and months, one step each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -265,7 +264,7 @@ class Share:
         return self.delivered * _ALL < percent * self.ended
 
     def is_baseline(self, percent: int) -> bool:
-        """0 is no condition."""
+        """A percentage of 0 is no condition."""
         return percent == 0 or (self.ended > 0 and not self.is_below(percent))
 
     def is_low(self, guard: DeliveryGuard) -> bool:

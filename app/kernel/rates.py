@@ -1,9 +1,7 @@
 """Token buckets by name, in a file that all processes of a host map into memory.
 
-A bucket is the time at which it is full again (generic cell rate algorithm): a request moves it
-forward by one token, and is refused if that exceeds the burst. A full bucket needs no storage.
-Times are those of the machine's monotonic clock. The lock of a dead process is released; after a
-restart of the machine, times too far in the future are ignored.
+A bucket is the time at which it is full again (generic cell rate algorithm), on the machine's
+monotonic clock: a request moves it forward by one token, and is refused above the burst.
 """
 
 import fcntl

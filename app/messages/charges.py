@@ -1,8 +1,7 @@
 """Reads the provider's charges from its lists of sent messages.
 
-Callbacks contain no price, which is set some time after the final status. Each account is asked
-soon after a send and again a day later, some hundred messages at a time and only if a price is
-missing.
+Callbacks contain no price. Each account is asked soon after a send and again a day later, if a
+price is missing.
 """
 
 from collections.abc import Iterable

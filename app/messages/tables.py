@@ -1,8 +1,7 @@
 """Tables of submissions and messages, their events, and idempotency keys.
 
-A submission and its message are one row (see app.messages.lifecycle). On PostgreSQL, messages and
-events are partitioned by ranges of ids, which are ranges of times (see
-app.messages.retention.partitions).
+A submission and its message are one row. On PostgreSQL, messages and events are partitioned by
+ranges of ids, see `app.messages.retention.partitions`.
 """
 
 import sqlalchemy as sa

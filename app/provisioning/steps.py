@@ -127,7 +127,7 @@ def changed_columns(
 
 
 def changed_values(place: str, pairs: Iterable[tuple[str, Any, Any]]) -> tuple[PlannedChange, ...]:
-    """None is absent."""
+    """``pairs`` are names with both values; None is an absent one."""
     return tuple(
         PlannedChange(place, _action(before, after), name, before, after)
         for name, before, after in pairs

@@ -116,7 +116,6 @@ class NewWorkspace:
 
     @property
     def first_destinations(self) -> Mapping[str, str]:
-        """Return the country map that it begins with."""
         only_home = {self.home_country: Access.ALLOWED.value}
         return only_home if self.destinations is None else self.destinations
 

@@ -1,8 +1,7 @@
 """Opt-outs from a use case or a whole workspace, and the order of facts about a recipient.
 
 The facts are recipients' keywords and the provider's refusals. The newest fact of a scope and a
-number is one row, locked until the commit, so that the opt-out list changes in the order of the
-facts. Audit events omit the number.
+number is one row, locked until the commit.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
 """Sign-in at an identity provider.
 
-The first sign-in pins the account to issuer and subject, so that a later owner of the e-mail
-address does not get the account.
+The first sign-in pins the account, so that a later owner of the e-mail address does not get it.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """Links through which a person chooses a password: after an invitation or a reset.
 
-A link works once and expires. A new link of a person replaces the one before, and any sign-in ends
-it. Only the hash of its token is stored.
+A link works once and expires. A new link replaces the one before, and any sign-in ends it.
 """
 
 import secrets

@@ -1,8 +1,7 @@
 """Valid webhook URLs and permitted network addresses. Pure.
 
 The refused ranges are those of microsoft-antissrf, and every IPv6 address that is not global
-unicast. The session of that package is not used: it drops the port from the Host header, tries one
-address only, and has no limit for a whole exchange.
+unicast. That package's session has no limit for a whole exchange, so it is not used.
 """
 
 import ipaddress

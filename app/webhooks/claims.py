@@ -1,11 +1,8 @@
 """SQL that chooses due deliveries and claims them.
 
-Every endpoint gets its first delivery before any gets its second, the longest waiting first; a
-failing one gets one at a time. With one task per lane, healthy endpoints never wait for failing
-ones.
-
-A claim moves `due_at` forward by a lease. The lease of a dead worker expires. When the result is
-written, the end of the lease proves that the claim still holds.
+Every endpoint gets its first delivery before any gets its second; a failing one gets one at a time,
+in a lane of its own. A claim moves `due_at` forward by a lease, whose end proves, when the result
+is written, that the claim still holds.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,6 @@
 """The outbox: an event is written in the transaction of its change, and deleted when it expires.
 
-A workspace without an active endpoint gets no row. app.webhooks.deliver chooses the endpoints. The
-body of an event has Standard Webhooks' envelope.
+A workspace without an active endpoint gets no row. The body has Standard Webhooks' envelope.
 """
 
 import json

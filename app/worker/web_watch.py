@@ -1,7 +1,4 @@
-"""A web process watches the workers and its host's clock, and checks geo permissions at start.
-
-Without it nobody notices that the only worker is gone.
-"""
+"""A web process watches the workers and its host's clock, and checks geo permissions at start."""
 
 import random
 import threading

@@ -1,7 +1,4 @@
-"""Pages that preview a single change, and make it at a second submit.
-
-It adds or removes a rule, switches inheritance, or restores a revision of the history.
-"""
+"""Pages that preview a single change, and make it at a second submit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

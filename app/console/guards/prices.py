@@ -1,8 +1,4 @@
-"""The page of prices: estimated cost of a segment to each country.
-
-All organizations share the prices, so only owners of the only organization change them here;
-otherwise the operator does, by command.
-"""
+"""The page of prices; only owners of the only organization change them here: all share them."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -67,7 +67,6 @@ class Sums:
 
     @property
     def rate(self) -> float | None:
-        """The delivered share of the finished messages."""
         return self.delivered / self.ended if self.ended else None
 
 

@@ -1,7 +1,4 @@
-"""Forms and searches: read with the API's schemas, dates in the user's time zone.
-
-Without scripts the time zone is UTC. A list has a search and a pager that keeps it.
-"""
+"""Forms and searches: read with the API's schemas, dates in the user's time zone, or UTC."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,9 +1,7 @@
 """Reconciles messages without a final status with the provider.
 
-An unsettled submission is looked for among the messages to its number. A match is a guess: it
-settles only if no other submission could be meant, and a signed callback overrides it. Only use
-cases with `resend` send messages without any trace again. An accepted message is fetched by its SID
-and applied like any report.
+An unsettled submission is looked for among the messages to its number. A match is a guess, which
+a signed callback overrides. An accepted message is fetched by its SID and applied like any report.
 """
 
 import threading

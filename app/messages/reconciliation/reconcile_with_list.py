@@ -1,8 +1,4 @@
-"""Settles submissions by the provider's list, under one lock.
-
-All unsettled submissions of the number are locked, so that other workers and callbacks cannot
-decide at the same time.
-"""
+"""Settles the submissions of a number by the provider's list, under one lock."""
 
 from datetime import datetime, timedelta
 from enum import Enum, auto

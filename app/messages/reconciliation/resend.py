@@ -1,8 +1,7 @@
 """Resends unconfirmed messages, for use cases with at-least-once delivery, or ends them.
 
-A message is sent again only without a trace at the provider, with the same id in the callback URL
-and after every check of a send. The resend is counted before the call, so two workers never make
-the same one. No connection is held during the call.
+A message is sent again only without a trace at the provider, after every check of a send. The
+resend is counted before the call, so two workers never make the same one.
 """
 
 from dataclasses import dataclass, field, replace

@@ -1,9 +1,8 @@
 """Counts messages by hour and country in the background.
 
-Changed hours are recounted as a whole, so that repeating it has the same result. An hour is a range
-of ids; every change of a message writes an event, so changed hours are read from new events. The
-most recent time is checked again each round, because a host with a slow clock may commit late. As
-ids may be wrong after a clock was ahead, each round also recounts one of the last hours.
+Changed hours are recounted as a whole: the ids of new events name them. The most recent time is
+checked again each round, because a host with a slow clock may commit late. As ids may be wrong
+after a clock was ahead, each round also recounts one of the last hours.
 """
 
 from collections.abc import Iterable, Iterator

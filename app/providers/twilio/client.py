@@ -1,8 +1,7 @@
 """Calls through Twilio's SDK: creating messages, reading answers, and the reasons of failures.
 
 Source: Twilio, Message resource. Only Twilio's own JSON counts as an answer; a proxy's page does
-not. Only the SDK's client is loaded: its classes of resources cost a process 9 MiB and a send a
-tenth of its time.
+not.
 """
 
 import json

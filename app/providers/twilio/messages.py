@@ -1,9 +1,8 @@
 """Reading messages from Twilio: one by SID, or those to a number since a time.
 
 Source: Twilio's Message resource. The list is by number, newest `DateSent` first, without a date
-filter, because unsent messages have no date; old ones may precede a new one. Dates are RFC 2822;
-segments and prices are texts. The JSON is read without the SDK's classes, so that a wrong value
-affects its own entry only.
+filter, because unsent messages have no date. It is read without the SDK's classes, so that a wrong
+value affects its own entry only.
 """
 
 import re
