@@ -109,7 +109,7 @@ def create_command(
         with _failures_by_name():
             create_user(connection, new, command_line_actor(), utc_now())
         shown = _shown(connection, _user(connection, email, str(organization_id)))
-    _tell(shown, None if password_stdin else password)
+    _echo_user(shown, None if password_stdin else password)
 
 
 @users_group.command("list")
@@ -157,7 +157,7 @@ def reset_command(email: str, organization: str | None, password_stdin: bool) ->
         with _failures_by_name():
             reset_user(connection, user, chosen, command_line_actor(), utc_now())
         shown = _shown(connection, _user(connection, email, organization))
-    _tell(shown, None if password_stdin else password)
+    _echo_user(shown, None if password_stdin else password)
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -189,7 +189,7 @@ def _failures_by_name() -> Iterator[None]:
         raise CommandFailure(*lines) from wrong
 
 
-def _tell(shown: dict[str, object], password: str | None) -> None:
+def _echo_user(shown: dict[str, object], password: str | None) -> None:
     secret = [] if password is None else [f"password (shown once): {password}"]
     lost = f"nobody has the new password: run `borderpost users reset {shown['email']}`"
     echo_result(

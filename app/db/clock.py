@@ -66,12 +66,12 @@ def measure_by_connections(engine: Engine) -> None:
     def connected(driver: Any, *_: object) -> None:
         measure(partial(ask_driver, driver), is_sqlite=is_sqlite)
 
-    def lent(driver: Any, *_: object) -> None:
+    def checked_out(driver: Any, *_: object) -> None:
         if not is_measured():
             connected(driver)
 
     event.listen(engine, "connect", connected)
-    event.listen(engine, "checkout", lent)
+    event.listen(engine, "checkout", checked_out)
 
 
 def _ask_sqlite(driver: Any, statement: str) -> Any:

@@ -73,7 +73,7 @@ class KeptConnections:
         connection.close()
 
 
-class Lent(AbstractContextManager[Connection]):
+class AutocommitConnection(AbstractContextManager[Connection]):
     """A kept connection for statements that commit themselves.
 
     Every request opens one. It is a class, because a generator makes more calls.
@@ -221,7 +221,9 @@ class Database:
     def _autocommitting(self) -> AbstractContextManager[Connection]:
         _ = self.engine
         needs_transaction = self.is_sqlite or self._is_pooled
-        return self._reading_transaction() if needs_transaction else Lent(self._kept)
+        return (
+            self._reading_transaction() if needs_transaction else AutocommitConnection(self._kept)
+        )
 
     @contextmanager
     def _reading_transaction(self) -> Iterator[Connection]:

@@ -91,7 +91,7 @@ refusal_counts = add_table(
     sa.Column("saved", sa.BigInteger, nullable=False, server_default="0"),
 )
 
-# What a provider account's geo permissions were when last asked, and what a refusal told since.
+# The geo permissions of a provider account at the last check, and the refusals since.
 provider_permissions = add_table(
     "provider_permissions",
     sa.Column(

@@ -19,7 +19,7 @@ _WHOLE = {GuardName.WORKSPACE, GuardName.SPEND}
 
 
 def alert_text(kind: str, details: Mapping[str, Any], *, has_numbers: bool = True) -> str:
-    """Describe an alert; without ``numbers``, no number or range is named."""
+    """Describe an alert; without ``has_numbers``, no number or range is named."""
     value = details.get("value")
     if value and is_country(value):
         to = f" to {country_name(value)}"

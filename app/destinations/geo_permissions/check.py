@@ -121,11 +121,11 @@ class CheckProvider:
         with self.database.reading() as connection:
             after = [self._view(connection, one, problems[one.account.sid]) for one in target]
         for old, new in zip(before, after, strict=True):
-            self._tell_of_drift(old.view, new)
+            self._add_drift_event(old.view, new)
         return after
 
-    def _tell_of_drift(self, before: PermissionsView, after: Checked) -> None:
-        """Send an event once for each change of the differences."""
+    def _add_drift_event(self, before: PermissionsView, after: Checked) -> None:
+        """Add an event once for each change of the differences."""
         found = after.view.comparison
         if not found.differs or found == before.comparison:
             return

@@ -215,11 +215,13 @@ def write_state(
     action = f"destinations.{revision.action}"
     event = AuditEvent(action, workspace_id, number, revision.reason)
     record_audit_event(connection, revision.actor, event, revision.at)
-    _tell(connection, workspace_id, number, revision)
+    _add_changed_event(connection, workspace_id, number, revision)
     return number
 
 
-def _tell(connection: Connection, workspace_id: UUID, number: int, revision: Revision) -> None:
+def _add_changed_event(
+    connection: Connection, workspace_id: UUID, number: int, revision: Revision
+) -> None:
     data = {
         "workspace_id": str(workspace_id),
         "revision": number,
