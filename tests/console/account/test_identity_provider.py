@@ -1,7 +1,6 @@
 """Signing in at an OpenID Connect provider, against one that the tests start."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,12 +26,6 @@ from support.polling import PATIENCE_SECONDS, eventually
 pytestmark = pytest.mark.one_engine
 
 THERE = "/console/sign-in/oidc"
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with running_provider() as running:
-        yield running
 
 
 @pytest.fixture

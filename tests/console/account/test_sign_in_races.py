@@ -1,6 +1,5 @@
 """Sign-ins at the same time, on each engine: what counts once counts once."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,18 +20,12 @@ from app.users.tables import recovery_codes, sessions, users
 from console.account.test_second_factor import CODE, RECOVERY, post, set_up
 from support.console import PASSWORD, Console, open_console, signed_in_user
 from support.factories import Factory, Gateway, Tenant, open_gateway
-from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
+from support.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider
 from support.threads import together
 from support.time import ManualClock
 
 AT_ONCE = 4
 THERE = "/console/sign-in/oidc"
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with running_provider() as running:
-        yield running
 
 
 @pytest.fixture

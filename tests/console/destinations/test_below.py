@@ -8,7 +8,7 @@ from app.access.principal import Role
 from app.access.tables import workspaces
 from support.console import Console, signed_in
 from support.destinations import PolicyClient
-from support.factories import BR_NUMBER, US_NUMBER, Factory, Gateway, Tenant
+from support.factories import BR_NUMBER, US_NUMBER, Factory
 from support.forms import form_of
 from support.geo import store
 
@@ -19,18 +19,6 @@ RULES = f"{PAGE}/rules"
 INHERITANCE = f"{PAGE}/inheritance"
 HISTORY = f"{PAGE}/history"
 MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
-
-
-@pytest.fixture
-def policy(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
-    """The workspace's destinations, as its other users change them."""
-    return PolicyClient(gateway, tenant, factory)
-
-
-@pytest.fixture
-def console(policy: PolicyClient) -> Console:
-    """An admin's window."""
-    return signed_in(policy.gateway, policy.tenant.keys[Role.ADMIN])
 
 
 def press(console: Console, html: str, path: str, label: str, /, **filled: str) -> tuple[int, str]:

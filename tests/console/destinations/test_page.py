@@ -9,7 +9,7 @@ from app.kernel.countries import COUNTRIES
 from support.console import make_user, open_console
 from support.destination_pages import PAGE, DestinationPage, open_page
 from support.destinations import PolicyClient
-from support.factories import BR_NUMBER, Factory, Gateway, Tenant
+from support.factories import BR_NUMBER, Factory
 from support.forms import form_of
 from support.geo import store
 
@@ -17,12 +17,6 @@ pytestmark = pytest.mark.one_engine
 
 MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 LARGEST_PAGE = 40_000
-
-
-@pytest.fixture
-def policy(gateway: Gateway, tenant: Tenant, factory: Factory) -> PolicyClient:
-    """The workspace's destinations, as its other users change them."""
-    return PolicyClient(gateway, tenant, factory)
 
 
 @pytest.fixture

@@ -24,17 +24,11 @@ pytestmark = pytest.mark.one_engine
 PAGE = "/console/provider"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def policy(gateway: Gateway, tenant: Tenant, factory: Factory, cipher: Cipher) -> PolicyClient:
     """The workspace's destinations, whose provider is the fake Twilio."""
     ask_through_twilio(gateway, cipher)
     return PolicyClient(gateway, tenant, factory)
-
-
-@pytest.fixture
-def console(policy: PolicyClient) -> Console:
-    """An admin's window."""
-    return signed_in(policy.gateway, policy.tenant.keys[Role.ADMIN])
 
 
 def store_all(factory: Factory) -> None:
