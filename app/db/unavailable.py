@@ -48,9 +48,14 @@ def unavailable_as_public() -> Iterator[None]:
 
 
 def why_unavailable(problem: ServiceUnavailable) -> str:
-    cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
     text = "the database cannot be reached or is busy: see BORDERPOST_DATABASE_URL"
-    return f"{text} ({cause.splitlines()[0]})" if cause else text
+    cause = said_by_driver(problem)
+    return f"{text} ({cause})" if cause else text
+
+
+def said_by_driver(problem: BaseException) -> str | None:
+    cause = str(getattr(problem.__cause__, "orig", None) or "").strip()
+    return cause.splitlines()[0] if cause else None
 
 
 def is_unavailable(problem: BaseException) -> bool:

@@ -4,7 +4,9 @@ import structlog
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
+from app.db.unavailable import said_by_driver
 from app.kernel import errors as e
+from app.web.logs import add_to_line
 
 _log = structlog.get_logger(__name__)
 REPLAYED = "Idempotent-Replayed"
@@ -65,6 +67,8 @@ def error_answer(error: e.PublicError) -> Response:
 
 
 def add_retry_headers(answer: Response, error: e.PublicError) -> Response:
+    if isinstance(error, e.ServiceUnavailable):
+        add_to_line(why=said_by_driver(error))
     if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, e.RateLimited):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.db.unavailable import said_by_driver
 from app.kernel.errors import ServiceUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -74,8 +75,9 @@ def run_task(task: Task, stop: threading.Event, progress: Progress) -> None:
         found, failures = 0, failures + 1
         try:
             found, failures = task.run_once(), 0
-        except ServiceUnavailable:
-            _log.warning("task_without_database", task=task.name)
+        except ServiceUnavailable as problem:
+            why = said_by_driver(problem)
+            _log.warning("task_without_database", task=task.name, why=why)
         except Exception:  # noqa: BLE001
             _log.exception("task_failed", task=task.name)
         progress.end(task, failed=failures > 0)

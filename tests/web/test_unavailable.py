@@ -3,6 +3,7 @@
 from app.access.principal import mint_token
 from app.kernel.ids import new_id
 from app.providers.twilio.transport import NotConfirmed
+from app.web.logs import add_facts_of_request
 from support.error_cases import TenantGateway
 from support.factories import Gateway
 
@@ -23,5 +24,7 @@ def test_a_database_that_is_gone_answers_503(without_database: Gateway) -> None:
         assert answer.status_code == 503, path
         assert answer.get_json()["code"] == "ServiceUnavailable"
         assert answer.headers["Retry-After"] == "2"
+        why = add_facts_of_request(None, "", {})["why"]
+        assert why.startswith(("unable to open", "connection is bad")), why
     sent = without_database.post("/v1/sms", {}, key=mint_token())
     assert sent.get_json()["code"] == "ServiceUnavailable"

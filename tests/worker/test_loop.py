@@ -4,15 +4,20 @@ import threading
 
 import pytest
 from hypothesis import given, strategies as st
+from sqlalchemy.exc import DBAPIError
 
 from app.kernel.errors import ServiceUnavailable
+from app.worker import loop
 from app.worker.loop import Progress, Task, pause_after, run_tasks
+from support.logs import lines_of
 from support.polling import PATIENCE_SECONDS
 
 
 def test_a_task_outlives_its_own_failures() -> None:
-    stop = threading.Event()
-    script: list[Exception | int] = [ServiceUnavailable(), ValueError("defect"), 1, 0]
+    """Break: leave out `why`."""
+    stop, gone = threading.Event(), ServiceUnavailable()
+    gone.__cause__ = DBAPIError("SELECT 1", None, ValueError("disk is full\nDETAIL: row"))
+    script: list[Exception | int] = [gone, ValueError("defect"), 1, 0]
 
     def run_once() -> int:
         step = script.pop(0)
@@ -22,8 +27,11 @@ def test_a_task_outlives_its_own_failures() -> None:
             raise step
         return step
 
-    run_tasks([Task("one", run_once, 0.001)], stop)
+    with lines_of(loop) as lines:
+        run_tasks([Task("one", run_once, 0.001)], stop)
     assert script == []
+    found = [(line["event"], line.get("why")) for line in lines]
+    assert found == [("task_without_database", "disk is full"), ("task_failed", None)]
 
 
 def test_stopping_waits_for_what_was_begun() -> None:
