@@ -21,6 +21,8 @@ def read_database_url(given: str) -> str:
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in _DIALECTS:
         raise ValueError(f"must start with one of {', '.join(_DIALECTS)}")
+    if "@" in (url.host or ""):  # it would show the end of the password as the host
+        raise ValueError("has an @ in the user or the password: write it %40")
     if not _has_plain_ports(url, given):
         raise ValueError(f"has a port that is no whole number from 1 to {LARGEST_PORT}")
     if not _says_hosts_clearly(url):

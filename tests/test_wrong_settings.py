@@ -18,6 +18,7 @@ NOT_CALLED = (
 )
 NOT_A_DATABASE = "is not a database URL"
 NOT_A_DIALECT = "must start with one of sqlite, postgresql+psycopg"
+NOT_ESCAPED = "has an @ in the user or the password: write it %40"
 NO_HOSTS = (
     "names its hosts and ports in no known way: "
     "write ?host=a:5432&host=b:5432, or ?host=a,b&port=5432,5432"
@@ -63,6 +64,7 @@ WRONG = [
     ("TWILIO_URL", "ngrok", NOT_A_URL),
     ("DATABASE_URL", "borderpost.db", NOT_A_DATABASE),
     ("DATABASE_URL", "postgresql://host:port/name", NOT_A_DATABASE),
+    ("DATABASE_URL", "postgresql://u:p@ss@host/name", NOT_ESCAPED),
     ("DATABASE_URL", "mysql://host/name", NOT_A_DIALECT),
     ("DATABASE_URL", "postgresql+psycopg2://host/name", NOT_A_DIALECT),
     ("DATABASE_URL", "sqlite+aiosqlite:///a.db", NOT_A_DIALECT),

@@ -231,7 +231,7 @@ class DurationParam(click.ParamType[timedelta]):
             return value
         found = _DURATION.fullmatch(value)
         if found is None:
-            self.fail("must be a number and one of m, h, d, w: 90d", param, ctx)
+            self.fail("must be 1 to 99999 and one of m, h, d, w: 90d", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

@@ -120,6 +120,7 @@ def test_extreme_times_are_times_or_wrong_usage(run: Run, acme: Path) -> None:
             broken.append((command, result.exit_code, result.output[-200:]))
     assert broken == []
     assert run("reconcile", "--since", "99999d").exit_code == 0
+    assert "must be 1 to 99999 and one of m, h, d, w" in run("reconcile", "--since", "0d").stderr
 
 
 def test_rotation_accepts_a_secret_key_that_was_changed_on_purpose(
