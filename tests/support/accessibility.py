@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from support.browser import (
+    each_view,
     pixels_beyond_window,
     running_scripts,
     runs_scripts,
@@ -96,8 +97,9 @@ def violations(
 
 def axe_clean(page: Page, *, besides: tuple[str, ...] = (), within: str | None = None) -> None:
     """Make sure that axe finds nothing."""
-    found = violations(page, besides=besides, within=within)
-    assert not found, "\n".join(f"{rule} {elements[:3]}" for rule, elements in found.items())
+    for _ in each_view(page):
+        found = violations(page, besides=besides, within=within)
+        assert not found, "\n".join(f"{rule} {elements[:3]}" for rule, elements in found.items())
 
 
 def looks_well(page: Page) -> None:
@@ -107,5 +109,6 @@ def looks_well(page: Page) -> None:
     """
     if runs_scripts(page):
         axe_clean(page)
-    assert scrolling_sideways(page) == []
-    assert pixels_beyond_window(page) == 0
+    for _ in each_view(page):
+        assert scrolling_sideways(page) == []
+        assert pixels_beyond_window(page) == 0

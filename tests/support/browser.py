@@ -58,13 +58,13 @@ class Manner:
 
 DESKTOP = Manner(1280, 800, "light")
 PHONE = Manner(360, 740, "dark")
-PLAIN_DESKTOP = Manner(1280, 800, "light", runs_scripts=False)
-PLAIN_PHONE = Manner(360, 740, "dark", runs_scripts=False)
+# Without scripts a page is used on a phone; what a test looks at, it looks at on a desktop too.
+PLAIN = Manner(360, 740, "dark", runs_scripts=False)
 EACH_SIZE = pytest.mark.parametrize("manner", [DESKTOP, PHONE], ids=["desktop", "phone"])
 EACH_MANNER = pytest.mark.parametrize(
     "manner",
-    [DESKTOP, PHONE, PLAIN_DESKTOP, PLAIN_PHONE],
-    ids=["desktop", "phone", "plain-desktop", "plain-phone"],
+    [DESKTOP, PHONE, PLAIN],
+    ids=["desktop", "phone", "plain"],
 )
 
 
@@ -138,6 +138,43 @@ def at_each_size(page: Page) -> Iterator[Manner]:
     for manner in (DESKTOP, PHONE):
         _show(page, manner)
         yield manner
+
+
+_USABLE = """() => {
+  const place = [scrollX, scrollY];
+  const shown = document.querySelector(":popover-open") || document;
+  const controls = [...shown.querySelectorAll("a[href], button, input, select, textarea, summary")];
+  const named = controls.map((one, n) => [one, `${n} ${one.localName} ${one.textContent.trim() || one.name}`]);
+  const found = named.filter(([one]) => isUsable(one)).map(([_, name]) => name);
+  scrollTo(...place);
+  return found;
+
+  function isUsable(one) {
+    if (one.matches(".menu-button") || !one.checkVisibility({opacityProperty: true, visibilityProperty: true})) return false;
+    one.scrollIntoView({block: "center", inline: "center"});
+    const box = [...one.getClientRects()].find((box) => box.width > 1 && box.height > 1);
+    const hit = box && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return Boolean(hit) && (one.contains(hit) || hit.closest("label")?.control === one);
+  }
+}"""
+
+
+def each_view(page: Page) -> Iterator[None]:
+    """Show a loaded page as a test has to look at it: one without scripts at both sizes.
+
+    Its test uses it on a phone. What can be used there, but for the button of the menu, can be used on
+    a desktop.
+    """
+    page.wait_for_load_state("load")
+    if runs_scripts(page):
+        yield
+        return
+    on_phone: list[str] = page.evaluate(_USABLE)
+    for manner in at_each_size(page):
+        if not manner.is_phone:
+            missing = set(on_phone) - set(page.evaluate(_USABLE))
+            assert not missing, f"only on a phone: {missing}"
+        yield
 
 
 class Window:
