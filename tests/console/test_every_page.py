@@ -43,6 +43,7 @@ OTHER_ROLES = {
     Role.ADMIN: r"GET /console/(audit|access-keys).*",
     Role.OWNER: r"POST /console/prices|(GET|POST) /console/(workspaces|people).*",
 }
+ACCOUNT = "/console/account"
 INERT = '<script>alert(1)</script>"><img src=x onerror=alert(2)><b onclick=x>'
 # What others wrote, as far as pages show it.
 TEXTS: dict[Any, list[str]] = {
@@ -191,10 +192,9 @@ def test_a_stranger_is_asked_to_sign_in(gateway: Gateway, endpoint: Endpoint) ->
 @pytest.mark.one_engine
 @each("endpoint", [e for e in ENDPOINTS if e.method == "POST"], ids=name)
 def test_a_form_without_its_token_does_nothing(
-    gateway: Gateway, tenant: Tenant, endpoint: Endpoint
+    visitors: dict[str, Console], tenant: Tenant, endpoint: Endpoint
 ) -> None:
-    console = signed_in(gateway, tenant.keys[Role.OWNER])
-    answer = console.post_without_token(path_of(endpoint))
+    answer = visitors[tenant.keys[Role.OWNER]].post_without_token(path_of(endpoint))
     assert answer.status_code == 400
     assert "The form has expired" in answer.text
 
@@ -238,23 +238,26 @@ def test_a_form_of_a_smaller_role_or_reach_is_refused(
     for keys in (tenant.keys, everywhere):
         for role in Role:
             if not is_permitted(endpoint, role, of_organization=keys is everywhere):
-                answer = visitors[keys[role]].post(path_of(endpoint), on="/console/account")
+                answer = visitors[keys[role]].post(path_of(endpoint), on=ACCOUNT)
                 assert answer.status_code == 403, role
 
 
 @pytest.mark.one_engine
 @each("endpoint", OBJECTS, ids=name)
 def test_an_object_of_others_is_not_found(
-    gateway: Gateway, factory: Factory, strangers: list[tuple[str, Ids]], endpoint: Endpoint
+    visitors: dict[str, Console],
+    factory: Factory,
+    strangers: list[tuple[str, Ids]],
+    endpoint: Endpoint,
 ) -> None:
     """Break: leave the workspace or the organization out of the look-up of an object."""
     for key, theirs in strangers:
-        console = signed_in(gateway, key)
+        console = visitors[key]
         path = fill(endpoint.path, theirs)
         if endpoint.method == "GET":
             assert console.get(path).status_code in {403, 404}
         else:
-            form = FORM | {"csrf_token": console.token("/console")}
+            form = FORM | {"csrf_token": console.token(ACCOUNT)}
             with unchanged(factory.database):
                 assert console.post_without_token(path, form).status_code in {403, 404}
 
@@ -262,21 +265,21 @@ def test_an_object_of_others_is_not_found(
 @pytest.mark.one_engine
 @each("page", PAGES, ids=name)
 def test_a_list_shows_no_object_of_others(
-    gateway: Gateway, strangers: list[tuple[str, Ids]], page: Endpoint
+    visitors: dict[str, Console], strangers: list[tuple[str, Ids]], page: Endpoint
 ) -> None:
     for key, theirs in strangers:
-        text = signed_in(gateway, key).get(page.path).text
+        text = visitors[key].get(page.path).text
         assert [name for name, value in theirs.items() if len(value) > 30 and value in text] == []
 
 
 @pytest.mark.one_engine
 @each("endpoint", [e for e in GUARDED if "{" in e.path], ids=name)
 def test_absent_objects_are_not_found(
-    gateway: Gateway, everywhere: dict[Role, str], endpoint: Endpoint
+    visitors: dict[str, Console], everywhere: dict[Role, str], endpoint: Endpoint
 ) -> None:
-    console = signed_in(gateway, everywhere[Role.OWNER])
+    console = visitors[everywhere[Role.OWNER]]
     path = path_of(endpoint)
-    answer = console.get(path) if endpoint.method == "GET" else console.post(path, on="/console")
+    answer = console.get(path) if endpoint.method == "GET" else console.post(path, on=ACCOUNT)
     assert answer.status_code in {404, 422}, answer.text[-600:]
 
 
@@ -299,6 +302,7 @@ def test_markup_that_somebody_wrote_stays_text(gateway: Gateway, factory: Factor
         text = func.coalesce(column, "") + f"{INERT}{place}"
         factory.write(update(table).where(mine[0]).values({column: text}))
     console = signed_in(gateway, factory.keys(tenant.organization_id, None)[Role.OWNER])
+    token = {"csrf_token": console.token(ACCOUNT)}
     shown = ""
     for page in (*PAGES, *(e for e in OBJECTS if e.method == "GET")):
         text = console.get(fill(page.path, ids)).text
@@ -308,10 +312,10 @@ def test_markup_that_somebody_wrote_stays_text(gateway: Gateway, factory: Factor
             path = re.split(r"[?#]", form.action)[0]
             wrong = {name: INERT for name, _ in form.fields if name != "csrf_token"}
             if form.buttons and (wrong or path.endswith("/rotate")):
-                token = {"csrf_token": console.token("/console")}
                 for filled in (wrong, wrong | FORM | {"name": INERT}):
                     answer = console.post_without_token(path, filled | token)
                     assert markup_in(answer.text) == [], path
+                    assert "The form has expired" not in answer.text, path
                     shown += answer.text
     assert [place for place in texts if f"&lt;b onclick=x&gt;{place}" not in shown] == []
 
