@@ -1,6 +1,5 @@
 """The instance folder: its secrets are made once, whole, for their owner alone."""
 
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -21,6 +20,7 @@ from app.db.engine import Database
 from app.db.schema import current_revision, latest_revision
 from app.instance import SECRETS_FILE, create_instance, load_secrets
 from app.settings import SettingsError
+from support.fresh_process import FRESH
 from support.polling import PATIENCE_SECONDS
 from support.processes import ROOT
 
@@ -140,10 +140,9 @@ def _create(instance: str, start: BarrierType, seen: Any) -> None:
 
 
 def test_concurrent_processes_agree_on_the_secrets(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    start, seen = spawn.Barrier(2), spawn.Queue()
+    start, seen = FRESH.Barrier(2), FRESH.Queue()
     processes = [
-        spawn.Process(target=_create, args=(str(tmp_path / "new"), start, seen)) for _ in range(2)
+        FRESH.Process(target=_create, args=(str(tmp_path / "new"), start, seen)) for _ in range(2)
     ]
     for process in processes:
         process.start()
@@ -156,8 +155,7 @@ def test_concurrent_processes_agree_on_the_secrets(tmp_path: Path) -> None:
 
 def test_concurrent_threads_agree_on_the_secrets(tmp_path: Path) -> None:
     """As processes in containers do, which may all have the same process id."""
-    spawn = multiprocessing.get_context("spawn")
-    start, seen = spawn.Barrier(8), Queue[Any]()
+    start, seen = FRESH.Barrier(8), Queue[Any]()
     threads = [Thread(target=_create, args=(str(tmp_path / "new"), start, seen)) for _ in range(8)]
     for thread in threads:
         thread.start()

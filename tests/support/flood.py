@@ -1,6 +1,5 @@
 """Sends from several processes with many threads each, all begun at once."""
 
-import multiprocessing
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from support.disk import do_not_wait_for_the_disk
 from support.factories import Gateway, Tenant, open_gateway
+from support.fresh_process import FRESH
 from support.polling import PATIENCE_SECONDS
 from support.replace_services import another_client
 
@@ -34,10 +34,9 @@ def send_at_once(floods: list[Flood]) -> list[Counter[str]]:
 
     Return for each round how many ended with which code, `sent` for those that went out.
     """
-    context = multiprocessing.get_context("spawn")
-    found: Any = context.SimpleQueue()
-    start = context.Barrier(len(floods))
-    processes = [context.Process(target=_serve, args=(one, start, found)) for one in floods]
+    found: Any = FRESH.SimpleQueue()
+    start = FRESH.Barrier(len(floods))
+    processes = [FRESH.Process(target=_serve, args=(one, start, found)) for one in floods]
     for process in processes:
         process.start()
     for process in processes:

@@ -1,6 +1,5 @@
 """A gateway of its own in another process, on the same database, asked over a pipe."""
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from app.db.encryption import Cipher
 from app.db.engine import Database
 from support.disk import do_not_wait_for_the_disk
 from support.factories import open_gateway
+from support.fresh_process import FRESH
 from support.polling import PATIENCE_SECONDS
 
 
@@ -51,11 +51,10 @@ class OtherProcess:
 
 @contextmanager
 def other_process(database: Database, vault_key: str, instance: Path) -> Iterator[OtherProcess]:
-    """Start a process with nothing of this one in it, and end it."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    """Start a fresh process, and end it."""
+    ours, theirs = FRESH.Pipe()
     url = database.engine.url.render_as_string(hide_password=False)
-    process = context.Process(target=_serve, args=(theirs, url, vault_key, instance), daemon=True)
+    process = FRESH.Process(target=_serve, args=(theirs, url, vault_key, instance), daemon=True)
     process.start()
     theirs.close()
     try:

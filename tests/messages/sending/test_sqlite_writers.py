@@ -1,10 +1,9 @@
 """SQLite under several processes with several threads: writers wait, none fails."""
 
-import multiprocessing
-
 from sqlalchemy import text
 
 from app.db.engine import Database
+from support.fresh_process import FRESH
 from support.writers import write_together
 
 PROCESSES, THREADS, WRITES = 2, 8, 25
@@ -16,8 +15,7 @@ def test_no_write_fails_under_two_processes_with_eight_threads_each(sqlite_url: 
         connection.execute(text("CREATE TABLE counter (n INTEGER NOT NULL)"))
         connection.execute(text("INSERT INTO counter VALUES (0)"))
 
-    # Not forked: the test process has threads.
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as processes:
+    with FRESH.Pool(PROCESSES) as processes:
         failures = processes.starmap(write_together, [(sqlite_url, THREADS, WRITES)] * PROCESSES)
 
     with database.reading() as connection:
