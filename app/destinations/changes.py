@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, true
 
 from app.access.tables import workspaces
 from app.destinations.manage import CurrentPolicy, PolicyChange
-from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.policy.evaluate import RULE_KINDS, Access, Rule, RuleKind
 from app.destinations.policy.state import (
     FieldProblems,
     PolicyState,
@@ -29,6 +29,7 @@ from app.kernel.ids import new_id
 
 _PASSED = "Has already passed."
 HIGH_RISK = "The provider calls this country high-risk: name it in acknowledge_high_risk."
+OPENS_HIGH_RISK = "Opens {}, which the provider calls high-risk: name it in acknowledge_high_risk."
 
 
 def unacknowledged(
@@ -58,6 +59,18 @@ def unacknowledged(
         )
     )
     return set(connection.execute(query).scalars())
+
+
+def risks_of_rule(
+    connection: Connection, before: EffectivePolicy, rule: Rule, acknowledged: Collection[str]
+) -> list[str]:
+    """Return the problem of each country that a rule opens without acknowledgement."""
+    # One number opens no country.
+    if rule.action is not Access.ALLOWED or rule.kind is RuleKind.NUMBER:
+        return []
+    codes = sorted(RULE_KINDS[rule.kind].countries(rule.value))
+    text = HIGH_RISK if rule.kind is RuleKind.COUNTRY else OPENS_HIGH_RISK
+    return [text.format(c) for c in sorted(unacknowledged(connection, before, codes, acknowledged))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ class BlockCountries(PolicyChange):
 
 @dataclass(frozen=True, slots=True)
 class AddRule(PolicyChange):
-    """A rule for a high-risk country needs the acknowledgement as in `Allow`."""
+    """A rule that opens a high-risk country needs its acknowledgement."""
 
     rule: Rule
     acknowledged: Collection[str] = ()
@@ -132,10 +145,9 @@ class AddRule(PolicyChange):
         return self.rule.reason
 
     def check(self, current: CurrentPolicy) -> FieldProblems:
-        opens = self.rule.kind is RuleKind.COUNTRY and self.rule.action is Access.ALLOWED
-        codes = [self.rule.value] if opens else []
-        risky = unacknowledged(current.connection, current.effective, codes, self.acknowledged)
-        risks: FieldProblems = {"$.value": [HIGH_RISK]} if risky else {}
+        of_it = current.connection, current.effective, self.rule, self.acknowledged
+        found = risks_of_rule(*of_it)
+        risks = {"$.value": found} if found else {}
         return merged(risks, problems_of_rule(self.rule, current.denied, current.now))
 
     def apply(self, current: CurrentPolicy) -> PolicyState:

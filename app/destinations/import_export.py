@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from app.destinations.api.document import WantedPolicy, rule_content, rule_key
 from app.destinations.api.schemas import WantedRule
-from app.destinations.changes import HIGH_RISK, ReplaceMap, unacknowledged
+from app.destinations.changes import ReplaceMap, risks_of_rule
 from app.destinations.manage import CurrentPolicy, PolicyChange
-from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import (
     CountryChange,
     FieldProblems,
@@ -22,6 +22,7 @@ from app.destinations.policy.state import (
     problems_of_rule,
 )
 from app.destinations.storage.policies import EffectivePolicy
+from app.kernel.countries import COUNTRIES
 from app.kernel.errors import ValidationFailed
 
 
@@ -42,7 +43,7 @@ class ImportDocument(PolicyChange):
     def check(self, current: CurrentPolicy) -> FieldProblems:
         rules, acknowledged = self.wanted.rules or [], self.acknowledged
         found = ReplaceMap(self.wanted.destinations, acknowledged).check(current)
-        found = merged(found, _risks(current.connection, current.effective, rules, acknowledged))
+        found = merged(found, _risks(current, rules, acknowledged))
         return merged(found, _problems_of_rules(rules, current.denied, current.now))
 
     def apply(self, current: CurrentPolicy) -> PolicyState:
@@ -62,9 +63,8 @@ def plan_import(
     connection: Connection, effective: EffectivePolicy, wanted: WantedPolicy, now: datetime
 ) -> ImportPlan:
     """Compare a document with the effective policy; raises `ValidationFailed`."""
-    allowed = [*wanted.destinations, *(rule.value for rule in wanted.rules or ())]
     current = CurrentPolicy(connection, effective, now)
-    change = import_document(wanted, allowed)  # a comparison needs no acknowledgement
+    change = import_document(wanted, COUNTRIES)  # a comparison needs no acknowledgement
     problems = change.check(current)
     if problems:
         raise ValidationFailed(problems)
@@ -88,20 +88,18 @@ def _with_rules(
 
 
 def _risks(
-    connection: Connection,
-    before: EffectivePolicy,
-    rules: list[WantedRule],
-    acknowledged: Collection[str],
+    current: CurrentPolicy, rules: list[WantedRule], acknowledged: Collection[str]
 ) -> FieldProblems:
+    before = current.effective
     standing = {rule_content(rule) for rule in before.state.rules}
-    codes = {
-        place: rule.value
-        for place, rule in enumerate(rules)
-        if (rule.kind, rule.action) == (RuleKind.COUNTRY, Access.ALLOWED)
-        and rule_content(rule) not in standing
+    found = {
+        f"$.rules[{at}].value": risks_of_rule(
+            current.connection, before, rule.rule(current.now), acknowledged
+        )
+        for at, rule in enumerate(rules)
+        if rule_content(rule) not in standing
     }
-    risky = unacknowledged(connection, before, list(codes.values()), acknowledged)
-    return {f"$.rules[{at}].value": [HIGH_RISK] for at, code in codes.items() if code in risky}
+    return {path: texts for path, texts in found.items() if texts}
 
 
 def _problems_of_rules(

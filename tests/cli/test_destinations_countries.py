@@ -1,5 +1,6 @@
 """`destinations allow` and `block`: what they change, what they say, and what they refuse."""
 
+import json
 import os
 import pwd
 import shlex
@@ -10,6 +11,7 @@ import pytest
 
 from app.access.tables import organizations, workspaces
 from app.db.engine import Database
+from app.destinations.changes import OPENS_HIGH_RISK
 from app.destinations.tables import destination_revisions, destination_rules
 from support.commands import Commands, Run
 from support.each import each
@@ -243,6 +245,12 @@ def test_a_high_risk_country_wants_an_acknowledgement_by_name(
         assert destinations.errors(command, "-", stdin=stdin) == [
             f"error: $.destinations.PK: {wanted}"
         ]
+    prefixes = [{"kind": "prefix", "value": value, "action": "allowed"} for value in ("+44", "+92")]
+    stdin = json.dumps({"destinations": {"US": "allowed"}, "rules": prefixes})
+    assert destinations.errors("import", "-", stdin=stdin) == [
+        f"error: $.rules[1].value: {OPENS_HIGH_RISK.format('PK')}"
+    ]
+    assert destinations("diff", "-", stdin=stdin, exits=2).stdout
     assert snapshot(database) == before
     acknowledged = ("--acknowledge-high-risk", "LK", "--acknowledge-high-risk", "PK")
     destinations(*risky, *acknowledged)

@@ -3,7 +3,7 @@
 import pytest
 
 from app.access.tables import workspaces
-from app.destinations.changes import HIGH_RISK
+from app.destinations.changes import HIGH_RISK, OPENS_HIGH_RISK
 from app.destinations.tables import destination_revisions
 from support.destinations import PolicyClient
 from support.factories import Factory, Gateway, Tenant
@@ -58,3 +58,18 @@ def test_blocking_one_needs_none(policy: PolicyClient) -> None:
 def test_a_workspace_that_does_not_ask_is_not_held_up(policy: PolicyClient) -> None:
     policy.factory.set(workspaces, policy.tenant.workspace_id, acknowledges_high_risk=False)
     assert policy.allow("PK").status_code == 200
+
+
+def test_a_prefix_that_opens_the_country_needs_it_too_but_no_single_number(
+    policy: PolicyClient,
+) -> None:
+    """Break: in `risks_of_rule`, look at rules for countries alone."""
+    prefix = {"kind": "prefix", "value": "+9233", "action": "allowed"}
+    wanted = {"$.value": [OPENS_HIGH_RISK.format("PK")]}
+    answer = policy.ask("POST", "/rules", prefix)
+    assert (answer.status_code, answer.json["details"]) == (422, wanted)
+    assert policy.ask("POST", "/rules", prefix | {"action": "blocked"}).status_code == 201
+    allowed = policy.ask("POST", "/rules", prefix | {"acknowledge_high_risk": ["PK"]})
+    assert allowed.status_code == 201
+    number = {"kind": "number", "value": "+923331234567", "action": "allowed"}
+    assert policy.ask("POST", "/rules", number).status_code == 201

@@ -1,5 +1,6 @@
 """Pages that preview a single change, and make it at a second submit."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,8 @@ from app.users.current_user import CurrentUser
 from app.web.registry import current_time, get_service, reading
 
 _STALE = 412
-_ASK = "Twilio rates this country high-risk. Confirm below to allow it."
+_CONFIRM = "high-risk. Confirm below to allow it."
+_IS_RISK = re.compile(r"Opens (..), which the provider calls high-risk: .*")
 # Renders the page of a change: with its status, and with the problems of its form.
 _Page: TypeAlias = Callable[[int, Form | None], Response]
 routes = Pages()
@@ -51,7 +53,9 @@ class _Proposal:
 
 def _asking(path: str, text: str) -> tuple[str, str]:
     """The API's acknowledgement field is a check box."""
-    return path, _ASK if text == HIGH_RISK else text
+    found = _IS_RISK.fullmatch(text)
+    code = request.form.get("value", "") if text == HIGH_RISK else found and found[1]
+    return path, text if code is None else f"Twilio rates {code} {_CONFIRM}"
 
 
 def _previewed(
@@ -99,14 +103,15 @@ def rules_page(
     with reading() as connection:
         view = load_destinations_view(connection, current_user)
         shown = _previewed(connection, view, None if problem else proposal, status)
-    form = problem or Form(request.form.to_dict() if proposal and not proposal.removed_id else {})
+    form = problem or Form(request.form if proposal and not proposal.removed_id else {})
+    acknowledged, texts = form.chosen("acknowledge_high_risk"), form.errors_of("value")
     return page_answer(
         "destinations/rules.html",
         status,
         form=form,
         no_form=NO_FORM,
         kinds=[(kind, traits.label) for kind, traits in RULE_KINDS.items()],
-        asks_risk=_ASK in form.errors_of("value") or bool(form.value("acknowledge_high_risk")),
+        risks=acknowledged + [text.split()[2] for text in texts if text.endswith(_CONFIRM)],
         **shown,
     )
 

@@ -88,18 +88,19 @@ def test_problems_of_a_rule_are_shown_at_their_field(
     assert "<script>alert" not in html
 
 
+@pytest.mark.parametrize(("kind", "value"), [("country", "PK"), ("prefix", "+92")])
 def test_a_rule_for_a_high_risk_country_is_acknowledged_where_the_workspace_asks(
-    policy: PolicyClient, console: Console, factory: Factory
+    policy: PolicyClient, console: Console, factory: Factory, kind: str, value: str
 ) -> None:
     factory.set(workspaces, policy.tenant.workspace_id, acknowledges_high_risk=True)
     store(factory.database, high_risk=("PK",), PK=True)
-    wanted = {"kind": "country", "value": "PK", "action": "allowed"}
+    wanted = {"kind": kind, "value": value, "action": "allowed"}
     status, html = press(console, console.get(RULES).text, RULES, "Preview effect", **wanted)
-    assert (status, "Confirm below to allow it" in html) == (422, True)
+    assert (status, "Twilio rates PK high-risk. Confirm below to allow it" in html) == (422, True)
     status, html = press(console, html, RULES, "Preview effect", acknowledge_high_risk="PK")
     assert status == 200
     assert press(console, html, RULES, "Add rule")[0] == 303
-    assert policy.get("/rules")["items"][0]["value"] == "PK"
+    assert policy.get("/rules")["items"][0]["value"] == value
 
 
 def test_a_rule_is_taken_away_after_a_look_at_the_effect(
