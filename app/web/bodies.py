@@ -22,6 +22,8 @@ CHANGE_HEADERS = {
     "If-Match": "The revision that the change is meant for, quoted; another answers 412",
     "X-Change-Reason": f"Why, for the history; at most {_MAX_REASON} characters",
 }
+# A number or an offset of which an unescaped + has become a space.
+_LOST_PLUS = re.compile(r" [1-9]\d+|.+T.+ \d\d:\d\d", re.ASCII)
 _REVISIONS = re.compile(r'\s*"(0|[1-9]\d{0,8})"\s*', re.ASCII)
 
 
@@ -39,6 +41,9 @@ def read_query(schema: type[Schema]) -> Any:
             problems.add(f"{_ROOT}.{name}", "Given more than once.")
     first = {name: values[0] for name, values in given.items()}
     found = problems.catch(lambda: load(_made(schema), first))
+    for path in problems.found():
+        if _LOST_PLUS.fullmatch(first.get(path.removeprefix(f"{_ROOT}."), "")):
+            problems.add(path, "In a query, + is written %2B.")
     problems.refuse()
     return found
 

@@ -60,6 +60,20 @@ def test_unknown_and_repeated_parameters_are_named(served: Served, path: str) ->
     }
 
 
+def test_a_plus_that_was_not_escaped_is_explained(served: Served) -> None:
+    """Break: leave out `_LOST_PLUS`: the message shows the number as it was typed."""
+    found = problems(
+        served,
+        "/v1/sms",
+        "to_number=+12025550123&created_after=2026-01-31T12:00:00+01:00&limit=a b",
+    )
+    hint = "In a query, + is written %2B."
+    assert [path for path, texts in found.items() if hint in texts] == [
+        "$.to_number",
+        "$.created_after",
+    ]
+
+
 def test_a_route_without_parameters_refuses_them(served: Served) -> None:
     """Who adds ``dry_run`` to a route without it must not get the real change."""
     path = f"/v1/workspaces/{served.tenant.workspace_id}"
