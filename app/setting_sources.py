@@ -117,8 +117,7 @@ class SettingSources:
         try:
             return load_secrets(self._instance)
         except (OSError, ValueError) as problem:
-            why = getattr(problem, "strerror", None) or problem
-            self.problems.append(f"{path}: cannot be read: {why}")
+            self.problems.append(f"{path}: cannot be read: {_why(problem)}")
             self.unread.update(SECRET_NAMES)
             return {}
 
@@ -129,7 +128,7 @@ class SettingSources:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as problem:
-            self.problems.append(f"{path}: cannot be read: {problem}")
+            self.problems.append(f"{path}: cannot be read: {_why(problem)}")
             return {}
         known = {name.lower() for name in SETTING_NAMES}
         for name, value in found.items():
@@ -153,3 +152,7 @@ class SettingSources:
         if given not in {"true", "false"}:
             self.problem(name, "must be true or false")
         return given == "true"
+
+
+def _why(problem: Exception) -> object:
+    return getattr(problem, "strerror", None) or problem  # without the path once more

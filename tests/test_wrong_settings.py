@@ -287,9 +287,11 @@ def test_secrets_that_cannot_be_read_are_not_reported_as_missing(tmp_path: Path)
     """Break: leave out `unread`: the remedy `borderpost init` does not help."""
     (tmp_path / "secrets.env").mkdir(mode=0o700)
     of_file = f"{tmp_path}/secrets.env: cannot be read: Is a directory"
+    (tmp_path / "config.toml").mkdir()
+    of_config = f"{tmp_path}/config.toml: cannot be read: Is a directory"
     with pytest.raises(SettingsError) as wrong:
         load_settings({}, tmp_path)
-    assert wrong.value.problems == [of_file]
+    assert wrong.value.problems == [of_config, of_file]
     named = {"BORDERPOST_SECRET_KEY_FILE": str(tmp_path)}
     with pytest.raises(SettingsError) as wrong:
         load_settings(named | {"BORDERPOST_ENCRYPTION_KEYS": KEY}, tmp_path / "other")
