@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from app.db.engine import Database
 from app.db.heartbeats import last_beat
-from app.db.schema import UnknownRevision, current_revision, latest_revision, upgrade
+from app.db.schema import current_revision, latest_revision, remedy_for, upgrade
 from app.db.stored_rows import (
     Key,
     StoredRow,
@@ -116,9 +116,10 @@ def _first_line(problem: DBAPIError) -> str:
 def require_revision(database: Database, name: str) -> None:
     found, wanted = current_revision(database), latest_revision()
     if found != wanted:
+        is_older = (found or "") < wanted
+        remedy = "run `borderpost db upgrade` on it" if is_older else remedy_for(found)
         raise CopyRefused(
-            f"the {name} is at revision {found or 'none'} and this program needs {wanted}: "
-            "run `borderpost db upgrade` on it"
+            f"the {name} is at revision {found or 'none'} and this program needs {wanted}: {remedy}"
         )
 
 
@@ -152,18 +153,14 @@ def require_stopped(database: Database, name: str, now: datetime) -> None:
 
 
 def migrate_target(target: Database) -> None:
-    """Refuses the database of a newer version or another program."""
-    before = current_revision(target)
-    if before is None:
-        with target.reading() as connection:
-            if inspect(connection).get_table_names():
-                raise CopyRefused("the target holds tables of another program: name an empty one")
-    try:
-        upgrade(target)
-    except UnknownRevision as problem:
-        raise CopyRefused(
-            f"the target is at revision {before}, which this program does not know"
-        ) from problem
+    """Create the tables in an empty database; another one must have them already."""
+    if current_revision(target) is not None:
+        require_revision(target, "target")
+        return
+    with target.reading() as connection:
+        if inspect(connection).get_table_names():
+            raise CopyRefused("the target holds tables of another program: name an empty one")
+    upgrade(target)
 
 
 def require_no_other_rows(source: Database, target: Database) -> None:

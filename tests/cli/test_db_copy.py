@@ -218,11 +218,20 @@ def test_a_source_of_another_version_is_refused(
 def test_a_target_of_another_version_is_refused(
     copy: Run, target: Database, arguments: tuple[str, ...]
 ) -> None:
-    with target.writing() as c:
-        c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    result = copy(*arguments)
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: the target is at revision 9999")
+    """Break: migrate a target that has tables: it may be another installation's, of 0.9.0."""
+    for revision, remedy in (
+        ("9999", "install the version of the program that upgraded it"),
+        ("0034", "run `borderpost db upgrade` on it"),
+    ):
+        with target.writing() as c:
+            c.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+        result = copy(*arguments)
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f"error: the target is at revision {revision} and this program needs "
+            f"{latest_revision()}: {remedy}\n"
+        )
+        assert current_revision(target) == revision
 
 
 @WITHOUT_TABLES
