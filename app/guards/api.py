@@ -15,7 +15,16 @@ from app.destinations.api.schemas import DryRunQuery
 from app.destinations.manage import ChangeRequest
 from app.guards.configuration import auto_json, configuration_json, parse_configuration
 from app.guards.edits import GuardEdit
-from app.guards.limits import AUTO, DeliverySign, GuardMode, GuardName, GuardScope, Window
+from app.guards.limits import (
+    AUTO,
+    AUTO_FLOORS,
+    WINDOWS,
+    DeliverySign,
+    GuardMode,
+    GuardName,
+    GuardScope,
+    Window,
+)
 from app.guards.manage import DryRun, GuardsView, ManageGuards
 from app.guards.replay import DAYS as REPLAYED_DAYS
 from app.guards.suggest import DAYS as SUGGESTED_DAYS, Suggestion
@@ -27,7 +36,6 @@ from app.web.fields import StrictSchema, View, about, one_of
 from app.web.registry import get_service, reading
 from app.web.routes import Answer, Json, Routes, json_answer
 
-_MODE = {"example": "enforce"}
 _COUNT = validate.Range(min=1, max=LARGEST_STORED)
 _PERCENT = validate.Range(min=0, max=100)
 
@@ -36,65 +44,44 @@ class CountOrAuto(fields.Field[Any]):
     """A count, "auto" or null."""
 
 
-def _count() -> fields.Integer:
-    return fields.Integer(allow_none=True, validate=_COUNT)
+def _limit(guard: GuardName) -> fields.Field[Any]:
+    if guard is GuardName.SPEND:
+        money = {"pattern": r"^\d{1,9}(\.\d{1,6})?$", "example": None}
+        return fields.String(allow_none=True, metadata=money)
+    if guard not in AUTO_FLOORS:
+        return fields.Integer(allow_none=True, validate=_COUNT)
+    auto = AUTO.value
+    count = {"type": "integer", "minimum": 1, "maximum": LARGEST_STORED}
+    either = {"anyOf": [count, {"type": "string", "enum": [auto]}], "example": auto}
+    return CountOrAuto(allow_none=True, metadata=either)
 
 
-def _count_or_auto() -> CountOrAuto:
-    return CountOrAuto(
-        allow_none=True,
-        metadata={
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": LARGEST_STORED},
-                {"type": "string", "enum": [AUTO.value]},
-            ],
-            "example": AUTO.value,
-        },
-    )
+def _limits(guard: GuardName) -> dict[str, fields.Field[Any]]:
+    return {window.value: _limit(guard) for window in WINDOWS[guard]}
 
 
-def _money() -> fields.String:
-    return fields.String(
-        allow_none=True, metadata={"pattern": r"^\d{1,9}(\.\d{1,6})?$", "example": None}
-    )
+def _schema(
+    name: str, guard: GuardName, mode: GuardMode = GuardMode.ENFORCE, **more: Any
+) -> type[StrictSchema]:
+    """``mode`` is the example."""
+    given = fields.String(validate=one_of(GuardMode), metadata={"example": mode.value})
+    return type(name, (StrictSchema,), {"mode": given, **_limits(guard), **more})
 
 
-class NumberLimits(StrictSchema):
-    mode = fields.String(validate=one_of(GuardMode), metadata=_MODE)
-    hour = _count()
-    day = _count()
-
-
-class CountryOwnLimits(StrictSchema):
-    hour = _count_or_auto()
-    day = _count_or_auto()
-
-
-class CountryLimits(CountryOwnLimits):
-    """The guard `country`; `countries` maps country codes to their own limits."""
-
-    mode = fields.String(validate=one_of(GuardMode), metadata=_MODE)
-    countries = fields.Dict(
+NumberLimits = _schema("NumberLimits", GuardName.NUMBER)
+CountryOwnLimits = type("CountryOwnLimits", (StrictSchema,), _limits(GuardName.COUNTRY))
+CountryLimits = _schema(
+    "CountryLimits",
+    GuardName.COUNTRY,
+    # The limits of single countries, by their codes.
+    countries=fields.Dict(
         keys=fields.String(),
         values=fields.Nested(CountryOwnLimits),
         metadata={"example": {"MA": {"hour": 10, "day": 40}}},
-    )
-
-
-class WorkspaceLimits(StrictSchema):
-    """The guard `workspace`, which counts segments."""
-
-    mode = fields.String(validate=one_of(GuardMode), metadata=_MODE)
-    minute = _count_or_auto()
-    day = _count_or_auto()
-
-
-class SpendLimits(StrictSchema):
-    """The guard `spend`: amounts of money as decimal texts."""
-
-    mode = fields.String(validate=one_of(GuardMode), metadata={"example": "off"})
-    day = _money()
-    month = _money()
+    ),
+)
+WorkspaceLimits = _schema("WorkspaceLimits", GuardName.WORKSPACE)
+SpendLimits = _schema("SpendLimits", GuardName.SPEND, GuardMode.OFF)
 
 
 class DeliveryLimits(StrictSchema):

@@ -49,6 +49,7 @@ _NO_COUNT_OR_AUTO = (
 )
 _NO_MONEY = 'Must be a decimal text above 0, for example "25.00", or null for no limit.'
 _NO_PERCENT = f"Must be a whole number from 0 to {_MOST_PERCENT}."
+_NO_BELOW = f"{_NO_PERCENT[:-1]}, or null for no limit."
 _NO_MINIMUM = f"Must be a whole number from 1 to {LARGEST_STORED}."
 
 
@@ -194,12 +195,9 @@ def _delivery(given: object, path: str, problems: Problems, base: DeliveryGuard)
         problems.add(f"{path}.{name}", text)
         return before
 
-    no_limit = "below" in fields and fields["below"] is None
-    keeps_none = "below" not in fields and base.below is None
-    below = None
-    if not (no_limit or keeps_none):
-        no_below = f"{_NO_PERCENT[:-1]}, or null for no limit."
-        below = number("below", 0, _MOST_PERCENT, no_below, base.below or 0)
+    below = fields.get("below", base.below)
+    if below is not None:
+        below = number("below", 0, _MOST_PERCENT, _NO_BELOW, base.below or 0)
     return DeliveryGuard(
         mode=_choice(fields.get("mode", base.mode), f"{path}.mode", problems, GuardMode.OFF),
         below=below,
