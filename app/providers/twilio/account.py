@@ -4,12 +4,12 @@ Source: Twilio, Account, Messaging Services, BrandRegistrations and Usa2p resour
 first act on the authenticating account, so a subaccount uses its own token.
 """
 
+from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import structlog
 import urllib3
-from twilio.base.exceptions import TwilioRestException
 from twilio.http import HttpClient
 from twilio.rest import Client
 
@@ -21,7 +21,6 @@ from app.providers.twilio.client import (
     API,
     INBOUND_PATH,
     STATUS_PATH,
-    UNREADABLE_ANSWER,
     TwilioClients,
     read_json,
     unknown,
@@ -73,27 +72,23 @@ class TwilioSetup:
         return self._public_url + INBOUND_PATH
 
     def account_state(self, account: ProviderAccount) -> AccountState | None:
-        try:
-            found = self._clients.of(account).api.v2010.accounts(account.sid).fetch()
-        except UNREADABLE_ANSWER as problem:
-            if isinstance(problem, TwilioRestException) and problem.status in _REFUSED:
-                return None
-            raise unknown(problem) from problem
-        return AccountState(str(found.status), found.status == "active")
+        found = self._clients.ask(
+            account, lambda it: it.api.v2010.accounts(account.sid).fetch(), *_REFUSED
+        )
+        return None if found is None else AccountState(found.status, found.status == "active")
 
     def service(self, account: ProviderAccount, service_sid: str) -> ServiceSetup | None:
-        try:
-            service = self._clients.of(account).messaging.v1.services(service_sid)
+        def call(client: Client) -> ServiceSetup:
+            service = client.messaging.v1.services(service_sid)
             found = service.fetch()
             pools = service.phone_numbers, service.short_codes, service.alpha_senders
             has_senders = any(pool.list(limit=1) for pool in pools)
-        except UNREADABLE_ANSWER as problem:
-            if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
-                return None
-            raise unknown(problem) from problem
-        is_on_numbers = bool(found.use_inbound_webhook_on_number)
-        url = None if is_on_numbers else found.inbound_request_url
-        return ServiceSetup(has_senders, url, is_on_numbers)
+            is_on_numbers = bool(found.use_inbound_webhook_on_number)
+            url = None if is_on_numbers else found.inbound_request_url
+            return ServiceSetup(has_senders, url, is_on_numbers)
+
+        setup: ServiceSetup | None = self._clients.ask(account, call, _NOT_FOUND)
+        return setup
 
     def probe_callback(self, account: ProviderAccount) -> int:
         """Raises `ProviderUnknown`, also if the stored token cannot be decrypted."""
@@ -123,22 +118,21 @@ class TwilioRegistrations:
         self._clients = clients
 
     def brand_status(self, account: ProviderAccount, brand_sid: str) -> str:
-        try:
-            brand = self._clients.of(account).messaging.v1.brand_registrations(brand_sid).fetch()
-        except UNREADABLE_ANSWER as problem:
-            raise unknown(problem) from problem
+        brand = self._clients.ask(
+            account, lambda it: it.messaging.v1.brand_registrations(brand_sid).fetch()
+        )
         return str(brand.status)
 
     def campaign_status(
         self, account: ProviderAccount, messaging_service_sid: str, campaign_sid: str
     ) -> str:
         """Also raises `ProviderUnknown` if Twilio lists no such campaign."""
-        try:
-            service = self._clients.of(account).messaging.v1.services(messaging_service_sid)
-            listed = service.us_app_to_person.list(limit=100)
-        except UNREADABLE_ANSWER as problem:
-            raise unknown(problem) from problem
-        for campaign in listed:
+
+        def call(client: Client) -> Any:
+            service = client.messaging.v1.services(messaging_service_sid)
+            return service.us_app_to_person.list(limit=100)
+
+        for campaign in self._clients.ask(account, call):
             if campaign.sid == campaign_sid:
                 return str(campaign.campaign_status)
         raise ProviderUnknown("the Messaging Service lists no such campaign: correct its SID")

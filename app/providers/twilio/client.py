@@ -5,12 +5,13 @@ not.
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from twilio.base.exceptions import TwilioException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -42,7 +43,7 @@ STATUS_PATH = "/v1/webhook/twilio/sms-status"
 INBOUND_PATH = "/v1/webhook/twilio/sms-inbound"
 _OVERRIDES = "rc=5&rp=5xx,ct,rt"
 _UNAUTHORIZED = (401, 403)
-UNREADABLE_ANSWER = (
+_UNREADABLE_ANSWER = (
     NotConnected,
     NotConfirmed,
     Throttled,
@@ -73,6 +74,15 @@ class TwilioClients:
     def token_of(self, account: ProviderAccount) -> str:
         """Raises `DecryptionError`."""
         return self._cipher.decrypt(account.sid, account.encrypted_auth_token)
+
+    def ask(self, account: ProviderAccount, call: Callable[[Client], Any], *absent: int) -> Any:
+        """Return what a call reads, None for these statuses; raises `ProviderUnknown`."""
+        try:
+            return call(self.of(account))
+        except _UNREADABLE_ANSWER as problem:
+            if isinstance(problem, TwilioRestException) and problem.status in absent:
+                return None
+            raise unknown(problem) from problem
 
     def _make(self, account: ProviderAccount) -> Client:
         return Client(account.sid, self.token_of(account), http_client=self._transport)

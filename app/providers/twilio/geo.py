@@ -16,7 +16,7 @@ from app.providers.port import (
     ProviderUnknown,
     WantedPermission,
 )
-from app.providers.twilio.client import UNREADABLE_ANSWER, TwilioClients, get_json, unknown
+from app.providers.twilio.client import TwilioClients, get_json
 
 _FACTS = GeoFacts(
     # Iran since 2025-03-15, Syria and Cuba since 2025-09-15. Source: Twilio, error 21408.
@@ -58,10 +58,7 @@ class TwilioGeoPermissions:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount) -> list[GeoPermission]:
-        try:
-            listed = get_json(self._clients.of(account), _URL).get("permissions")
-        except UNREADABLE_ANSWER as problem:
-            raise unknown(problem) from problem
+        listed = self._clients.ask(account, lambda it: get_json(it, _URL).get("permissions"))
         found = (_read(entry) for entry in _entries(listed))
         return [permission for permission in found if permission is not None]
 
@@ -73,11 +70,9 @@ class TwilioGeoPermissions:
             {"country_code": one.country, "type": _COUNTRY, "enabled": one.is_open}
             for one in wanted
         ]
-        try:
-            geo = self._clients.of(account).accounts.v1.messaging_geopermissions
-            answer = geo.update(permissions=items)
-        except UNREADABLE_ANSWER as problem:
-            raise unknown(problem) from problem
+        answer = self._clients.ask(
+            account, lambda it: it.accounts.v1.messaging_geopermissions.update(permissions=items)
+        )
         codes = {
             entry.get("country_code"): entry.get("error_code")
             for entry in _entries(answer.permissions)

@@ -7,10 +7,10 @@ sender, as number or text.
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
 
 from app.providers.port import CountryPrices, NetworkPrice, ProviderAccount, ProviderUnknown
-from app.providers.twilio.client import UNREADABLE_ANSWER, TwilioClients, unknown
+from app.providers.twilio.client import TwilioClients
 
 _NOT_FOUND = 404
 _CURRENCY_LENGTH = 3
@@ -24,12 +24,12 @@ class TwilioPrices:
         self._clients = clients
 
     def fetch(self, account: ProviderAccount, country: str) -> CountryPrices | None:
-        try:
-            found = self._clients.of(account).pricing.v1.messaging.countries(country).fetch()
-        except UNREADABLE_ANSWER as problem:
-            if isinstance(problem, TwilioRestException) and problem.status == _NOT_FOUND:
-                return None
-            raise unknown(problem) from problem
+        def call(client: Client) -> Any:
+            return client.pricing.v1.messaging.countries(country).fetch()
+
+        found = self._clients.ask(account, call, _NOT_FOUND)
+        if found is None:
+            return None
         unit, networks = found.price_unit, found.outbound_sms_prices
         if not isinstance(unit, str) or len(unit) != _CURRENCY_LENGTH:
             raise ProviderUnknown("Twilio's answer names no currency")
