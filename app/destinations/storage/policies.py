@@ -36,6 +36,7 @@ def inheritance_chain(workspace_id: str) -> str:
     WHERE below.inherits AND below.depth < {MAX_DEPTH})"""
 
 
+_SAME_IN_ROW = ("kind", "value", "action", "reason", "expires_at", "copied_from")
 _OWNER = text(
     f"WITH RECURSIVE {inheritance_chain(':workspace_id')} SELECT id FROM chain WHERE NOT inherits"
 ).bindparams(bindparam("workspace_id", type_=Uuid()))
@@ -298,14 +299,5 @@ def _write_rules(
 
 
 def _rule_row(rule: Rule, workspace_id: UUID, now: datetime) -> dict[str, Any]:
-    return {
-        "id": rule.rule_id,
-        "workspace_id": workspace_id,
-        "kind": rule.kind.value,
-        "value": rule.value,
-        "action": rule.action.value,
-        "reason": rule.reason,
-        "expires_at": rule.expires_at,
-        "created_at": rule.created_at or now,
-        "copied_from": rule.copied_from,
-    }
+    own = {"id": rule.rule_id, "workspace_id": workspace_id, "created_at": rule.created_at or now}
+    return {name: getattr(rule, name) for name in _SAME_IN_ROW} | own
