@@ -45,6 +45,21 @@ def record_audit_event(
     )
 
 
+def record_event_of(
+    connection: Connection,
+    by: Actor | Principal,
+    row: AnyRow,
+    action: str,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> None:
+    """Record an event about a row, of its workspace or organization."""
+    places = getattr(row, "workspace_id", None), getattr(row, "organization_id", None)
+    event = AuditEvent(action, places[0], row.id, reason, places[1])
+    record_audit_event(connection, by, event, now)
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter(PageFilter):
     """``actor_name`` is a prefix without regard to case."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Uuid, and_, column, insert, or_, select, table
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import record_event_of
 from app.access.key_rules import KeyState, check_may_manage, mistake_in_end
 from app.access.principal import (
     NO_LIMITS,
@@ -171,9 +171,8 @@ def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) ->
 
 
 def _note(connection: Connection, key: AnyRow, verb: str, actor: Actor, now: datetime) -> None:
-    action, description = f"access_key.{verb}", f"{key.name} ({key.role})"
-    event = AuditEvent(action, key.workspace_id, key.id, description, key.organization_id)
-    record_audit_event(connection, actor, event, now)
+    description = f"{key.name} ({key.role})"
+    record_event_of(connection, actor, key, f"access_key.{verb}", now, reason=description)
 
 
 def create_access_key(

@@ -9,7 +9,7 @@ from uuid import UUID
 from marshmallow import fields, post_load
 from sqlalchemy import Connection, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import record_event_of
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal
 from app.access.store import required, visible_to
@@ -57,8 +57,7 @@ def acknowledge(
         return found
     by = principal.key_name
     update_row(connection, alerts, alert_id, acknowledged_at=now, acknowledged_by=by)
-    event = AuditEvent("alert.acknowledged", found.workspace_id, alert_id)
-    record_audit_event(connection, principal, event, now)
+    record_event_of(connection, principal, found, "alert.acknowledged", now)
     return connection.execute(own).one()
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent, record_audit_event, record_event_of
 from app.access.keys import NewAccessKey, issue_key
 from app.access.principal import KeyLimits, limits_from, limits_text
 from app.access.tables import access_keys, organizations
@@ -229,9 +229,8 @@ class _KeyPlanner:
         def run() -> None:
             changed, connection = _differing(row, after), self.context.connection
             update_row(connection, access_keys, row.id, **changed)
-            place, reason = (row.workspace_id, row.id), ", ".join(sorted(changed))
-            event = AuditEvent("access_key.changed", *place, reason, row.organization_id)
-            record_audit_event(connection, ACTOR, event, self.context.now)
+            now, reason = self.context.now, ", ".join(sorted(changed))
+            record_event_of(connection, ACTOR, row, "access_key.changed", now, reason=reason)
 
         return Step(changed_columns(entry.place, row._asdict(), after), run)
 

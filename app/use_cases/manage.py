@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, null, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent, record_audit_event, record_event_of
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
 from app.db.rows import AnyRow, PageFilter, load_page, update_row
@@ -69,7 +69,7 @@ def create_use_case(
     own = {"id": use_case_id, "workspace_id": workspace_id, "created_at": now, "updated_at": now}
     connection.execute(insert(use_cases).values(**own, **_sql(values)))
     made = require_use_case(connection, principal, use_case_id)
-    _note(connection, made.row, "created", principal, now, reason=wanted.name)
+    record_event_of(connection, principal, made.row, "use_case.created", now, reason=wanted.name)
     return made
 
 
@@ -91,7 +91,8 @@ def change_use_case(
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         update_row(connection, use_cases, use_case_id, **_sql(changed), updated_at=now)
-        _note(connection, row, "changed", principal, now, reason=", ".join(sorted(changed)))
+        names = ", ".join(sorted(changed))
+        record_event_of(connection, principal, row, "use_case.changed", now, reason=names)
     return require_use_case(connection, principal, use_case_id)
 
 
@@ -106,7 +107,7 @@ def delete_use_case(
     """Delete a use case; its messages stay."""
     row = _lock(connection, principal, use_case_id).row
     update_row(connection, use_cases, use_case_id, deleted_at=now, updated_at=now)
-    _note(connection, row, "deleted", principal, now, reason=row.name)
+    record_event_of(connection, principal, row, "use_case.deleted", now, reason=row.name)
 
 
 def restore_use_case(
@@ -114,7 +115,7 @@ def restore_use_case(
 ) -> None:
     update_row(connection, use_cases, use_case_id, deleted_at=None, updated_at=now)
     row = require_use_case(connection, principal, use_case_id).row
-    _note(connection, row, "changed", principal, now, reason="deleted_at")
+    record_event_of(connection, principal, row, "use_case.changed", now, reason="deleted_at")
 
 
 def require_use_case(
@@ -171,19 +172,6 @@ def _sql(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: null() if value is None else value for name, value in values.items()}
 
 
-def _note(
-    connection: Connection,
-    row: AnyRow,
-    verb: str,
-    principal: Principal,
-    now: datetime,
-    *,
-    reason: str,
-) -> None:
-    event = AuditEvent(f"use_case.{verb}", row.workspace_id, row.id, reason)
-    record_audit_event(connection, principal, event, now)
-
-
 @dataclass(frozen=True, slots=True)
 class NewSender:
     number: str
@@ -218,7 +206,7 @@ def add_sender(
         "created_at": now,
     }
     row = connection.execute(insert(senders).values(**values).returning(senders)).one()
-    _note_sender(connection, use_case.row, row, "added", principal=principal, now=now)
+    record_audit_event(connection, principal, _about(row, "added", use_case), now)
     return row
 
 
@@ -235,7 +223,7 @@ def change_sender(
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
     update_row(connection, senders, row.id, **values)
-    _note_sender(connection, use_case.row, row, "changed", principal=principal, now=now)
+    record_audit_event(connection, principal, _about(row, "changed", use_case), now)
 
 
 def remove_sender(
@@ -245,18 +233,9 @@ def remove_sender(
     use_case = _lock(connection, principal, use_case_id)
     row = required(next((one for one in use_case.senders if one.id == sender_id), None))
     connection.execute(delete(senders).where(senders.c.id == sender_id))
-    _note_sender(connection, use_case.row, row, "removed", principal=principal, now=now)
+    record_audit_event(connection, principal, _about(row, "removed", use_case), now)
 
 
-def _note_sender(
-    connection: Connection,
-    use_case: AnyRow,
-    sender: AnyRow,
-    verb: str,
-    *,
-    principal: Principal,
-    now: datetime,
-) -> None:
+def _about(sender: AnyRow, verb: str, use_case: StoredUseCase) -> AuditEvent:
     masked = mask_numbers_in(sender.number)
-    event = AuditEvent(f"sender.{verb}", use_case.workspace_id, sender.id, masked)
-    record_audit_event(connection, principal, event, now)
+    return AuditEvent(f"sender.{verb}", use_case.row.workspace_id, sender.id, masked)

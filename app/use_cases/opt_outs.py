@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, literal, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent, record_audit_event, record_event_of
 from app.access.principal import Actor, Principal
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, insert_on_conflict, load_page
@@ -215,8 +215,7 @@ def lift_opt_out(
     record_keyword(connection, opt_out, True, now)
     if not connection.execute(delete(opt_outs).where(is_it)).rowcount:
         raise NotFound
-    event = AuditEvent("opt_out.removed", found.workspace_id, opt_out_id)
-    record_audit_event(connection, principal, event, now)
+    record_event_of(connection, principal, found, "opt_out.removed", now)
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import record_event_of
 from app.access.principal import Actor
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
@@ -72,8 +72,7 @@ class RefreshRegistrations:
         with self.database.writing() as connection:
             if connection.execute(statement).rowcount:
                 reason = ", ".join(f"{name} {status}" for name, status in changed.items())
-                event = AuditEvent("use_case.refreshed", row.workspace_id, row.id, reason)
-                record_audit_event(connection, actor, event, now)
+                record_event_of(connection, actor, row, "use_case.refreshed", now, reason=reason)
 
 
 def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:

@@ -134,19 +134,6 @@ def of_own(user_id: UUID) -> Subject:
     return Subject(AttemptKind.OWN, str(user_id))
 
 
-def record_user_event(
-    connection: Connection,
-    actor: Actor,
-    user: AnyRow,
-    what: str,
-    now: datetime,
-    *,
-    reason: str | None = None,
-) -> None:
-    event = AuditEvent(f"user.{what}", None, user.id, reason, user.organization_id)
-    record_audit_event(connection, actor, event, now)
-
-
 def record_failed_sign_in(
     connection: Connection, users: Sequence[AnyRow], caller: Caller, why: str, now: datetime
 ) -> None:

@@ -12,10 +12,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
+from app.access.audit import record_event_of
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.mail import mistake_in_email, normal_email
-from app.users.caller import Caller, record_failed_sign_in, record_user_event
+from app.users.caller import Caller, record_failed_sign_in
 from app.users.sign_in import SignedIn, SignIn, SignInRefused, enabled_account
 from app.users.store import find_pinned, find_users, load_user, update_user
 
@@ -109,4 +110,4 @@ def _pin(connection: Connection, user: AnyRow, identity: Identity, now: datetime
         connection, user.id, now, identity_issuer=identity.issuer, identity_subject=identity.subject
     )
     actor = Actor(ActorKind.USER, user.name, user.id)
-    record_user_event(connection, actor, user, "identity_pinned", now, reason=identity.issuer)
+    record_event_of(connection, actor, user, "user.identity_pinned", now, reason=identity.issuer)

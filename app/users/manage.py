@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from app.access.attempts import forget_attempts
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent, record_audit_event, record_event_of
 from app.access.key_rules import mistake_in_lasting_access
 from app.access.keys import load_key_of
 from app.access.principal import Actor, Role
@@ -17,7 +17,7 @@ from app.db.rows import AnyRow
 from app.kernel.errors import Problems, ValidationFailed
 from app.kernel.ids import mistake_in_name, new_id
 from app.kernel.mail import mistake_in_email, normal_email
-from app.users.caller import of_account, of_own, record_user_event
+from app.users.caller import of_account, of_own
 from app.users.passwords import NewPassword
 from app.users.second_factor import drop_recovery_codes
 from app.users.sessions import end_sessions_of
@@ -134,7 +134,7 @@ def change_roles(
         problems.add(PATH, LAST_OWNER)
     problems.refuse()
     replace_memberships(connection, user.id, roles)
-    record_user_event(connection, actor, user, "roles_changed", now, reason=text)
+    record_event_of(connection, actor, user, "user.roles_changed", now, reason=text)
 
 
 def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
@@ -148,7 +148,7 @@ def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: dateti
     update_user(connection, user.id, now, disabled_at=now)
     drop_sign_in_link(connection, user.id)
     end_sessions_of(connection, user.id, now)
-    record_user_event(connection, actor, user, "disabled", now)
+    record_event_of(connection, actor, user, "user.disabled", now)
     return True
 
 
@@ -183,4 +183,4 @@ def reset_user(
     drop_sign_in_link(connection, user.id)
     forget_attempts(connection, of_account(user.email), of_own(user.id))
     end_sessions_of(connection, user.id, now)
-    record_user_event(connection, actor, user, "reset", now)
+    record_event_of(connection, actor, user, "user.reset", now)

@@ -14,6 +14,7 @@ import pyotp
 from sqlalchemy import Connection
 
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
+from app.access.audit import record_event_of
 from app.access.principal import Actor
 from app.access.store import required
 from app.db.encryption import Cipher
@@ -22,7 +23,7 @@ from app.db.installation import encrypt_for_all
 from app.db.rows import AnyRow
 from app.kernel.clock import Clock
 from app.kernel.errors import ValidationFailed
-from app.users.caller import Caller, of_own, record_failed_sign_in, record_user_event
+from app.users.caller import Caller, of_own, record_failed_sign_in
 from app.users.password_rules import mistake_in_password
 from app.users.passwords import hash_password, hash_slot, is_password
 from app.users.second_factor import (
@@ -71,7 +72,7 @@ class OwnAccount:
         with self._changing(me, checked, asks_code=False) as (connection, user, now):
             update_user(connection, user.id, now, password_hash=new_hash)
             end_sessions_of(connection, user.id, now, but=me.session_id)
-            record_user_event(connection, me.actor, user, "password_changed", now)
+            record_event_of(connection, me.actor, user, "user.password_changed", now)
 
     def start_second_factor(self, me: Reauthentication) -> str:
         """Store a new secret for this session; `set_second_factor` makes it effective."""
@@ -99,14 +100,14 @@ class OwnAccount:
             update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
             put_pending_secret(connection, self.cipher, me.session_id, None, now)
             codes = replace_recovery_codes(connection, user.id, now)
-            record_user_event(connection, me.actor, user, "second_factor_set", now)
+            record_event_of(connection, me.actor, user, "user.second_factor_set", now)
         return codes
 
     def remove_second_factor(self, me: Reauthentication) -> None:
         with self._changing(me) as (connection, user, now):
             update_user(connection, user.id, now, totp_secret=None, totp_step=None)
             drop_recovery_codes(connection, user.id)
-            record_user_event(connection, me.actor, user, "second_factor_removed", now)
+            record_event_of(connection, me.actor, user, "user.second_factor_removed", now)
 
     def make_recovery_codes(self, me: Reauthentication) -> list[str]:
         """Also raises `ValidationFailed` without a second factor."""
@@ -114,7 +115,7 @@ class OwnAccount:
             if user.totp_secret is None:
                 raise ValidationFailed({"$": ["Recovery codes belong to a second factor."]})
             codes = replace_recovery_codes(connection, user.id, now)
-            record_user_event(connection, me.actor, user, "recovery_codes_made", now)
+            record_event_of(connection, me.actor, user, "user.recovery_codes_made", now)
         return codes
 
     def _check_password(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent, record_audit_event, record_event_of
 from app.access.principal import (
     Actor,
     ActorKind,
@@ -38,7 +38,6 @@ from app.users.caller import (
     KnownBrowserCookie,
     of_account,
     record_failed_sign_in,
-    record_user_event,
 )
 from app.users.passwords import hash_password, hash_slot, is_password, needs_new_hash
 from app.users.second_factor import use_code
@@ -148,7 +147,7 @@ class SignIn:
             if user is not None and kind is not None:
                 if kind != "code":
                     actor = Actor(ActorKind.USER, user.name, user.id)
-                    record_user_event(connection, actor, user, "recovery_code_used", now)
+                    record_event_of(connection, actor, user, "user.recovery_code_used", now)
                 return self.let_in(connection, user, caller, attempt)
         return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 

@@ -13,13 +13,14 @@ import structlog
 from sqlalchemy import Connection, delete, insert, select
 
 from app.access.attempts import forget_attempts
+from app.access.audit import record_event_of
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
 from app.kernel.errors import ValidationFailed
 from app.kernel.mail import MailServer, mistake_in_email
 from app.smtp import connected, describe_failure, new_message
-from app.users.caller import Caller, of_account, of_own, record_user_event
+from app.users.caller import Caller, of_account, of_own
 from app.users.passwords import choose_password
 from app.users.sessions import end_sessions_of, hash_session_token
 from app.users.sign_in import SignedIn, SignIn
@@ -43,7 +44,7 @@ def create_sign_in_link(connection: Connection, user: AnyRow, actor: Actor, now:
     values = {"user_id": user.id, "token_hash": hash_session_token(token)}
     times = {"created_at": now, "expires_at": now + LASTS}
     connection.execute(insert(sign_in_links).values(values | times))
-    record_user_event(connection, actor, user, "link_created", now)
+    record_event_of(connection, actor, user, "user.link_created", now)
     return token
 
 
@@ -107,7 +108,7 @@ class UseSignInLink:
             end_sessions_of(connection, user.id, now)
             forget_attempts(connection, of_account(user.email), of_own(user.id))
             actor = Actor(ActorKind.USER, user.name, user.id)
-            record_user_event(connection, actor, user, "password_set", now)
+            record_event_of(connection, actor, user, "user.password_set", now)
             return self.sign_in.let_in(connection, user, caller)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, insert, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import record_event_of
 from app.access.principal import Actor, ActorKind, Principal
 from app.access.store import required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, load_page, update_row
@@ -87,8 +87,7 @@ def replay_delivery(
         raise ValidationFailed({"$": ["The endpoint is disabled: enable it first."]})
     again = new_delivery(old.event_id, old.endpoint_id, now)
     connection.execute(insert(webhook_deliveries).values(**again))
-    event = AuditEvent("webhook_delivery.replayed", old.workspace_id, old.id)
-    record_audit_event(connection, principal, event, now)
+    record_event_of(connection, principal, old, "webhook_delivery.replayed", now)
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again["id"])).one()
 
 

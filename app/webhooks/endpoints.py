@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, select, update
 from standardwebhooks import Webhook
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import record_event_of
 from app.access.principal import Actor, Principal, actor_of
 from app.access.store import chosen_workspace, lock_organization, required, visible_to
 from app.db.encryption import Cipher
@@ -122,21 +122,7 @@ def disable_endpoint(
         .where(deliveries.endpoint_id == endpoint.id, deliveries.due_at.isnot(None))
         .values(state=DeliveryState.STOPPED, due_at=None)
     )
-    record_endpoint_event(connection, endpoint, "disabled", actor, now, reason=reason)
-
-
-def record_endpoint_event(
-    connection: Connection,
-    endpoint: AnyRow,
-    verb: str,
-    actor: Actor,
-    now: datetime,
-    *,
-    reason: str | None = None,
-) -> None:
-    action = f"webhook_endpoint.{verb}"
-    event = AuditEvent(action, endpoint.workspace_id, endpoint.id, reason)
-    record_audit_event(connection, actor, event, now)
+    record_event_of(connection, actor, endpoint, "webhook_endpoint.disabled", now, reason=reason)
 
 
 BY_HAND = "Disabled by hand."
@@ -154,7 +140,7 @@ def change_fields(
         update_endpoint(connection, row, **changed, updated_at=now)
         # Only the names: a URL may contain a secret of the receiver.
         names = ", ".join(sorted(changed))
-        record_endpoint_event(connection, row, "changed", actor, now, reason=names)
+        record_event_of(connection, actor, row, "webhook_endpoint.changed", now, reason=names)
 
 
 def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
@@ -164,7 +150,7 @@ def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> 
         return
     cleared = ("disabled_at", "disabled_reason", "first_failed_at", "last_failed_at")
     update_endpoint(connection, row, active=True, updated_at=now, **dict.fromkeys(cleared))
-    record_endpoint_event(connection, row, "enabled", actor, now)
+    record_event_of(connection, actor, row, "webhook_endpoint.enabled", now)
 
 
 def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
@@ -225,7 +211,7 @@ class ManageEndpoints:
             )
             connection.execute(statement)
             row = load_endpoint(connection, principal, endpoint_id)
-            record_endpoint_event(connection, row, "created", actor_of(principal), now)
+            record_event_of(connection, principal, row, "webhook_endpoint.created", now)
         return EndpointSecret(row, secret)
 
     def change(self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
@@ -245,7 +231,7 @@ class ManageEndpoints:
             connection.execute(
                 delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
             )
-            record_endpoint_event(connection, row, "deleted", actor_of(principal), now)
+            record_event_of(connection, principal, row, "webhook_endpoint.deleted", now)
 
     def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
         now, secret = self.clock.now(), mint_secret()
@@ -259,7 +245,7 @@ class ManageEndpoints:
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
             )
-            record_endpoint_event(connection, row, "secret_rotated", actor_of(principal), now)
+            record_event_of(connection, principal, row, "webhook_endpoint.secret_rotated", now)
             return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
 
 
