@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from hypothesis import settings
 from sqlalchemy.engine import Engine
+from xdist.scheduler import LoadScopeScheduling
 
 from app.db.encryption import Cipher
 from app.db.engine import Database
@@ -52,8 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the second engine out where a test says that SQL is not its subject.
 
     The fault tests mostly wait. Spread over the first half of the run, they leave the processor to
-    others; all at once, they would leave it idle. Long modules begin early: at the end of the run, one
-    of them would keep a single process busy.
+    others; all at once, they would leave it idle. The browser and long modules begin early: at the end
+    of the run, one of them would keep a single process busy.
     """
     items[:] = [
         item
@@ -66,8 +67,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     distance = len(others) / (2 * len(waiting) or 1)
     places = {path: float(place) for place, path in enumerate(others)}
     places |= {path: 0.0 for path in others if path.name in _LONG_MODULES}
+    places |= {path: -0.25 for path in others if "browser" in path.parts}
     places |= {path: place * distance - 0.5 for place, path in enumerate(waiting)}
     items.sort(key=lambda item: places[item.path])
+
+
+class _OneBrowser(LoadScopeScheduling):
+    """Gives the tests of the pages to one process: each other one would start a browser too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = "tests/browser/"
+        return folder if nodeid.startswith(folder) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneBrowser:
+    """Give whole modules to the processes."""
+    return _OneBrowser(config, log)
 
 
 def pytest_collection_finish() -> None:
