@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
 
 from app.console.ui.guards import SESSION, cookie_scope
 from app.db.encryption import Cipher
@@ -17,6 +20,10 @@ from app.users.caller import Caller, KnownBrowser
 from app.users.sign_in import SignIn
 from app.web.registry import get_service
 from support.factories import Factory, Gateway, Tenant, open_gateway
+
+# A browser that has loaded axe from here need not compile it for the next page.
+AXE_PATH = "/axe.js"
+AXE = Axe().axe_script
 
 
 @dataclass
@@ -44,7 +51,8 @@ def served_site(
     server = make_server("127.0.0.1", 0, _later, threaded=True, request_handler=_Silent)
     url = f"http://127.0.0.1:{server.server_port}{prefix}"
     gateway = open_gateway(database, cipher, folder, public_url=url)
-    server.app = gateway.client.application
+    axe = Response(AXE, mimetype="text/javascript", headers={"Cache-Control": "max-age=86400"})
+    server.app = DispatcherMiddleware(gateway.client.application, {AXE_PATH: axe})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
