@@ -11,7 +11,8 @@ from app.access.principal import Role
 from app.destinations.policy.evaluate import Access
 from app.kernel.clock import parse_rfc3339
 from app.kernel.countries import is_country
-from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType, mistake_in_number
+from app.use_cases.api import CheckedSender
+from app.use_cases.rules import BRAND_STATUSES, OnUnconfirmed, SenderType
 from app.web.fields import FlatMap, Id, Name, TrueOrFalse, days, sid, status
 
 ANY_DESTINATION = "any"
@@ -123,15 +124,9 @@ class CampaignSchema(RegistrationSchema):
     status = status()
 
 
-class SenderSchema(Table):
+class SenderSchema(Table, CheckedSender):
     number = fields.String(required=True)
     type = fields.Enum(SenderType, by_value=True, required=True)
-
-    @validates_schema(skip_on_field_errors=True)
-    def _check_number(self, data: dict[str, Any], **_: Any) -> None:
-        wrong = mistake_in_number(data["number"], data["type"])
-        if wrong is not None:
-            raise ValidationError(wrong, "number")
 
 
 class UseCaseSchema(Table):

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.access.guard import ADMIN, VIEWER
 from app.access.principal import Principal, shown_number
@@ -128,16 +128,18 @@ class UseCaseBody(UseCaseChange):
     workspace_id = Id(load_default=None, allow_none=True)
 
 
-class SenderBody(StrictSchema):
-    makes = NewSender
-    number = Text(required=True)
-    type = Choice(SenderType, required=True)
-
+class CheckedSender(Schema):
     @validates_schema(skip_on_field_errors=True)
     def _check_number(self, data: dict[str, Any], **_: Any) -> None:
         wrong = mistake_in_number(data["number"], data["type"])
         if wrong is not None:
             raise ValidationError(wrong, "number")
+
+
+class SenderBody(StrictSchema, CheckedSender):
+    makes = NewSender
+    number = Text(required=True)
+    type = Choice(SenderType, required=True)
 
 
 SenderPage = page_of(SenderView, "A page of a sender pool, oldest first.")
