@@ -1,7 +1,7 @@
 """The route of usage, as JSON and as CSV."""
 
 import base64
-import binascii
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -55,23 +55,19 @@ class UsageQuery:
 
 class Day(fields.Date):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> date:
-        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
-            raise ValidationError("Must be a day, YYYY-MM-DD.")
-        try:
-            return super()._deserialize(value, *args, **kwargs)
-        except ValidationError as problem:
-            raise ValidationError("Must be a day, YYYY-MM-DD.") from problem
+        if isinstance(value, str) and len(value) == len("YYYY-MM-DD"):
+            with suppress(ValidationError):
+                return super()._deserialize(value, *args, **kwargs)
+        raise ValidationError("Must be a day, YYYY-MM-DD.")
 
 
 class Position(Text):
     def read(self, text: str) -> str:
-        try:
+        with suppress(ValueError):
             found = base64.urlsafe_b64decode(text.encode("ascii")).decode("utf-8")
-        except (ValueError, binascii.Error) as problem:
-            raise ValidationError("Not a page token of this list.") from problem
-        if _token(found) != text:
-            raise ValidationError("Not a page token of this list.")
-        return found
+            if _token(found) == text:
+                return found
+        raise ValidationError("Not a page token of this list.")
 
 
 def _token(position: str) -> str:

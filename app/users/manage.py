@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from app.access.attempts import forget_attempts
 from app.access.audit import AuditEvent, record_audit_event, record_event_of
@@ -24,12 +24,12 @@ from app.users.sessions import end_sessions_of
 from app.users.store import (
     drop_sign_in_link,
     find_users,
-    insert_user,
     load_owners,
     load_workspace_names,
     replace_memberships,
     update_user,
 )
+from app.users.tables import users
 
 PATH = "$.roles"
 NOWHERE = "Must belong to a workspace or to the organization."
@@ -81,6 +81,7 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
     roles = _check(connection, new, actor)
     user_id = new_id()
     values = {
+        "id": user_id,
         "organization_id": new.organization_id,
         "email": normal_email(new.email),
         "name": new.name,
@@ -88,7 +89,7 @@ def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetim
         "created_at": now,
         "updated_at": now,
     }
-    insert_user(connection, user_id, values)
+    connection.execute(insert(users).values(values))
     replace_memberships(connection, user_id, new.roles)
     event = AuditEvent("user.created", None, user_id, roles, new.organization_id)
     record_audit_event(connection, actor, event, now)

@@ -73,10 +73,6 @@ def load_organization_names(connection: Connection, ids: Collection[UUID]) -> di
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def insert_user(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> None:
-    connection.execute(insert(users).values(id=user_id, **values))
-
-
 def update_user(connection: Connection, user_id: UUID, now: datetime, **values: Any) -> None:
     connection.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **values))
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, func, select, true, update
+from sqlalchemy import Connection, func, select, true, update
 
 from app.db.rows import AnyRow, from_row
 from app.web.metrics import MOST_COUNTED
@@ -27,6 +27,13 @@ class DeliveryLane(StrEnum):
     EVERY = "every"
     HEALTHY = "healthy"
     FAILING = "failing"
+
+
+_OF_LANE = {
+    DeliveryLane.EVERY: true(),
+    DeliveryLane.HEALTHY: webhook_endpoints.c.first_failed_at.is_(None),
+    DeliveryLane.FAILING: webhook_endpoints.c.first_failed_at.isnot(None),
+}
 
 
 def choose_due(
@@ -58,7 +65,7 @@ def _waiting(
     found = (
         select(endpoints.id, endpoints.first_failed_at, endpoints.last_failed_at)
         .add_columns(oldest.label("oldest"))
-        .where(endpoints.active, _in(lane))
+        .where(endpoints.active, _OF_LANE[lane])
         .subquery()
     )
     query = (
@@ -75,17 +82,6 @@ def _oldest(connection: Connection, endpoint_id: UUID, now: datetime, limit: int
     due = deliveries.endpoint_id == endpoint_id, deliveries.due_at <= now
     query = select(deliveries.id).where(*due).order_by(deliveries.due_at).limit(limit)
     return connection.execute(query).scalars().all()
-
-
-def _in(lane: DeliveryLane) -> ColumnElement[bool]:
-    first_failed_at = webhook_endpoints.c.first_failed_at
-    match lane:
-        case DeliveryLane.EVERY:
-            return true()
-        case DeliveryLane.HEALTHY:
-            return first_failed_at.is_(None)
-        case DeliveryLane.FAILING:
-            return first_failed_at.isnot(None)
 
 
 def count_due(connection: Connection, now: datetime) -> int:

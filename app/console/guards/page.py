@@ -83,10 +83,6 @@ def body_of(form: Mapping[str, str], *, is_use_case: bool) -> dict[str, Any]:
     return body
 
 
-def text_of(body: Mapping[str, Any], revision: int, use_case_id: UUID | None) -> str:
-    return f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
-
-
 def _field_of(path: str, text: str) -> tuple[str, str]:
     found = _PLACE.match(path)
     if found is None:
@@ -152,7 +148,7 @@ def change_guards(current_user: CurrentUser) -> Response:
     use_case_id, given = _use_case(request.form), request.form.to_dict()
     body = body_of(request.form, is_use_case=use_case_id is not None)
     revision = read_whole_number(request.form.get("revision", "")) or 0
-    text = text_of(body, revision, use_case_id)
+    text = f"{revision};{use_case_id};{json.dumps(body, sort_keys=True)}"
     is_shown = request.form.get("step") == "save" and request.form.get("shown") == text
     edit = _edit(body, use_case_id)
     try:

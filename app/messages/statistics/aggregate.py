@@ -7,7 +7,7 @@ after a clock was ahead, each round also recounts one of the last hours.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -173,10 +173,6 @@ def replace_hour(connection: Connection, hour: datetime, counts: set[HourlyCount
         connection.execute(insert(message_counts), rows)
 
 
-def forget_counts(connection: Connection, before: date) -> None:
-    connection.execute(delete(message_counts).where(message_counts.c.day < before))
-
-
 def _is(hour: datetime) -> tuple[Any, ...]:
     return message_counts.c.day == hour.date(), message_counts.c.hour == hour.hour
 
@@ -204,7 +200,8 @@ class AggregateMessages:
             return 0
         with self.database.writing() as connection:
             if is_same_time():
-                forget_counts(connection, (now - COUNTS_KEPT).date())
+                old = message_counts.c.day < (now - COUNTS_KEPT).date()
+                connection.execute(delete(message_counts).where(old))
             update_count_lease(connection, counted, leased_until=None, counted_until=until)
         return 1 if until < now else 0
 
