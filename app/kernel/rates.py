@@ -39,9 +39,6 @@ class Rate:
     per_second: int = 100
     burst: int = 200
 
-    def as_json(self) -> dict[str, int]:
-        return {"per_second": self.per_second, "burst": self.burst}
-
 
 DEFAULT_RATE = Rate()
 
