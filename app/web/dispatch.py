@@ -4,7 +4,7 @@ It leaves out what no route uses, and what is a third of the calls of a callback
 coroutines, and hooks of blueprints.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import Token
 from functools import cached_property, lru_cache
 from typing import Any
@@ -40,17 +40,6 @@ class _PageSessions(SecureCookieSessionInterface):
         return self._none
 
 
-class _RequestRoutes(MapAdapter):
-    """The routes for one request."""
-
-    fixed: Mapping[tuple[str, str], Rule]
-
-    def match(self, *args: Any, **options: Any) -> Any:
-        """Look a path without values up; Werkzeug walks through its parts."""
-        rule = self.fixed.get((self.path_info, self.default_method))
-        return super().match(*args, **options) if rule is None else (rule, {})
-
-
 # Of each request, but nearly all of them name one of a few hosts.
 _checked_host = lru_cache(maxsize=16)(get_host)
 
@@ -58,7 +47,9 @@ _checked_host = lru_cache(maxsize=16)(get_host)
 class _Context(RequestContext):
     """The context of a request, which brings the one of the application."""
 
-    def __init__(self, app: Flask, environ: dict[str, Any]) -> None:
+    app: "App"
+
+    def __init__(self, app: "App", environ: dict[str, Any]) -> None:
         super().__init__(app, environ)
         self._of_app = AppContext(app)
         self._tokens: list[tuple[Token[RequestContext], Token[AppContext]]] = []
@@ -72,6 +63,14 @@ class _Context(RequestContext):
         self._session = sessions.make_null_session(self.app) if session is None else session
         if self.url_adapter is not None:
             self.match_request()
+
+    def match_request(self) -> None:
+        """Look a path without values up; Werkzeug walks through its parts."""
+        rule = self.app.fixed_routes.get((self.request.path, self.request.method))
+        if rule is None:
+            super().match_request()
+        else:
+            self.request.url_rule, self.request.view_args = rule, {}
 
     def pop(self, exc: BaseException | None = None) -> None:
         is_last = len(self._tokens) == 1
@@ -97,7 +96,7 @@ class App(Flask):
             return None
         host = _checked_host(request.scheme, request.environ.get("HTTP_HOST"), request.server)
         vars(request)["host"] = host
-        routes = _RequestRoutes(
+        return MapAdapter(
             self.url_map,
             server_name=host,
             script_name=request.root_path,
@@ -107,11 +106,9 @@ class App(Flask):
             default_method=request.method,
             query_args=request.environ.get("QUERY_STRING", ""),
         )
-        routes.fixed = self._fixed_routes
-        return routes
 
     @cached_property
-    def _fixed_routes(self) -> dict[tuple[str, str], Rule]:
+    def fixed_routes(self) -> dict[tuple[str, str], Rule]:
         """Map path and method to the route, if the path has no values. No route is added later."""
         return {
             (rule.rule, method): rule
