@@ -38,7 +38,7 @@ def test_no_other_variable_is_read() -> None:
     # Set by the gateway itself, and by the `flask` command.
     known = set(_rows()) | {"PROMETHEUS_MULTIPROC_DIR", "FLASK_RUN_FROM_CLI"}
     wsgi = {"PATH_INFO", "SCRIPT_NAME", "RAW_URI", "REQUEST_URI", "REQUEST_METHOD"}
-    wsgi |= {"CONTENT_TYPE", "CONTENT_LENGTH", "QUERY_STRING"}
+    wsgi |= {"CONTENT_TYPE", "CONTENT_LENGTH", "QUERY_STRING", "SERVER_PROTOCOL"}
     headers = {name for name in read if name.startswith("HTTP_")}
     assert {name for name in read - known - wsgi - headers if not name.endswith("_FILE")} == set()
 
