@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy import Connection, select, true
@@ -61,16 +62,30 @@ def unacknowledged(
     return set(connection.execute(query).scalars())
 
 
-def risks_of_rule(
-    connection: Connection, before: EffectivePolicy, rule: Rule, acknowledged: Collection[str]
-) -> list[str]:
-    """Return the problem of each country that a rule opens without acknowledgement."""
+def risks_of_rules(
+    connection: Connection,
+    before: EffectivePolicy,
+    rules: Sequence[Rule],
+    acknowledged: Collection[str],
+) -> list[list[str]]:
+    """Return, for each rule, the problems of the countries that it opens unacknowledged."""
+    opened = [_opened_countries(rule) for rule in rules]
+    risky = unacknowledged(connection, before, list(chain(*opened)), acknowledged)
+    return [
+        [_text_of_risk(rule).format(code) for code in sorted(risky.intersection(codes))]
+        for rule, codes in zip(rules, opened, strict=True)
+    ]
+
+
+def _opened_countries(rule: Rule) -> Collection[str]:
     # One number opens no country.
     if rule.action is not Access.ALLOWED or rule.kind is RuleKind.NUMBER:
-        return []
-    codes = sorted(RULE_KINDS[rule.kind].countries(rule.value))
-    text = HIGH_RISK if rule.kind is RuleKind.COUNTRY else OPENS_HIGH_RISK
-    return [text.format(c) for c in sorted(unacknowledged(connection, before, codes, acknowledged))]
+        return ()
+    return RULE_KINDS[rule.kind].countries(rule.value)
+
+
+def _text_of_risk(rule: Rule) -> str:
+    return HIGH_RISK if rule.kind is RuleKind.COUNTRY else OPENS_HIGH_RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +160,8 @@ class AddRule(PolicyChange):
         return self.rule.reason
 
     def check(self, current: CurrentPolicy) -> FieldProblems:
-        of_it = current.connection, current.effective, self.rule, self.acknowledged
-        found = risks_of_rule(*of_it)
+        of_it = current.connection, current.effective, [self.rule], self.acknowledged
+        (found,) = risks_of_rules(*of_it)
         risks = {"$.value": found} if found else {}
         return merged(risks, problems_of_rule(self.rule, current.denied, current.now))
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.destinations.api.document import WantedPolicy, rule_content, rule_key
 from app.destinations.api.schemas import WantedRule
-from app.destinations.changes import ReplaceMap, risks_of_rule
+from app.destinations.changes import ReplaceMap, risks_of_rules
 from app.destinations.manage import CurrentPolicy, PolicyChange
 from app.destinations.policy.evaluate import Rule
 from app.destinations.policy.state import (
@@ -92,14 +92,10 @@ def _risks(
 ) -> FieldProblems:
     before = current.effective
     standing = {rule_content(rule) for rule in before.state.rules}
-    found = {
-        f"$.rules[{at}].value": risks_of_rule(
-            current.connection, before, rule.rule(current.now), acknowledged
-        )
-        for at, rule in enumerate(rules)
-        if rule_content(rule) not in standing
-    }
-    return {path: texts for path, texts in found.items() if texts}
+    new = {at: rule for at, rule in enumerate(rules) if rule_content(rule) not in standing}
+    made = [rule.rule(current.now) for rule in new.values()]
+    found = zip(new, risks_of_rules(current.connection, before, made, acknowledged), strict=True)
+    return {f"$.rules[{at}].value": texts for at, texts in found if texts}
 
 
 def _problems_of_rules(

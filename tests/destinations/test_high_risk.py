@@ -63,7 +63,7 @@ def test_a_workspace_that_does_not_ask_is_not_held_up(policy: PolicyClient) -> N
 def test_a_prefix_that_opens_the_country_needs_it_too_but_no_single_number(
     policy: PolicyClient,
 ) -> None:
-    """Break: in `risks_of_rule`, look at rules for countries alone."""
+    """Break: in `risks_of_rules`, look at rules for countries alone."""
     prefix = {"kind": "prefix", "value": "+9233", "action": "allowed"}
     wanted = {"$.value": [OPENS_HIGH_RISK.format("PK")]}
     answer = policy.ask("POST", "/rules", prefix)
