@@ -1,6 +1,6 @@
 """The port for past messages; `app.messages.history` implements it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol, TypeAlias
@@ -84,10 +84,9 @@ class MessageHistory(Protocol):
         connection: Connection,
         workspace_id: UUID,
         since: datetime,
-        of: GuardName,
-        more_than: int,
-    ) -> set[str]:
-        """Return the numbers, or the ranges, with more messages than that since a time."""
+        more_than: Mapping[GuardName, int],
+    ) -> dict[GuardName, set[str]]:
+        """Return the numbers and ranges with more messages than that since a time."""
 
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime

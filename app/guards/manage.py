@@ -92,10 +92,8 @@ class ManageGuards:
             wanted, autos = self._plan(connection, workspace_id, edit, asked)
             cost = _cost_of_message(load_prices(connection))
             since = self.clock.now() - timedelta(days=REPLAYED_DAYS)
-            busy = {
-                name: self.history.busy_values(connection, workspace_id, since, name, count)
-                for name, count in most_that_never_trip(wanted.configuration).items()
-            }
+            most = most_that_never_trip(wanted.configuration)
+            busy = self.history.busy_values(connection, workspace_id, since, most)
         counts = wanted.configuration.guards.delivery.counts
         replay = Replay(wanted, autos, cost, self._baselines(workspace_id, counts), busy)
         replayed = replay(self.history.in_order(self.database, workspace_id, since))

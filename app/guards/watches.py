@@ -29,6 +29,7 @@ from app.kernel.clock import from_unix_time
 from app.prices.price_table import to_millionths
 
 _STEPS_OF_WINDOW = 20
+# A message counts for 1.05 to 1.1 windows, which covers a second between the clocks of hosts.
 KEPT_STEPS = 22
 LENGTHS = {
     Window.MINUTE: timedelta(minutes=1),

@@ -1,6 +1,6 @@
 """Past messages, for guards and for the impact of policy changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -92,16 +92,22 @@ class GuardHistory:
         connection: Connection,
         workspace_id: UUID,
         since: datetime,
-        of: GuardName,
-        more_than: int,
-    ) -> set[str]:
-        number: ColumnElement[str] = messages.c.to_number
+        more_than: Mapping[GuardName, int],
+    ) -> dict[GuardName, set[str]]:
+        number = messages.c.to_number
+        its_range = func.substr(number, 1, func.length(number) - DIGITS_OF_RANGE)
         past = _past(workspace_id, first_id_at(since))
-        if of is GuardName.PREFIX:
-            number = func.substr(number, 1, func.length(number) - DIGITS_OF_RANGE)
-            past = past.where(HAS_NUMBER)  # the range of a pseudonym is unknown
-        busy = past.with_only_columns(number).group_by(number).having(func.count() > more_than)
-        return set(connection.execute(busy).scalars())
+        values = {
+            GuardName.NUMBER: past.with_only_columns(number).group_by(number),
+            # The range of a pseudonym is unknown.
+            GuardName.PREFIX: past.with_only_columns(its_range)
+            .where(HAS_NUMBER)
+            .group_by(its_range),
+        }
+        return {
+            name: set(connection.execute(values[name].having(func.count() > most)).scalars())
+            for name, most in more_than.items()
+        }
 
     def by_number(
         self, database: Database, workspace_id: UUID, since: datetime

@@ -1,7 +1,7 @@
 """Flask, with a shorter way from a request to its view.
 
-It leaves out what no route uses, and what is a third of the calls of a callback: signals,
-coroutines, and hooks of blueprints.
+It leaves out signals, coroutines and hooks of blueprints. No route uses them, and they make a third
+of the calls of a callback.
 """
 
 from collections.abc import Callable

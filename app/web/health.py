@@ -77,7 +77,7 @@ def _is_direct_from_loopback() -> bool:
     if any(_OF_PROXIES.search(name) for name, _ in request.headers):
         return False
     # An absolute request target is meant for a proxy, and takes precedence over the header.
-    # nginx adds nothing unless it is told to, and then speaks HTTP/1.0.
+    # By default, nginx adds no header and speaks HTTP/1.0.
     target, protocol = str(request.environ.get("RAW_URI", "/")), request.environ["SERVER_PROTOCOL"]
     if not target.startswith("/") or protocol == "HTTP/1.0":
         return False

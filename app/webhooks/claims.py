@@ -1,8 +1,8 @@
 """SQL that chooses due deliveries and claims them.
 
 Every endpoint gets its first delivery before any gets its second; a failing one gets one at a time,
-in a lane of its own. A claim moves `due_at` forward by a lease, whose end proves, when the result
-is written, that the claim still holds.
+in a lane of its own. A claim moves `due_at` forward by a lease. The end of the lease proves that
+the claim still holds when the result is written.
 """
 
 from collections.abc import Iterable, Sequence

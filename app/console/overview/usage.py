@@ -85,10 +85,11 @@ def _rows(current_user: CurrentUser, wanted: UsageFilter) -> list[tuple[str, dic
     """Return label and sums of each group; the largest first, days by date."""
     report = _report(current_user, wanted)
     found: dict[UUID, str] = {}
-    with reading() as connection:
-        if wanted.group_by == (Dimension.USE_CASE,):
+    if wanted.group_by == (Dimension.USE_CASE,):
+        with reading() as connection:
             found = load_use_case_names(connection, current_user.principal)
-        elif wanted.group_by == (Dimension.KEY,):
+    elif wanted.group_by == (Dimension.KEY,):
+        with reading() as connection:
             found = load_key_names(connection, {row.group[0] for row in report.rows})
     names = {str(key): name for key, name in found.items()}
     group = report.columns[0]

@@ -22,28 +22,29 @@ class Threads(Generic[T]):
         # The last two threads run only items that come first; the others wait.
         self._is_first = is_first
         self._places = max(1, most - 2)
-        self._held: deque[T] = deque()
+        self._held: deque[tuple[T, bool]] = deque()
         self._lock = threading.Lock()
-        self._free: list[SimpleQueue[T | None]] = []
-        self._backlog: deque[T] = deque()
+        self._free: list[SimpleQueue[tuple[T, bool] | None]] = []
+        self._backlog: deque[tuple[T, bool]] = deque()
         self._started = 0
 
     def submit(self, item: T) -> None:
         takes_place = not self._is_first(item)
+        job = item, takes_place
         with self._lock:
             if takes_place and not self._places:
-                self._held.append(item)
+                self._held.append(job)
                 return
             self._places -= takes_place
             inbox = self._free.pop() if self._free else None
             starts = inbox is None and self._started < self._most
             if inbox is None and not starts:
-                self._backlog.append(item)
+                self._backlog.append(job)
             self._started += starts
         if inbox is not None:
-            inbox.put(item)
+            inbox.put(job)
         elif starts:
-            threading.Thread(target=self._serve, args=(item,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(job,), daemon=True).start()
 
     def shutdown(self, *, wait: bool) -> None:
         """End the free threads; the others end with the process."""
@@ -53,10 +54,10 @@ class Threads(Generic[T]):
         for inbox in free:
             inbox.put(None)
 
-    def _serve(self, item: T | None) -> None:
-        inbox: SimpleQueue[T | None] = SimpleQueue()
-        while item is not None:
-            takes_place = not self._is_first(item)
+    def _serve(self, job: tuple[T, bool] | None) -> None:
+        inbox: SimpleQueue[tuple[T, bool] | None] = SimpleQueue()
+        while job is not None:
+            item, takes_place = job
             self._run(item)
             with self._lock:
                 if takes_place and self._held:
@@ -67,6 +68,6 @@ class Threads(Generic[T]):
                 if waits:
                     self._free.append(inbox)
                 else:
-                    item = self._backlog.popleft()
+                    job = self._backlog.popleft()
             if waits:
-                item = inbox.get()
+                job = inbox.get()
