@@ -3,11 +3,15 @@
 import pytest
 
 from app.access.tables import workspaces
-from app.destinations.changes import HIGH_RISK, OPENS_HIGH_RISK
+from app.destinations.changes import HIGH_RISK, OPENS_HIGH_RISK, risks_of_rules
+from app.destinations.policy.evaluate import Access, Rule, RuleKind
+from app.destinations.storage.policies import load_effective
 from app.destinations.tables import destination_revisions
+from app.kernel.ids import new_id
 from support.destinations import PolicyClient
 from support.factories import Factory, Gateway, Tenant
 from support.geo import store
+from support.plans import statements_of
 
 pytestmark = pytest.mark.one_engine
 
@@ -73,3 +77,18 @@ def test_a_prefix_that_opens_the_country_needs_it_too_but_no_single_number(
     assert allowed.status_code == 201
     number = {"kind": "number", "value": "+923331234567", "action": "allowed"}
     assert policy.ask("POST", "/rules", number).status_code == 201
+
+
+def test_the_countries_of_many_rules_are_asked_for_together(policy: PolicyClient) -> None:
+    """Break: in `risks_of_rules`, call `unacknowledged` for each rule."""
+    database, workspace_id = policy.factory.database, policy.tenant.workspace_id
+    given = [(RuleKind.PREFIX, f"+9233{last}") for last in range(8)]
+    given += [(RuleKind.COUNTRY, "FR"), (RuleKind.COUNTRY, "PK")]
+    rules = [Rule(new_id(), kind, value, Access.ALLOWED) for kind, value in given]
+    with database.reading() as connection:
+        before = load_effective(connection, workspace_id)
+        assert before is not None
+        with statements_of(database, "SELECT") as asked:
+            found = risks_of_rules(connection, before, rules, ())
+    assert found == [[OPENS_HIGH_RISK.format("PK")]] * 8 + [[], [HIGH_RISK]]
+    assert len(asked) == 1
