@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.access.audit import AuditEvent, record_audit_event
-from app.access.principal import Actor, Principal
+from app.access.audit import AuditedChange, AuditEvent
+from app.access.principal import Principal
 from app.access.store import visible_to
 from app.access.tables import provider_accounts, workspaces
 from app.db.encryption import Cipher, DecryptionError
@@ -135,14 +135,11 @@ def write_account(connection: Connection, cipher: Cipher, plan: AccountPlan, now
         connection.execute(statement.values(**encrypted, updated_at=now))
 
 
-def record_account(
-    connection: Connection, plan: AccountPlan, workspace_id: UUID, actor: Actor, now: datetime
-) -> None:
+def record_account(change: AuditedChange, plan: AccountPlan, workspace_id: UUID) -> None:
     if plan.tokens:
         action = "provider_account.created" if plan.is_new else "provider_account.changed"
         names = ", ".join(sorted(plan.tokens))
-        event = AuditEvent(action, workspace_id, plan.sid, names)
-        record_audit_event(connection, actor, event, now)
+        change.record(AuditEvent(action, workspace_id, plan.sid, names))
 
 
 def has_next_token(connection: Connection, sid: str) -> bool:

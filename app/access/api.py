@@ -7,7 +7,7 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, post_load, validate
 
 from app.access.audit import AuditFilter, load_audit_events
-from app.access.guard import ADMIN, VIEWER
+from app.access.guard import ADMIN, VIEWER, changing
 from app.access.key_rules import KeyState, state_of
 from app.access.keys import (
     KeyFilter,
@@ -35,7 +35,7 @@ from app.web.fields import (
     one_of,
 )
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import current_time, reading, writing
+from app.web.registry import current_time, reading
 from app.web.routes import Json, Routes
 
 routes = Routes("Access keys")
@@ -198,9 +198,9 @@ def list_access_keys(principal: Principal, query: KeyFilter) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: IssuedAccessKeyView}, body=AccessKeyBody)
 def post_access_key(principal: Principal, body: NewAccessKey) -> Json:
     """Create an access key; its token is shown only in this answer."""
-    with writing() as (connection, now):
-        made = create_access_key(connection, principal, body, now=now)
-    return render_access_key(made.row, now) | {"token": made.token}
+    with changing(principal) as change:
+        made = create_access_key(change, body)
+    return render_access_key(made.row, change.now) | {"token": made.token}
 
 
 @routes.add("GET", ONE, VIEWER, {200: AccessKeyView}, errors=_ABSENT)
@@ -214,8 +214,8 @@ def get_access_key(principal: Principal, access_key_id: UUID) -> Json:
 @routes.add("DELETE", ONE, ADMIN, {204: None}, errors=_ABSENT)
 def delete_access_key(principal: Principal, access_key_id: UUID) -> None:
     """Revoke an access key from its next request on; it stays in the list."""
-    with writing() as (connection, now):
-        revoke_access_key(connection, principal, access_key_id, now=now)
+    with changing(principal) as change:
+        revoke_access_key(change, access_key_id)
 
 
 def render_access_key(row: AnyRow, now: datetime) -> dict[str, Any]:

@@ -26,38 +26,48 @@ class AuditEvent:
     organization_id: UUID | None = None
 
 
-def record_audit_event(
-    connection: Connection, by: Actor | Principal, event: AuditEvent, now: datetime
-) -> None:
-    actor = actor_of(by) if isinstance(by, Principal) else by
-    owner = select(workspaces.c.organization_id).where(workspaces.c.id == event.workspace_id)
-    connection.execute(
-        insert(audit_events).values(
-            id=new_id(),
-            at=now,
-            organization_id=event.organization_id or owner.scalar_subquery(),
-            workspace_id=event.workspace_id,
-            **actor.columns,
-            action=event.action,
-            target=None if event.target is None else str(event.target),
-            reason=event.reason,
+@dataclass(frozen=True, slots=True)
+class AuditedChange:
+    """The transaction of a change, with the actor and the time of its audit events."""
+
+    connection: Connection
+    actor: Actor
+    now: datetime
+
+    def record(self, event: AuditEvent) -> None:
+        owner = select(workspaces.c.organization_id).where(workspaces.c.id == event.workspace_id)
+        self.connection.execute(
+            insert(audit_events).values(
+                id=new_id(),
+                at=self.now,
+                organization_id=event.organization_id or owner.scalar_subquery(),
+                workspace_id=event.workspace_id,
+                **self.actor.columns,
+                action=event.action,
+                target=None if event.target is None else str(event.target),
+                reason=event.reason,
+            )
         )
-    )
+
+    def record_of(self, row: AnyRow, action: str, reason: str | None = None) -> None:
+        """Record an event about a row, of its workspace or organization."""
+        places = getattr(row, "workspace_id", None), getattr(row, "organization_id", None)
+        self.record(AuditEvent(action, places[0], row.id, reason, places[1]))
 
 
-def record_event_of(
-    connection: Connection,
-    by: Actor | Principal,
-    row: AnyRow,
-    action: str,
-    now: datetime,
-    *,
-    reason: str | None = None,
-) -> None:
-    """Record an event about a row, of its workspace or organization."""
-    places = getattr(row, "workspace_id", None), getattr(row, "organization_id", None)
-    event = AuditEvent(action, places[0], row.id, reason, places[1])
-    record_audit_event(connection, by, event, now)
+@dataclass(frozen=True, slots=True)
+class PrincipalChange(AuditedChange):
+    """A change of what its principal sees."""
+
+    principal: Principal
+
+    @classmethod
+    def by(cls, principal: Principal, connection: Connection, now: datetime) -> "PrincipalChange":
+        return cls(connection, actor_of(principal), now, principal)
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.principal.organization_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 Nothing is cached, so a revocation applies to the next request.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -13,6 +15,7 @@ from flask import Flask, Response
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts
+from app.access.audit import PrincipalChange
 from app.access.principal import (
     Principal,
     Role,
@@ -28,7 +31,7 @@ from app.kernel.errors import Forbidden, Quota, RateLimited, ServiceUnavailable,
 from app.kernel.rates import Rate, RateBuckets, Taken, whole_seconds
 from app.web.dispatch import current_request
 from app.web.errors import add_rate_headers, error_answer
-from app.web.registry import current_time, get_service
+from app.web.registry import current_time, get_service, writing
 from app.web.requests import address_group, peer_address
 from app.web.waiting import condition_to_run_again
 
@@ -145,6 +148,12 @@ class Requires:
     def __call__(self) -> Principal:
         now = current_time()
         return authenticate(get_service(Database), presented_token_hash(), self.role, now)
+
+
+@contextmanager
+def changing(principal: Principal) -> Iterator[PrincipalChange]:
+    with writing() as (connection, now):
+        yield PrincipalChange.by(principal, connection, now)
 
 
 VIEWER = Requires(Role.VIEWER)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Uuid, and_, column, insert, or_, select, table
 
-from app.access.audit import record_event_of
+from app.access.audit import AuditedChange, PrincipalChange
 from app.access.key_rules import KeyState, check_may_manage, mistake_in_end
 from app.access.principal import (
     NO_LIMITS,
@@ -17,7 +17,6 @@ from app.access.principal import (
     KeyLimits,
     Principal,
     Role,
-    actor_of,
     hash_token,
     limits_text,
     mint_token,
@@ -154,39 +153,34 @@ def create_key(
     return NewKey(connection.execute(values.returning(*_SHOWN)).one(), token)
 
 
-def issue_key(
-    connection: Connection, organization_id: UUID, wanted: NewAccessKey, actor: Actor, now: datetime
-) -> NewKey:
-    key = create_key(connection, organization_id, wanted, now)
-    _note(connection, key.row, "created", actor, now)
+def issue_key(change: AuditedChange, organization_id: UUID, wanted: NewAccessKey) -> NewKey:
+    key = create_key(change.connection, organization_id, wanted, change.now)
+    _note(change, key.row, "created")
     return key
 
 
-def end_key(connection: Connection, key: AnyRow, actor: Actor, now: datetime) -> bool:
+def end_key(change: AuditedChange, key: AnyRow) -> bool:
     """Return whether it was valid."""
-    if not revoke_key(connection, key.id, now):
+    if not revoke_key(change.connection, key.id, change.now):
         return False
-    _note(connection, key, "revoked", actor, now)
+    _note(change, key, "revoked")
     return True
 
 
-def _note(connection: Connection, key: AnyRow, verb: str, actor: Actor, now: datetime) -> None:
-    description = f"{key.name} ({key.role})"
-    record_event_of(connection, actor, key, f"access_key.{verb}", now, reason=description)
+def _note(change: AuditedChange, key: AnyRow, verb: str) -> None:
+    change.record_of(key, f"access_key.{verb}", f"{key.name} ({key.role})")
 
 
-def create_access_key(
-    connection: Connection, principal: Principal, wanted: NewAccessKey, now: datetime
-) -> NewKey:
+def create_access_key(change: PrincipalChange, wanted: NewAccessKey) -> NewKey:
     """Raises `Forbidden` (role) or `ValidationFailed` (scope, expiry, or too wide)."""
-    problems = Problems()
+    connection, principal, problems = change.connection, change.principal, Problems()
     workspace_id = wanted.workspace_id or principal.workspace_id
     if workspace_id is not None:
         given = workspace_id
         problems.catch(lambda: chosen_workspace(connection, principal, given, "$.workspace_id"))
-    maker, rate = load_key_of(connection, actor_of(principal)), wanted.rate
+    maker, rate = load_key_of(connection, change.actor), wanted.rate
     end_of_maker = None if maker is None else maker.expires_at
-    problems.add("$.expires_at", mistake_in_end(wanted.expires_at, end_of_maker, now))
+    problems.add("$.expires_at", mistake_in_end(wanted.expires_at, end_of_maker, change.now))
     wider = list(problems_of_wider(wanted.limits, principal.limits))
     own = DEFAULT_RATE if maker is None else Rate(maker.rate_per_second, maker.rate_burst)
     lowest = slower(DEFAULT_RATE, own)
@@ -202,13 +196,11 @@ def create_access_key(
     problems.refuse()
     limits = narrowed(wanted.limits, principal.limits)
     wanted = replace(wanted, workspace_id=workspace_id, rate=rate, limits=limits)
-    return issue_key(connection, principal.organization_id, wanted, actor_of(principal), now)
+    return issue_key(change, principal.organization_id, wanted)
 
 
-def revoke_access_key(
-    connection: Connection, principal: Principal, key_id: UUID, now: datetime
-) -> None:
+def revoke_access_key(change: PrincipalChange, key_id: UUID) -> None:
     """Raises `NotFound` or `Forbidden`."""
-    key = load_access_key(connection, principal, key_id, to_change=True)
-    check_may_manage(principal, Role(key.role), key.workspace_id)
-    end_key(connection, key, actor_of(principal), now)
+    key = load_access_key(change.connection, change.principal, key_id, to_change=True)
+    check_may_manage(change.principal, Role(key.role), key.workspace_id)
+    end_key(change, key)

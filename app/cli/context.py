@@ -5,12 +5,13 @@ import pwd
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from uuid import UUID
 
 import click
 from sqlalchemy import Connection, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Actor, ActorKind
 from app.access.store import find_organizations, find_workspaces
 from app.access.tables import organizations
@@ -55,6 +56,10 @@ def command_line_actor() -> Actor:
     return Actor(ActorKind.COMMAND_LINE, _login_name() or _NAMELESS)
 
 
+def command_change(connection: Connection, now: datetime) -> AuditedChange:
+    return AuditedChange(connection, command_line_actor(), now)
+
+
 def _login_name() -> str | None:
     # Not getpass.getuser(): it trusts environment variables.
     try:
@@ -71,10 +76,9 @@ def record_command(database: Database, action: str, reason: str) -> None:
 
 def record_command_in(connection: Connection, action: str, reason: str) -> None:
     """Like `record_command`, in the transaction of the change."""
-    actor, now = command_line_actor(), utc_now()
+    change = command_change(connection, utc_now())
     for organization_id in connection.execute(select(organizations.c.id)).scalars().all():
-        event = AuditEvent(action, reason=reason, organization_id=organization_id)
-        record_audit_event(connection, actor, event, now)
+        change.record(AuditEvent(action, reason=reason, organization_id=organization_id))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from app.access.keys import NewAccessKey, absent_use_cases, end_key, issue_key
 from app.access.principal import KeyLimits, Role, parse_network
 from app.access.store import load_keys
 from app.cli.context import (
-    command_line_actor,
+    command_change,
     find_scope,
     id_of_organization,
     id_of_workspace,
@@ -125,7 +125,7 @@ def create_command(
             rate_of(given["rate"], given["burst"]),
             _limits(connection, organization_id, workspace_id, given),
         )
-        made = issue_key(connection, organization_id, new, command_line_actor(), now)
+        made = issue_key(command_change(connection, now), organization_id, new)
         stored = load_keys(connection, organization_id, workspace_id)
         row = next(row for row in stored if row.id == made.row.id)
     lines = [key_line(row, now), f"token (shown once): {made.token}"]
@@ -155,7 +155,6 @@ def list_command(workspace: str | None, organization: str | None) -> None:
 def revoke_command(key: str, workspace: str | None) -> None:
     """Revoke a key, from the next request on. A name must match one active key."""
     with ready_database() as database, database.writing() as connection:
-        now = utc_now()
         rows = load_keys(connection, None, id_of_workspace(connection, workspace))
         key_id = parse_id(key)
         if key_id is not None:
@@ -163,7 +162,7 @@ def revoke_command(key: str, workspace: str | None) -> None:
         else:
             named = [row for row in rows if row.name == key and row.revoked_at is None]
         found = only_one(named, "access key", key)
-        is_new = end_key(connection, found, command_line_actor(), now)
+        is_new = end_key(command_change(connection, utc_now()), found)
     line = f"{found.id}  {found.name}: {'revoked' if is_new else 'already revoked'}"
     shown = {"id": str(found.id), "name": found.name, "revoked": is_new}
     echo_result(shown, [line])

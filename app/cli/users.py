@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.access.principal import Role
 from app.cli.context import (
-    command_line_actor,
+    command_change,
     find_scope,
     id_of_organization,
     organization_option,
@@ -107,7 +107,7 @@ def create_command(
             password=chosen,
         )
         with _failures_by_name():
-            create_user(connection, new, command_line_actor(), utc_now())
+            create_user(command_change(connection, utc_now()), new)
         shown = _shown(connection, _user(connection, email, str(organization_id)))
     _echo_user(shown, None if password_stdin else password)
 
@@ -135,7 +135,7 @@ def disable_command(email: str, organization: str | None) -> None:
     with ready_database() as database, database.writing() as connection:
         user = _user(connection, email, organization)
         with _failures_by_name():
-            is_new = disable_user(connection, user, command_line_actor(), utc_now())
+            is_new = disable_user(command_change(connection, utc_now()), user)
     line = f"{user.email}: {'disabled' if is_new else 'already disabled'}"
     echo_result({"id": str(user.id), "email": user.email, "disabled": is_new}, [line])
 
@@ -155,7 +155,7 @@ def reset_command(email: str, organization: str | None, password_stdin: bool) ->
     with ready_database() as database, database.writing() as connection:
         user = _user(connection, email, organization)
         with _failures_by_name():
-            reset_user(connection, user, chosen, command_line_actor(), utc_now())
+            reset_user(command_change(connection, utc_now()), user, chosen)
         shown = _shown(connection, _user(connection, email, organization))
     _echo_user(shown, None if password_stdin else password)
 

@@ -1,13 +1,13 @@
 """Pages of people."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 from marshmallow import ValidationError, fields, post_load
-from sqlalchemy import Connection
 
+from app.access.audit import PrincipalChange
+from app.access.guard import changing
 from app.access.principal import Role
 from app.console.account.sign_in import BY_LINK
 from app.console.ui.forms import check_unchanged, listed, read_form, read_search, refilling
@@ -21,7 +21,7 @@ from app.users.sign_in_links import create_sign_in_link, mail_sign_in_link
 from app.users.store import UserDetails, load_user_details, load_user_page, require_user
 from app.web.fields import Id, StrictSchema, Text, one_of
 from app.web.pages import PageQuery
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 
 # The name of a select: `role_` and a workspace id, or this for the organization.
 EVERYWHERE = "everywhere"
@@ -101,19 +101,17 @@ def create_user_from_form(current_user: CurrentUser) -> Response:
     given, organization_id = read_form(UserForm, **roles_given()), current_user.organization_id
     with_link = given.pop("with_link")
     new = NewUser(organization_id=organization_id, password=None, **given)
-    with writing() as (connection, now):
-        user_id = create_user(connection, new, current_user.actor, now)
-        url = create_link(connection, current_user, user_id, now) if with_link else None
-        person = load_user_details(connection, organization_id, user_id)
+    with changing(current_user.principal) as change:
+        user_id = create_user(change, new)
+        url = create_link(change, user_id) if with_link else None
+        person = load_user_details(change.connection, organization_id, user_id)
     return _link_page(person, url, is_new=True)
 
 
-def create_link(
-    connection: Connection, current_user: CurrentUser, user_id: UUID, now: datetime
-) -> str:
+def create_link(change: PrincipalChange, user_id: UUID) -> str:
     """Create the only valid sign-in link of a person, and return its address."""
-    user = require_user(connection, current_user.organization_id, user_id)
-    token = create_sign_in_link(connection, user, current_user.actor, now)
+    user = require_user(change.connection, change.principal.organization_id, user_id)
+    token = create_sign_in_link(change, user)
     return f"{get_service(Settings).public_url}{BY_LINK}?token={token}"
 
 
@@ -148,20 +146,20 @@ def user_page(
 @refilling(user_page)
 def save_roles(current_user: CurrentUser, user_id: UUID) -> Response:
     roles = read_form(RolesForm, **roles_given())
-    with writing() as (connection, now):
-        user = require_user(connection, current_user.organization_id, user_id)
-        stored = load_user_details(connection, current_user.organization_id, user_id)
+    with changing(current_user.principal) as change:
+        user = require_user(change.connection, current_user.organization_id, user_id)
+        stored = load_user_details(change.connection, current_user.organization_id, user_id)
         check_unchanged(stored.memberships)
-        change_roles(connection, user, roles, current_user.actor, now)
+        change_roles(change, user, roles)
     return redirect_with_flash(f"{PATH}/{user_id}", "Roles saved. In effect at the next request.")
 
 
 @routes.post(_ONE + "/bar", OWNER)
 @refilling(user_page)
 def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
-    with writing() as (connection, now):
-        user = require_user(connection, current_user.organization_id, user_id)
-        disable_user(connection, user, current_user.actor, now)
+    with changing(current_user.principal) as change:
+        user = require_user(change.connection, current_user.organization_id, user_id)
+        disable_user(change, user)
     notice = f"{user.name} is disabled, and every session is signed out."
     return redirect_with_flash(f"{PATH}/{user_id}", notice)
 
@@ -170,10 +168,10 @@ def disable_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response
 @refilling(user_page)
 def reset_user_from_page(current_user: CurrentUser, user_id: UUID) -> Response:
     url = None
-    with writing() as (connection, now):
-        user = require_user(connection, current_user.organization_id, user_id)
-        reset_user(connection, user, None, current_user.actor, now)
+    with changing(current_user.principal) as change:
+        user = require_user(change.connection, current_user.organization_id, user_id)
+        reset_user(change, user, None)
         if "link" in request.form:
-            url = create_link(connection, current_user, user_id, now)
-        person = load_user_details(connection, current_user.organization_id, user_id)
+            url = create_link(change, user_id)
+        person = load_user_details(change.connection, current_user.organization_id, user_id)
     return _link_page(person, url, is_new=False)

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import fields
 
+from app.access.guard import changing
 from app.console.ui.forms import (
     ListSearch,
     check_unchanged,
@@ -23,7 +24,7 @@ from app.settings import Settings
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import one_of
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 from app.webhooks.api import EndpointBody
 from app.webhooks.deliver import SendTestEvent
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
@@ -191,8 +192,8 @@ def drop_endpoint(current_user: CurrentUser, endpoint_id: UUID) -> Response:
 @routes.post(WEBHOOK + "/deliveries/{delivery_id}/replay", ADMIN)
 def send_once_more(current_user: CurrentUser, endpoint_id: UUID, delivery_id: UUID) -> Response:
     try:
-        with writing() as (connection, now):
-            replay_delivery(connection, current_user.principal, delivery_id, now)
+        with changing(current_user.principal) as change:
+            replay_delivery(change, delivery_id)
     except ValidationFailed as problem:
         return webhook_page(current_user, endpoint_id, 422, switching=refilled(problem))
     notice = "Resending the event as a new delivery with the same webhook-id."

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, Connection, Table, delete, or_, select
 
+from app.access.audit import AuditedChange
 from app.access.principal import Actor, ActorKind, Role, hash_token
 from app.access.store import load_key
 from app.access.tables import organizations
@@ -76,8 +77,6 @@ def make_demo_tenant(database: Database, cipher: Cipher, instance: Path) -> Demo
 
 
 def _make_user(database: Database, organization_id: UUID, password: str) -> None:
-    now = utc_now()
-    actor = Actor(ActorKind.SYSTEM, "demo")
     with database.reading() as connection:
         found = find_users(connection, _EMAIL, organization_id)
     if found and is_password(found[0].password_hash, password):
@@ -85,10 +84,11 @@ def _make_user(database: Database, organization_id: UUID, password: str) -> None
     chosen = choose_password(password, _EMAIL)
     new = NewUser(organization_id, _EMAIL, "Demo owner", {None: Role.OWNER}, chosen)
     with database.writing() as connection:
+        change = AuditedChange(connection, Actor(ActorKind.SYSTEM, "demo"), utc_now())
         if found:
-            reset_user(connection, found[0], chosen, actor, now)
+            reset_user(change, found[0], chosen)
         else:
-            create_user(connection, new, actor, now)
+            create_user(change, new)
 
 
 def use_case_of_file(service_sid: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.access.audit import AuditedChange
 from app.access.principal import Actor
 from app.db.engine import Database
 from app.destinations.impact import PolicyDiff, TrafficSource, impact
@@ -175,15 +176,12 @@ def own_policy(before: PolicyState, destinations: Mapping[str, str]) -> PolicySt
 
 
 def set_own_policy(
-    connection: Connection,
-    workspace_id: UUID,
-    destinations: Mapping[str, str],
-    actor: Actor,
-    now: datetime,
+    change: AuditedChange, workspace_id: UUID, destinations: Mapping[str, str]
 ) -> None:
+    connection, now = change.connection, change.now
     lock_policy(connection, workspace_id)
     before = load_effective(connection, workspace_id)
     state = own_policy(CurrentPolicy(connection, before, now).state, destinations)
     changes = country_changes(country_accesses(before.state, now), country_accesses(state, now))
-    revision = Revision("provisioned", actor, None, changes, now, counted=before.revision)
+    revision = Revision("provisioned", change.actor, None, changes, now, counted=before.revision)
     write_state(connection, workspace_id, state, revision)

@@ -1,7 +1,6 @@
 """Alerts as others see them: listed and acknowledged, with their routes and schemas."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,8 @@ from uuid import UUID
 from marshmallow import fields, post_load
 from sqlalchemy import Connection, select
 
-from app.access.audit import record_event_of
-from app.access.guard import ADMIN, VIEWER
+from app.access.audit import PrincipalChange
+from app.access.guard import ADMIN, VIEWER, changing
 from app.access.principal import Principal
 from app.access.store import required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, given, load_page, update_row
@@ -19,7 +18,7 @@ from app.guards.tables import alerts
 from app.kernel import errors as e
 from app.web.fields import Choice, Id, View, one_of
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import reading, writing
+from app.web.registry import reading
 from app.web.routes import Json, Routes
 
 
@@ -46,18 +45,16 @@ def load_alerts(connection: Connection, principal: Principal, wanted: AlertFilte
     return load_page(connection, query, alerts, wanted)
 
 
-def acknowledge(
-    connection: Connection, principal: Principal, alert_id: UUID, now: datetime
-) -> AnyRow:
+def acknowledge(change: PrincipalChange, alert_id: UUID) -> AnyRow:
     """The first time counts. Raises `NotFound`."""
-    columns = alerts.c
+    connection, principal, columns = change.connection, change.principal, alerts.c
     own = select(alerts).where(columns.id == alert_id, visible_to(principal, columns.workspace_id))
     found = required(connection.execute(own.with_for_update()).one_or_none())
     if found.acknowledged_at is not None:
         return found
-    by = principal.key_name
+    by, now = change.actor.name, change.now
     update_row(connection, alerts, alert_id, acknowledged_at=now, acknowledged_by=by)
-    record_event_of(connection, principal, found, "alert.acknowledged", now)
+    change.record_of(found, "alert.acknowledged")
     return connection.execute(own).one()
 
 
@@ -118,5 +115,5 @@ def list_alerts(principal: Principal, query: AlertFilter) -> Json:
 )
 def acknowledge_alert(principal: Principal, alert_id: UUID) -> Json:
     """Acknowledge an alert; the first acknowledgement counts."""
-    with writing() as (connection, now):
-        return render_alert(acknowledge(connection, principal, alert_id, now))
+    with changing(principal) as change:
+        return render_alert(acknowledge(change, alert_id))

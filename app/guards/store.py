@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, null, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.store import required
 from app.access.tables import workspaces
 from app.db.rows import update_row, upsert
@@ -81,7 +81,7 @@ def write_guards(
         )
     )
     event = AuditEvent("guards.changed", before.workspace_id, number, asked.reason)
-    record_audit_event(connection, asked.actor, event, now)
+    AuditedChange(connection, asked.actor, now).record(event)
 
 
 def _write_own(

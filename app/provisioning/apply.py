@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from app.access.audit import AuditEvent, record_audit_event, record_event_of
+from app.access.audit import AuditEvent, PrincipalChange
 from app.access.keys import NewAccessKey, issue_key
 from app.access.principal import KeyLimits, limits_from, limits_text
 from app.access.tables import access_keys, organizations
@@ -29,7 +29,7 @@ from app.provisioning.file import (
 )
 from app.provisioning.plan_use_cases import PlannedUseCases, UseCasePlanner, plan_guards
 from app.provisioning.plan_workspaces import WorkspacePlanner, match_workspaces
-from app.provisioning.steps import ACTOR, Context, PlannedChange, Step, added, changed_columns
+from app.provisioning.steps import PlannedChange, Step, added, changed_columns, owner_of
 
 _IDENTITY = ("organization", "organization.id", "organization.name")
 
@@ -51,7 +51,7 @@ def make_plan(
     file = read_entries(data, environ, problems)
     organization = organization_of(file)
     before, organization_id = _find_organization(connection, organization, problems)
-    context = Context(connection, organization_id, now)
+    context = PrincipalChange.by(owner_of(organization_id), connection, now)
     if problems.has_any(*_IDENTITY):
         # Without the organization, its workspaces are unknown.
         problems.refuse()
@@ -114,15 +114,14 @@ def _find_organization(
 
 
 def _organization_step(
-    context: Context, entry: Entry, before: AnyRow | None, denied: list[str]
+    context: PrincipalChange, entry: Entry, before: AnyRow | None, denied: list[str]
 ) -> Step:
     table, own = organizations, {"denied_destinations": denied}
     own = ({"name": entry["name"]} if "name" in entry else {}) | own
 
     def note(verb: str, reason: str) -> None:
         own_id = context.organization_id
-        event = AuditEvent(f"organization.{verb}", None, own_id, reason, own_id)
-        record_audit_event(context.connection, ACTOR, event, context.now)
+        context.record(AuditEvent(f"organization.{verb}", None, own_id, reason, own_id))
 
     def create() -> None:
         own_id = {"id": context.organization_id, "created_at": context.now}
@@ -145,7 +144,7 @@ def _organization_step(
 class _KeyPlanner:
     """Keys are matched by name among the live keys of their scope."""
 
-    context: Context
+    context: PrincipalChange
     use_cases: PlannedUseCases
     problems: FileProblems
     steps: list[Step] = field(default_factory=list)
@@ -219,18 +218,16 @@ class _KeyPlanner:
         new = entry["name"], entry["role"], workspace_id, entry.get("expires_at")
 
         def run() -> None:
-            wanted, owner = NewAccessKey(*new, rate, merged), context.organization_id
-            made = issue_key(context.connection, owner, wanted, ACTOR, context.now)
-            shown["token"] = made.token
+            wanted = NewAccessKey(*new, rate, merged)
+            shown["token"] = issue_key(context, context.organization_id, wanted).token
 
         return Step(added(entry.place, entry["name"]), run)
 
     def _change(self, entry: Entry, row: AnyRow, after: dict[str, Any]) -> Step:
         def run() -> None:
-            changed, connection = _differing(row, after), self.context.connection
-            update_row(connection, access_keys, row.id, **changed)
-            now, reason = self.context.now, ", ".join(sorted(changed))
-            record_event_of(connection, ACTOR, row, "access_key.changed", now, reason=reason)
+            changed = _differing(row, after)
+            update_row(self.context.connection, access_keys, row.id, **changed)
+            self.context.record_of(row, "access_key.changed", ", ".join(sorted(changed)))
 
         return Step(changed_columns(entry.place, row._asdict(), after), run)
 

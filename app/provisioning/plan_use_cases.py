@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.access.audit import PrincipalChange
 from app.access.tables import workspaces
 from app.db.rows import AnyRow
 from app.destinations.manage import ChangeRequest
@@ -31,8 +32,6 @@ from app.provisioning.file import Entry, FileProblems
 from app.provisioning.plan_workspaces import MatchedWorkspace
 from app.provisioning.schemas import ANY_DESTINATION
 from app.provisioning.steps import (
-    ACTOR,
-    Context,
     PlannedChange,
     Step,
     added,
@@ -65,7 +64,7 @@ class PlannedUseCases:
     ids: dict[str, UUID] = field(default_factory=dict)  # those of the file, by place
 
     @classmethod
-    def load(cls, context: Context) -> "PlannedUseCases":
+    def load(cls, context: PrincipalChange) -> "PlannedUseCases":
         """Of all organizations, because an id may be another's."""
         query = select(use_cases, workspaces.c.organization_id).join(workspaces)
         rows = context.connection.execute(query.order_by(use_cases.c.id)).all()
@@ -96,7 +95,7 @@ class PlannedUseCases:
 
 @dataclass(frozen=True, slots=True)
 class UseCasePlanner:
-    context: Context
+    context: PrincipalChange
     workspace_id: UUID
     denied: Collection[str]
     known: PlannedUseCases
@@ -160,13 +159,11 @@ class UseCasePlanner:
             self.problems.require(entry.get("id") or entry.get("name"), entry.place, text)
             return
         self.known.live.pop(before.id, None)
-        of_it = self.context.connection, self.context.principal, before.id
-        run = partial(delete_use_case, *of_it, now=self.context.now)
+        run = partial(delete_use_case, self.context, before.id)
         yield Step(removed(entry.place, before.name), run)
 
     def _step(self, entry: Entry, use_case_id: UUID, before: AnyRow | None) -> Step:
         wanted, context = self._wanted(entry), self.context
-        of_it = context.connection, context.principal
         if before is None:
             text = "Is needed for a use case that is new."
             for name in ("name", "messaging_service_sid"):
@@ -174,7 +171,7 @@ class UseCasePlanner:
 
             def create() -> None:
                 own = {"use_case_id": use_case_id, "workspace_id": self.workspace_id}
-                create_use_case(*of_it, NewUseCase(**wanted | own), now=context.now)
+                create_use_case(context, NewUseCase(**wanted | own))
 
             return Step(added(entry.place, entry.get("name", "")), create)
         is_deleted = before.deleted_at is not None
@@ -187,8 +184,8 @@ class UseCasePlanner:
 
         def change() -> None:
             if is_deleted:
-                restore_use_case(*of_it, use_case_id, now=context.now)
-            change_use_case(*of_it, use_case_id, wanted, now=context.now)
+                restore_use_case(context, use_case_id)
+            change_use_case(context, use_case_id, wanted)
 
         return Step(changed_columns(entry.place, columns, after), change)
 
@@ -219,29 +216,26 @@ class UseCasePlanner:
         query = select(senders).where(of_pool).order_by(senders.c.id)
         pool = {row.number: row for row in context.connection.execute(query)}
         wanted = [one for one in entry.each("senders") if {"number", "type"} <= one.keys()]
-        of_it = context.connection, context.principal, use_case_id
         kept = {one["number"] for one in wanted}
         for row in (row for row in pool.values() if row.number not in kept):
-            yield Step(
-                removed(entry.at("senders"), mask_numbers_in(row.number)),
-                partial(remove_sender, *of_it, row.id, now=context.now),
-            )
+            run = partial(remove_sender, context, use_case_id, row.id)
+            yield Step(removed(entry.at("senders"), mask_numbers_in(row.number)), run)
         for one in wanted:
             new, known = NewSender(one["number"], one["type"]), pool.get(one["number"])
             if known is None:
-                yield Step(
-                    added(one.place, mask_numbers_in(new.number)),
-                    partial(add_sender, *of_it, new, now=context.now),
-                )
+                changes = added(one.place, mask_numbers_in(new.number))
+                yield Step(changes, partial(add_sender, context, use_case_id, new))
             else:
-                yield Step(
-                    changed_columns(one.place, known._asdict(), {"type": new.type.value}),
-                    partial(change_sender, *of_it, new, now=context.now),
-                )
+                after = {"type": new.type.value}
+                changes = changed_columns(one.place, known._asdict(), after)
+                yield Step(changes, partial(change_sender, context, use_case_id, new))
 
 
 def plan_guards(
-    context: Context, each: MatchedWorkspace, ids: Mapping[str, UUID], problems: FileProblems
+    context: PrincipalChange,
+    each: MatchedWorkspace,
+    ids: Mapping[str, UUID],
+    problems: FileProblems,
 ) -> Iterator[Step]:
     """``ids`` are by place."""
     guarded = (one for one in each.entry.each("use_cases") if one.get("guards") is not None)
@@ -260,7 +254,7 @@ def plan_guards(
         problems.add_tree(at, [explain_for_text(text) for text in texts])
 
     def run() -> None:
-        of_it = context.connection, each.id, edit, ChangeRequest(ACTOR)
+        of_it = context.connection, each.id, edit, ChangeRequest(context.actor)
         change_guards(*of_it, history=GuardHistory(), now=context.now)
 
     yield Step(edit.changes(before, after), run)

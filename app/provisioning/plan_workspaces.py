@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.access.accounts import PATH, WantedAccount, plan_account
+from app.access.audit import PrincipalChange
 from app.access.tables import organizations, provider_accounts, workspaces
 from app.access.workspace_rules import mistake_in_chain
 from app.db.encryption import Cipher
@@ -21,10 +22,8 @@ from app.kernel.errors import ValidationFailed
 from app.kernel.ids import new_id, parse_id
 from app.provisioning.file import Entry, FileProblems, merge_accounts, step
 from app.provisioning.steps import (
-    ACTOR,
     CHANGED,
     Action,
-    Context,
     PlannedChange,
     Step,
     added,
@@ -50,7 +49,7 @@ class MatchedWorkspace:
 
 
 def match_workspaces(
-    context: Context, entries: Sequence[Entry], problems: FileProblems
+    context: PrincipalChange, entries: Sequence[Entry], problems: FileProblems
 ) -> list[MatchedWorkspace]:
     """Find each workspace by id, or by name among those without an id."""
     stored = {row.id: row for row in context.connection.execute(select(workspaces))}
@@ -82,7 +81,7 @@ def match_workspaces(
 class WorkspacePlanner:
     def __init__(
         self,
-        context: Context,
+        context: PrincipalChange,
         cipher: Cipher,
         found: Sequence[MatchedWorkspace],
         denied: Sequence[str],
@@ -131,8 +130,8 @@ class WorkspacePlanner:
         for each in stored:
             left = each.before.account_sid if each.before is not None else None
             if left is not None and each.entry.get("twilio", {}).get("account_sid", left) != left:
-                of_it = self._context.connection, left, each.id, ACTOR, self._context.now
-                yield Step((), partial(forget_unused_account, *of_it), always=True)
+                run = partial(forget_unused_account, self._context, left, each.id)
+                yield Step((), run, always=True)
 
     def _depth(self, each: MatchedWorkspace) -> int:
         depth, at, seen = 0, self._parents[each.id], {each.id}
@@ -163,8 +162,7 @@ class WorkspacePlanner:
 
         def run() -> None:
             new = NewWorkspace(**wanted | own, twilio=self._account(entry))
-            of_it = self._context.connection, self._cipher, self._context.principal
-            create_workspace(*of_it, new, now=self._context.now)
+            create_workspace(self._context, self._cipher, new)
 
         opened = () if inherits else self._countries(entry.place, PolicyState(), destinations)
         yield Step((*added(entry.place, entry.get("name", "")), *opened, *of_account), run)
@@ -185,8 +183,8 @@ class WorkspacePlanner:
 
         def run() -> None:
             account = {"twilio": self._account(entry)} if "account_sid" in columns else {}
-            of_it = self._context.connection, self._cipher, self._context.principal, each.id
-            change_workspace(*of_it, wanted | account, forget=False, now=self._context.now)
+            of_it = self._context, self._cipher, each.id
+            change_workspace(*of_it, wanted | account, forget=False)
 
         changes = changed_columns(entry.place, before, columns, self.names)
         return Step((*changes, *of_account), run)
@@ -210,7 +208,7 @@ class WorkspacePlanner:
                 *(changed_values(place, leaves) if effective.inherits else ()),
                 *self._countries(place, before, wanted),
             ),
-            partial(set_own_policy, context.connection, each.id, wanted, ACTOR, context.now),
+            partial(set_own_policy, context, each.id, wanted),
         )
 
     def _map(self, entry: Entry) -> dict[str, str]:

@@ -1,22 +1,19 @@
 """Steps of a plan, and their changes as text and values, without secrets."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
-from app.access.principal import Actor, ActorKind, Principal, Role
+from app.access.principal import ActorKind, Principal, Role
 from app.kernel.clock import rfc3339
 from app.provisioning.file import place_order
 from app.provisioning.schemas import ANY_DESTINATION
 
 CHANGED = "changed"  # printed for a changed secret
 _NAME = "borderpost apply"
-ACTOR = Actor(ActorKind.PROVISIONING, _NAME)
 _IN_THE_FILE = {
     "parent_id": "parent",
     "acknowledges_high_risk": "acknowledge_high_risk",
@@ -29,6 +26,12 @@ _IN_THE_FILE = {
     "rate_per_second": "rate.per_second",
     "rate_burst": "rate.burst",
 }
+
+
+def owner_of(organization_id: UUID) -> Principal:
+    """Return the owner of the whole organization who executes the plan."""
+    kind = ActorKind.PROVISIONING
+    return Principal(organization_id, _NAME, organization_id, None, Role.OWNER, kind)
 
 
 class Action(StrEnum):
@@ -77,19 +80,6 @@ def _text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(value) or "none" if isinstance(value, list) else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    connection: Connection = field(repr=False)
-    organization_id: UUID
-    now: datetime
-
-    @property
-    def principal(self) -> Principal:
-        """The owner of the whole organization who executes the plan."""
-        kind = ActorKind.PROVISIONING
-        return Principal(self.organization_id, _NAME, self.organization_id, None, Role.OWNER, kind)
 
 
 @dataclass(frozen=True, slots=True)

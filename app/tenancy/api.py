@@ -7,8 +7,8 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, post_load, validate
 
 from app.access.accounts import WantedAccount, mistake_in_token
-from app.access.guard import ADMIN, OWNER, VIEWER
-from app.access.principal import Principal, Role, actor_of, shown_reason
+from app.access.guard import ADMIN, OWNER, VIEWER, changing
+from app.access.principal import Principal, Role, shown_reason
 from app.access.store import require_workspace
 from app.access.workspace_rules import BODY_RETENTION_DAYS, NUMBER_RETENTION_DAYS
 from app.db.rows import AnyRow
@@ -17,7 +17,7 @@ from app.tenancy.manage import ManageWorkspaces
 from app.tenancy.workspaces import NewWorkspace, WorkspaceFilter, load_workspaces, set_suspended
 from app.web.fields import Country, Id, Name, StrictSchema, Text, Time, TrueOrFalse, View, days, sid
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 from app.web.routes import Json, Routes
 
 routes = Routes("Workspaces")
@@ -79,11 +79,9 @@ def resume_workspace(principal: Principal, workspace_id: UUID, body: str) -> Jso
 
 
 def _set(principal: Principal, workspace_id: UUID, reason: str, *, suspended: bool) -> Json:
-    with writing() as (connection, now):
-        require_workspace(connection, principal, workspace_id)
-        row = set_suspended(
-            connection, workspace_id, actor_of(principal), now, reason=reason, suspended=suspended
-        )
+    with changing(principal) as change:
+        require_workspace(change.connection, principal, workspace_id)
+        row = set_suspended(change, workspace_id, reason=reason, suspended=suspended)
     return render_workspace(row, principal.role)
 
 

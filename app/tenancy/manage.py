@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.accounts import NOT_ACCEPTED, PATH, AccountPlan
+from app.access.audit import PrincipalChange
 from app.access.principal import Principal
 from app.db.encryption import Cipher
 from app.db.engine import Database
@@ -42,7 +43,8 @@ class ManageWorkspaces:
             wanted = replace(wanted, twilio=replace(wanted.twilio, is_proven=self._prove(planned)))
         now = self.clock.now()
         with self.database.writing() as connection:
-            return create_workspace(connection, self.cipher, principal, wanted, now=now)
+            change = PrincipalChange.by(principal, connection, now)
+            return create_workspace(change, self.cipher, wanted)
 
     def change(self, principal: Principal, workspace_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
         twilio = wanted.get("twilio")
@@ -50,9 +52,10 @@ class ManageWorkspaces:
             with self.database.reading() as connection:
                 planned = check_change(connection, self.cipher, principal, workspace_id, wanted)
             wanted = {**wanted, "twilio": replace(twilio, is_proven=self._prove(planned))}
-        of_it, now = (self.cipher, principal, workspace_id, wanted), self.clock.now()
+        now = self.clock.now()
         with self.database.writing() as connection:
-            return change_workspace(connection, *of_it, now=now)
+            change = PrincipalChange.by(principal, connection, now)
+            return change_workspace(change, self.cipher, workspace_id, wanted)
 
     def _prove(self, planned: AccountPlan | None) -> bool:
         if planned is None or not planned.unproven_tokens:

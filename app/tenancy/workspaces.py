@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,8 +18,8 @@ from app.access.accounts import (
     record_account,
     write_account,
 )
-from app.access.audit import AuditEvent, record_audit_event
-from app.access.principal import Actor, Principal, actor_of
+from app.access.audit import AuditedChange, AuditEvent, PrincipalChange
+from app.access.principal import Principal
 from app.access.store import (
     load_denied_destinations,
     load_workspace,
@@ -83,16 +82,16 @@ def load_parents(connection: Connection, organization_id: UUID) -> dict[UUID, UU
 
 
 def forget_unused_account(
-    connection: Connection, account_sid: str | None, workspace_id: UUID, actor: Actor, now: datetime
+    change: AuditedChange, account_sid: str | None, workspace_id: UUID
 ) -> None:
     """Delete an account that no workspace uses; call `lock_organization` before."""
+    connection = change.connection
     if account_sid is None or is_account_used(connection, account_sid):
         return
     forget_permissions(connection, account_sid)
     forget_refusing(connection, account_sid)
     delete_account(connection, account_sid)
-    event = AuditEvent("provider_account.forgotten", workspace_id, account_sid)
-    record_audit_event(connection, actor, event, now)
+    change.record(AuditEvent("provider_account.forgotten", workspace_id, account_sid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +119,9 @@ class NewWorkspace:
         return only_home if self.destinations is None else self.destinations
 
 
-def create_workspace(
-    connection: Connection,
-    cipher: Cipher,
-    principal: Principal,
-    wanted: NewWorkspace,
-    now: datetime,
-) -> AnyRow:
+def create_workspace(change: PrincipalChange, cipher: Cipher, wanted: NewWorkspace) -> AnyRow:
     """Raises `Forbidden` (key of one workspace) or `ValidationFailed`."""
-    actor = actor_of(principal)
+    connection, principal, now = change.connection, change.principal, change.now
     lock_organization(connection, principal.organization_id)
     account = check_new_workspace(connection, cipher, principal, wanted, lock=True)
     if account is not None:
@@ -141,13 +134,11 @@ def create_workspace(
         "account_sid": None if account is None else account.sid,
     }
     connection.execute(insert(workspaces).values(**values, created_at=now, updated_at=now))
-    event = AuditEvent("workspace.created", workspace_id, workspace_id, wanted.name)
-    record_audit_event(connection, actor, event, now)
+    change.record(AuditEvent("workspace.created", workspace_id, workspace_id, wanted.name))
     if account is not None:
-        record_account(connection, account, workspace_id, actor, now)
+        record_account(change, account, workspace_id)
     if not wanted.is_to_inherit:
-        first = wanted.first_destinations
-        set_own_policy(connection, workspace_id, first, actor, now)
+        set_own_policy(change, workspace_id, wanted.first_destinations)
     return require_workspace(connection, principal, workspace_id)
 
 
@@ -187,17 +178,15 @@ def check_new_workspace(
 
 
 def change_workspace(
-    connection: Connection,
+    change: PrincipalChange,
     cipher: Cipher,
-    principal: Principal,
     workspace_id: UUID,
     wanted: Mapping[str, Any],
     *,
-    now: datetime,
     forget: bool = True,
 ) -> AnyRow:
     """``twilio`` None unlinks the account. Raises `NotFound` or `ValidationFailed`."""
-    actor = actor_of(principal)
+    connection, principal, now = change.connection, change.principal, change.now
     lock_organization(connection, principal.organization_id)
     row = require_workspace(connection, principal, workspace_id)
     account = check_change(connection, cipher, principal, workspace_id, wanted, lock=True)
@@ -206,16 +195,15 @@ def change_workspace(
         values["account_sid"] = None if account is None else account.sid
     if account is not None:
         write_account(connection, cipher, account, now)
-        record_account(connection, account, workspace_id, actor, now)
+        record_account(change, account, workspace_id)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
         statement = update(workspaces).where(workspaces.c.id == workspace_id)
         connection.execute(statement.values(**changed, updated_at=now))
         names = ", ".join(sorted(changed))
-        event = AuditEvent("workspace.changed", workspace_id, workspace_id, names)
-        record_audit_event(connection, actor, event, now)
+        change.record(AuditEvent("workspace.changed", workspace_id, workspace_id, names))
     if forget and "account_sid" in changed:
-        forget_unused_account(connection, row.account_sid, workspace_id, actor, now)
+        forget_unused_account(change, row.account_sid, workspace_id)
     return require_workspace(connection, principal, workspace_id)
 
 
@@ -246,32 +234,25 @@ def check_change(
 
 
 def set_suspended(
-    connection: Connection,
-    workspace_id: UUID,
-    actor: Actor,
-    now: datetime,
-    *,
-    reason: str,
-    suspended: bool,
+    change: AuditedChange, workspace_id: UUID, *, reason: str, suspended: bool
 ) -> AnyRow:
     """Suspend or resume a workspace; repeating it changes nothing. Raises `NotFound`."""
     other_state = (
         workspaces.c.suspended_at.is_(None) if suspended else workspaces.c.suspended_at.is_not(None)
     )
-    done = connection.execute(
+    done = change.connection.execute(
         update(workspaces)
         .where(workspaces.c.id == workspace_id, other_state)
         .values(
-            suspended_at=now if suspended else None,
+            suspended_at=change.now if suspended else None,
             suspended_reason=reason if suspended else None,
-            updated_at=now,
+            updated_at=change.now,
         )
     )
-    row = required(load_workspace(connection, workspace_id))
+    row = required(load_workspace(change.connection, workspace_id))
     # Of several requests at once, only the first changes the row.
     if done.rowcount == 0:
         return row
     action = "workspace.frozen" if suspended else "workspace.thawed"
-    event = AuditEvent(action, workspace_id, workspace_id, reason)
-    record_audit_event(connection, actor, event, now)
+    change.record(AuditEvent(action, workspace_id, workspace_id, reason))
     return row

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.access.guard import ADMIN, VIEWER
+from app.access.guard import ADMIN, VIEWER, changing
 from app.access.principal import Principal, shown_number
 from app.db.rows import AnyRow, PageFilter
 from app.kernel import errors as e
@@ -43,7 +43,7 @@ from app.web.fields import (
     status,
 )
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import reading, writing
+from app.web.registry import reading
 from app.web.routes import Json, Routes
 
 _MAX_COUNTRIES = 300
@@ -201,24 +201,24 @@ def get_use_case(principal: Principal, use_case_id: UUID) -> Json:
 @routes.add("POST", PATH, ADMIN, {201: UseCaseView}, body=UseCaseBody)
 def post_use_case(principal: Principal, body: NewUseCase) -> Json:
     """Create a use case with an empty sender pool."""
-    with writing() as (connection, now):
-        made = manage.create_use_case(connection, principal, body, now=now)
+    with changing(principal) as change:
+        made = manage.create_use_case(change, body)
     return render_use_case(made)
 
 
 @routes.add("PATCH", ONE, ADMIN, {200: UseCaseView}, body=UseCaseChange, errors=_ABSENT)
 def patch_use_case(principal: Principal, use_case_id: UUID, body: dict[str, Any]) -> Json:
     """Change a use case; omitted fields stay."""
-    with writing() as (connection, now):
-        found = manage.change_use_case(connection, principal, use_case_id, body, now=now)
+    with changing(principal) as change:
+        found = manage.change_use_case(change, use_case_id, body)
     return render_use_case(found)
 
 
 @routes.add("DELETE", ONE, ADMIN, {204: None}, errors=_ABSENT)
 def remove_use_case(principal: Principal, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
-    with writing() as (connection, now):
-        manage.delete_use_case(connection, principal, use_case_id, now=now)
+    with changing(principal) as change:
+        manage.delete_use_case(change, use_case_id)
 
 
 def render_use_case(record: StoredUseCase) -> dict[str, Any]:
@@ -240,8 +240,8 @@ def list_senders(principal: Principal, use_case_id: UUID, query: PageFilter) -> 
 @routes.add("POST", SENDERS, ADMIN, {201: SenderView}, body=SenderBody, errors=_ABSENT)
 def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Json:
     """Add a sender to the pool of a use case."""
-    with writing() as (connection, now):
-        row = manage.add_sender(connection, principal, use_case_id, body, now=now)
+    with changing(principal) as change:
+        row = manage.add_sender(change, use_case_id, body)
     return SenderView.write(row)
 
 
@@ -250,8 +250,8 @@ def post_sender(principal: Principal, use_case_id: UUID, body: NewSender) -> Jso
 )
 def delete_sender(principal: Principal, use_case_id: UUID, sender_id: UUID) -> None:
     """Remove a sender from the pool of a use case."""
-    with writing() as (connection, now):
-        manage.remove_sender(connection, principal, use_case_id, sender_id, now=now)
+    with changing(principal) as change:
+        manage.remove_sender(change, use_case_id, sender_id)
 
 
 opt_out_routes = Routes("Opt-outs")
@@ -268,16 +268,16 @@ def list_opt_outs(principal: Principal, query: OptOutFilter) -> Json:
 @opt_out_routes.add("POST", "/v1/opt-outs", ADMIN, {201: OptOutView}, body=OptOutBody)
 def create_opt_out(principal: Principal, body: NewOptOut) -> Json:
     """Add a number to the opt-out list; an existing entry is kept once."""
-    with writing() as (connection, now):
-        row = enter_opt_out(connection, principal, body, now=now)
+    with changing(principal) as change:
+        row = enter_opt_out(change, body)
     return render_opt_out(row, principal)
 
 
 @opt_out_routes.add("DELETE", "/v1/opt-outs/{opt_out_id}", ADMIN, {204: None}, errors=(e.NotFound,))
 def delete_opt_out(principal: Principal, opt_out_id: UUID) -> None:
     """Remove a number from the opt-out list."""
-    with writing() as (connection, now):
-        lift_opt_out(connection, principal, opt_out_id, now=now)
+    with changing(principal) as change:
+        lift_opt_out(change, opt_out_id)
 
 
 def render_opt_out(row: AnyRow, principal: Principal) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, delete, or_, select
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Actor, ActorKind
 from app.access.tables import workspaces
 from app.db.engine import Database
@@ -52,13 +52,13 @@ def record_consent(connection: Connection, consent: Consent, now: datetime) -> i
         now,
     ):
         return 0
-    changed = 0
+    changed, change = 0, AuditedChange(connection, _RECIPIENT, now)
     for workspace_id, use_case_id in _scopes(connection, consent):
         of_scope = OptOut(workspace_id, use_case_id, consent.recipient, OptOutSource.KEYWORD)
         if record_keyword(connection, of_scope, wants, now):
             if wants:
-                changed += _lift(connection, of_scope, now)
-            elif list_opt_out(connection, of_scope, _RECIPIENT, now) is not None:
+                changed += _lift(change, of_scope)
+            elif list_opt_out(change, of_scope) is not None:
                 changed += 1
     return changed
 
@@ -82,7 +82,7 @@ def _scopes(connection: Connection, consent: Consent) -> list[Scope]:
     return [(row.id, None) for row in whole]
 
 
-def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
+def _lift(change: AuditedChange, opt_out: OptOut) -> int:
     columns = opt_outs.c
     wanted = delete(opt_outs).where(
         columns.workspace_id == opt_out.workspace_id,
@@ -90,8 +90,8 @@ def _lift(connection: Connection, opt_out: OptOut, now: datetime) -> int:
         columns.to_number == opt_out.to_number,
         columns.source.in_([OptOutSource.KEYWORD, OptOutSource.PROVIDER]),
     )
-    lifted = list(connection.execute(wanted.returning(columns.id)).scalars())
+    lifted = list(change.connection.execute(wanted.returning(columns.id)).scalars())
     for one in lifted:
-        event = AuditEvent("opt_out.removed", opt_out.workspace_id, one, OptOutSource.KEYWORD)
-        record_audit_event(connection, _RECIPIENT, event, now)
+        source = OptOutSource.KEYWORD
+        change.record(AuditEvent("opt_out.removed", opt_out.workspace_id, one, source))
     return len(lifted)

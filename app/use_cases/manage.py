@@ -5,13 +5,12 @@ Raises `UseCaseNotFound` if a use case is absent, deleted or another tenant's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, null, select
 
-from app.access.audit import AuditEvent, record_audit_event, record_event_of
+from app.access.audit import AuditEvent, PrincipalChange
 from app.access.principal import Principal
 from app.access.store import chosen_workspace, load_denied_destinations, lock_organization, required
 from app.db.rows import AnyRow, PageFilter, load_page, update_row
@@ -50,10 +49,9 @@ class NewUseCase:
     use_case_id: UUID = field(default_factory=new_id)
 
 
-def create_use_case(
-    connection: Connection, principal: Principal, wanted: NewUseCase, now: datetime
-) -> StoredUseCase:
+def create_use_case(change: PrincipalChange, wanted: NewUseCase) -> StoredUseCase:
     """Create a use case with an empty sender pool; raises `ValidationFailed`."""
+    connection, principal, now = change.connection, change.principal, change.now
     lock_organization(connection, principal.organization_id)
     problems = Problems()
     workspace_id = problems.catch(
@@ -69,19 +67,16 @@ def create_use_case(
     own = {"id": use_case_id, "workspace_id": workspace_id, "created_at": now, "updated_at": now}
     connection.execute(insert(use_cases).values(**own, **_sql(values)))
     made = require_use_case(connection, principal, use_case_id)
-    record_event_of(connection, principal, made.row, "use_case.created", now, reason=wanted.name)
+    change.record_of(made.row, "use_case.created", wanted.name)
     return made
 
 
 def change_use_case(
-    connection: Connection,
-    principal: Principal,
-    use_case_id: UUID,
-    wanted: Mapping[str, Any],
-    now: datetime,
+    change: PrincipalChange, use_case_id: UUID, wanted: Mapping[str, Any]
 ) -> StoredUseCase:
     """Change the given fields, except the workspace; raises `ValidationFailed`."""
-    row = _lock(connection, principal, use_case_id).row
+    connection, principal = change.connection, change.principal
+    row = _lock(change, use_case_id).row
     problems = Problems()
     _check_destinations(connection, principal, wanted.get("allowed_destinations"), problems)
     if wanted.get("name", row.name) != row.name:
@@ -90,9 +85,8 @@ def change_use_case(
     values = use_case_columns(wanted, row)
     changed = {name: value for name, value in values.items() if value != getattr(row, name)}
     if changed:
-        update_row(connection, use_cases, use_case_id, **_sql(changed), updated_at=now)
-        names = ", ".join(sorted(changed))
-        record_event_of(connection, principal, row, "use_case.changed", now, reason=names)
+        update_row(connection, use_cases, use_case_id, **_sql(changed), updated_at=change.now)
+        change.record_of(row, "use_case.changed", ", ".join(sorted(changed)))
     return require_use_case(connection, principal, use_case_id)
 
 
@@ -101,21 +95,18 @@ def free_name(connection: Connection, use_case_id: UUID) -> None:
     update_row(connection, use_cases, use_case_id, name=str(use_case_id))
 
 
-def delete_use_case(
-    connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
-) -> None:
+def delete_use_case(change: PrincipalChange, use_case_id: UUID) -> None:
     """Delete a use case; its messages stay."""
-    row = _lock(connection, principal, use_case_id).row
-    update_row(connection, use_cases, use_case_id, deleted_at=now, updated_at=now)
-    record_event_of(connection, principal, row, "use_case.deleted", now, reason=row.name)
+    row, now = _lock(change, use_case_id).row, change.now
+    update_row(change.connection, use_cases, use_case_id, deleted_at=now, updated_at=now)
+    change.record_of(row, "use_case.deleted", row.name)
 
 
-def restore_use_case(
-    connection: Connection, principal: Principal, use_case_id: UUID, now: datetime
-) -> None:
-    update_row(connection, use_cases, use_case_id, deleted_at=None, updated_at=now)
-    row = require_use_case(connection, principal, use_case_id).row
-    record_event_of(connection, principal, row, "use_case.changed", now, reason="deleted_at")
+def restore_use_case(change: PrincipalChange, use_case_id: UUID) -> None:
+    connection = change.connection
+    update_row(connection, use_cases, use_case_id, deleted_at=None, updated_at=change.now)
+    row = require_use_case(connection, change.principal, use_case_id).row
+    change.record_of(row, "use_case.changed", "deleted_at")
 
 
 def require_use_case(
@@ -127,9 +118,9 @@ def require_use_case(
     return found
 
 
-def _lock(connection: Connection, principal: Principal, use_case_id: UUID) -> StoredUseCase:
-    lock_organization(connection, principal.organization_id)
-    return require_use_case(connection, principal, use_case_id)
+def _lock(change: PrincipalChange, use_case_id: UUID) -> StoredUseCase:
+    lock_organization(change.connection, change.organization_id)
+    return require_use_case(change.connection, change.principal, use_case_id)
 
 
 def _check_name(connection: Connection, workspace_id: UUID, name: str, problems: Problems) -> None:
@@ -186,15 +177,9 @@ def load_senders(
     return load_page(connection, query, senders, wanted, oldest_first=True)
 
 
-def add_sender(
-    connection: Connection,
-    principal: Principal,
-    use_case_id: UUID,
-    wanted: NewSender,
-    now: datetime,
-) -> AnyRow:
+def add_sender(change: PrincipalChange, use_case_id: UUID, wanted: NewSender) -> AnyRow:
     """Raises `ValidationFailed` if it is in the pool already."""
-    use_case = _lock(connection, principal, use_case_id)
+    use_case = _lock(change, use_case_id)
     if any(known.number == wanted.number for known in use_case.senders):
         raise ValidationFailed({"$.number": [NUMBER_TAKEN]})
     values = {
@@ -203,37 +188,29 @@ def add_sender(
         "number": wanted.number,
         "type": wanted.type.value,
         "country": sender_country(wanted.number, wanted.type),
-        "created_at": now,
+        "created_at": change.now,
     }
-    row = connection.execute(insert(senders).values(**values).returning(senders)).one()
-    record_audit_event(connection, principal, _about(row, "added", use_case), now)
+    row = change.connection.execute(insert(senders).values(**values).returning(senders)).one()
+    change.record(_about(row, "added", use_case))
     return row
 
 
-def change_sender(
-    connection: Connection,
-    principal: Principal,
-    use_case_id: UUID,
-    wanted: NewSender,
-    now: datetime,
-) -> None:
+def change_sender(change: PrincipalChange, use_case_id: UUID, wanted: NewSender) -> None:
     """Change the type of the sender with this number; raises `NotFound`."""
-    use_case = _lock(connection, principal, use_case_id)
+    use_case = _lock(change, use_case_id)
     row = required(next((one for one in use_case.senders if one.number == wanted.number), None))
     country = sender_country(wanted.number, wanted.type)
     values = {"type": wanted.type.value, "country": country}
-    update_row(connection, senders, row.id, **values)
-    record_audit_event(connection, principal, _about(row, "changed", use_case), now)
+    update_row(change.connection, senders, row.id, **values)
+    change.record(_about(row, "changed", use_case))
 
 
-def remove_sender(
-    connection: Connection, principal: Principal, use_case_id: UUID, sender_id: UUID, now: datetime
-) -> None:
+def remove_sender(change: PrincipalChange, use_case_id: UUID, sender_id: UUID) -> None:
     """Raises `NotFound`."""
-    use_case = _lock(connection, principal, use_case_id)
+    use_case = _lock(change, use_case_id)
     row = required(next((one for one in use_case.senders if one.id == sender_id), None))
-    connection.execute(delete(senders).where(senders.c.id == sender_id))
-    record_audit_event(connection, principal, _about(row, "removed", use_case), now)
+    change.connection.execute(delete(senders).where(senders.c.id == sender_id))
+    change.record(_about(row, "removed", use_case))
 
 
 def _about(sender: AnyRow, verb: str, use_case: StoredUseCase) -> AuditEvent:

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, literal, select
 
-from app.access.audit import AuditEvent, record_audit_event, record_event_of
-from app.access.principal import Actor, Principal
+from app.access.audit import AuditedChange, AuditEvent, PrincipalChange
+from app.access.principal import Principal
 from app.access.store import chosen_workspace, required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, insert_on_conflict, load_page
 from app.kernel.errors import NotFound, ValidationFailed
@@ -91,14 +91,11 @@ def add_opt_out(connection: Connection, opt_out: OptOut, now: datetime) -> UUID 
     return found
 
 
-def list_opt_out(
-    connection: Connection, opt_out: OptOut, by: Actor | Principal, now: datetime
-) -> UUID | None:
+def list_opt_out(change: AuditedChange, opt_out: OptOut) -> UUID | None:
     """Like `add_opt_out`, with an audit event."""
-    added = add_opt_out(connection, opt_out, now)
+    added = add_opt_out(change.connection, opt_out, change.now)
     if added is not None:
-        event = AuditEvent("opt_out.added", opt_out.workspace_id, added, opt_out.source)
-        record_audit_event(connection, by, event, now)
+        change.record(AuditEvent("opt_out.added", opt_out.workspace_id, added, opt_out.source))
     return added
 
 
@@ -186,36 +183,31 @@ def _note(
     return connection.execute(statement).one_or_none() is not None
 
 
-def enter_opt_out(
-    connection: Connection, principal: Principal, wanted: NewOptOut, now: datetime
-) -> AnyRow:
+def enter_opt_out(change: PrincipalChange, wanted: NewOptOut) -> AnyRow:
     """Add a number; an existing entry becomes the owner's. Raises `ValidationFailed`."""
-    workspace_id = _scope(connection, principal, wanted)
-    opt_out = OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source)
-    list_opt_out(connection, opt_out, principal, now)
+    workspace_id = _scope(change.connection, change.principal, wanted)
+    list_opt_out(change, OptOut(workspace_id, wanted.use_case_id, wanted.to_number, wanted.source))
     columns = opt_outs.c
     query = select(opt_outs).where(
         columns.workspace_id == workspace_id,
         columns.use_case_id == wanted.use_case_id,  # IS NULL for None
         columns.to_number == wanted.to_number,
     )
-    return connection.execute(query).one()
+    return change.connection.execute(query).one()
 
 
-def lift_opt_out(
-    connection: Connection, principal: Principal, opt_out_id: UUID, now: datetime
-) -> None:
+def lift_opt_out(change: PrincipalChange, opt_out_id: UUID) -> None:
     """A refusal of an older message does not restore it. Raises `NotFound`."""
-    is_it = opt_outs.c.id == opt_out_id
-    query = select(opt_outs).where(is_it, visible_to(principal, opt_outs.c.workspace_id))
+    connection, is_it = change.connection, opt_outs.c.id == opt_out_id
+    query = select(opt_outs).where(is_it, visible_to(change.principal, opt_outs.c.workspace_id))
     found = required(connection.execute(query).one_or_none())
     number = PhoneNumber(found.to_number)
     opt_out = OptOut(found.workspace_id, found.use_case_id, number, found.source)
     # First the fact, then the list, as everywhere: the row of the fact is the lock.
-    record_keyword(connection, opt_out, True, now)
+    record_keyword(connection, opt_out, True, change.now)
     if not connection.execute(delete(opt_outs).where(is_it)).rowcount:
         raise NotFound
-    record_event_of(connection, principal, found, "opt_out.removed", now)
+    change.record_of(found, "opt_out.removed")
 
 
 def _scope(connection: Connection, principal: Principal, wanted: NewOptOut) -> UUID:

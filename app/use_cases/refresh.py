@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.access.audit import record_event_of
+from app.access.audit import AuditedChange
 from app.access.principal import Actor
 from app.access.tables import provider_accounts, workspaces
 from app.db.engine import Database
@@ -72,7 +72,7 @@ class RefreshRegistrations:
         with self.database.writing() as connection:
             if connection.execute(statement).rowcount:
                 reason = ", ".join(f"{name} {status}" for name, status in changed.items())
-                record_event_of(connection, actor, row, "use_case.refreshed", now, reason=reason)
+                AuditedChange(connection, actor, now).record_of(row, "use_case.refreshed", reason)
 
 
 def _registered(workspace_id: UUID | None, use_case_id: UUID | None) -> Select[*tuple[Any, ...]]:

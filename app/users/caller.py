@@ -12,7 +12,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection, select
 
 from app.access.attempt_limits import AttemptKind, Subject
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Actor, ActorKind
 from app.access.tables import organizations
 from app.db.rows import AnyRow
@@ -149,4 +149,4 @@ def record_failed_sign_in(
     for organization_id, target in places:
         reason = caller.describe_failure(why)
         event = AuditEvent(SIGN_IN_FAILED, None, target, reason, organization_id)
-        record_audit_event(connection, Actor(ActorKind.SYSTEM, "sign-in"), event, now)
+        AuditedChange(connection, Actor(ActorKind.SYSTEM, "sign-in"), now).record(event)

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from app.access.audit import record_event_of
+from app.access.audit import AuditedChange
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.mail import mistake_in_email, normal_email
@@ -110,4 +110,5 @@ def _pin(connection: Connection, user: AnyRow, identity: Identity, now: datetime
         connection, user.id, now, identity_issuer=identity.issuer, identity_subject=identity.subject
     )
     actor = Actor(ActorKind.USER, user.name, user.id)
-    record_event_of(connection, actor, user, "user.identity_pinned", now, reason=identity.issuer)
+    change = AuditedChange(connection, actor, now)
+    change.record_of(user, "user.identity_pinned", identity.issuer)

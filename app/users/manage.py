@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, insert
 
 from app.access.attempts import forget_attempts
-from app.access.audit import AuditEvent, record_audit_event, record_event_of
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.key_rules import mistake_in_lasting_access
 from app.access.keys import load_key_of
 from app.access.principal import Actor, Role
@@ -75,29 +74,28 @@ class NewUser:
     password: NewPassword | None
 
 
-def create_user(connection: Connection, new: NewUser, actor: Actor, now: datetime) -> UUID:
+def create_user(change: AuditedChange, new: NewUser) -> UUID:
     """Raises `ValidationFailed` with every problem; an expiring key may not create users."""
+    connection, user_id = change.connection, new_id()
     lock_organization(connection, new.organization_id)
-    roles = _check(connection, new, actor)
-    user_id = new_id()
+    roles = _check(change, new)
     values = {
         "id": user_id,
         "organization_id": new.organization_id,
         "email": normal_email(new.email),
         "name": new.name,
         "password_hash": None if new.password is None else new.password.hash,
-        "created_at": now,
-        "updated_at": now,
+        "created_at": change.now,
+        "updated_at": change.now,
     }
     connection.execute(insert(users).values(values))
     replace_memberships(connection, user_id, new.roles)
-    event = AuditEvent("user.created", None, user_id, roles, new.organization_id)
-    record_audit_event(connection, actor, event, now)
+    change.record(AuditEvent("user.created", None, user_id, roles, new.organization_id))
     return user_id
 
 
-def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
-    problems = Problems()
+def _check(change: AuditedChange, new: NewUser) -> str:
+    connection, problems = change.connection, Problems()
     wrong = mistake_in_email(new.email)
     if wrong is None and find_users(connection, new.email, new.organization_id):
         wrong = "Another user has this address."
@@ -105,42 +103,37 @@ def _check(connection: Connection, new: NewUser, actor: Actor) -> str:
     problems.add("$.name", mistake_in_name(new.name))
     problems.add("$.password", None if new.password is None else new.password.mistake)
     roles = check_roles(connection, new.organization_id, new.roles, problems)
-    problems.add(PATH, _mistake_in_grant(connection, actor))
+    problems.add(PATH, _mistake_in_grant(change))
     problems.refuse()
     return roles
 
 
-def _mistake_in_grant(connection: Connection, actor: Actor) -> str | None:
+def _mistake_in_grant(change: AuditedChange) -> str | None:
     """An expiring key grants no access, as it would outlive the key."""
-    key = load_key_of(connection, actor)
+    key = load_key_of(change.connection, change.actor)
     if key is None:
         return None
     return mistake_in_lasting_access(key.expires_at, is_limited=key.limits is not None)
 
 
-def change_roles(
-    connection: Connection,
-    user: AnyRow,
-    roles: Mapping[UUID | None, Role],
-    actor: Actor,
-    now: datetime,
-) -> None:
+def change_roles(change: AuditedChange, user: AnyRow, roles: Mapping[UUID | None, Role]) -> None:
     """Raises `ValidationFailed`, also for the last owner and for an expiring key as the actor."""
+    connection, problems = change.connection, Problems()
     lock_organization(connection, user.organization_id)
-    problems = Problems()
     text = check_roles(connection, user.organization_id, roles, problems)
-    problems.add(PATH, _mistake_in_grant(connection, actor))
+    problems.add(PATH, _mistake_in_grant(change))
     stays_owner = roles.get(None) is Role.OWNER
     if not stays_owner and is_last_owner(user.id, load_owners(connection, user.organization_id)):
         problems.add(PATH, LAST_OWNER)
     problems.refuse()
     replace_memberships(connection, user.id, roles)
-    record_event_of(connection, actor, user, "user.roles_changed", now, reason=text)
+    change.record_of(user, "user.roles_changed", text)
 
 
-def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> bool:
+def disable_user(change: AuditedChange, user: AnyRow) -> bool:
     """Return whether the user was enabled; raises `ValidationFailed` for actor and last owner."""
-    check_is_another(actor, user.id)
+    connection, now = change.connection, change.now
+    check_is_another(change.actor, user.id)
     lock_organization(connection, user.organization_id)
     if user.disabled_at is not None:
         return False
@@ -149,21 +142,19 @@ def disable_user(connection: Connection, user: AnyRow, actor: Actor, now: dateti
     update_user(connection, user.id, now, disabled_at=now)
     drop_sign_in_link(connection, user.id)
     end_sessions_of(connection, user.id, now)
-    record_event_of(connection, actor, user, "user.disabled", now)
+    change.record_of(user, "user.disabled")
     return True
 
 
-def reset_user(
-    connection: Connection, user: AnyRow, password: NewPassword | None, actor: Actor, now: datetime
-) -> None:
+def reset_user(change: AuditedChange, user: AnyRow, password: NewPassword | None) -> None:
     """Reset a user: new password, no second factor, lock-out, sessions, known browsers.
 
     The next sign-in at an identity provider pins the account again. Raises `ValidationFailed`
     for the actor, an expiring key as the actor, or a weak password.
     """
-    check_is_another(actor, user.id)
-    problems = Problems()
-    problems.add("$", _mistake_in_grant(connection, actor))
+    connection, now, problems = change.connection, change.now, Problems()
+    check_is_another(change.actor, user.id)
+    problems.add("$", _mistake_in_grant(change))
     problems.refuse()
     if password is not None and password.mistake is not None:
         raise ValidationFailed({"$.password": [password.mistake]})
@@ -184,4 +175,4 @@ def reset_user(
     drop_sign_in_link(connection, user.id)
     forget_attempts(connection, of_account(user.email), of_own(user.id))
     end_sessions_of(connection, user.id, now)
-    record_event_of(connection, actor, user, "user.reset", now)
+    change.record_of(user, "user.reset")

@@ -7,14 +7,12 @@ a sign-in.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import pyotp
-from sqlalchemy import Connection
 
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
-from app.access.audit import record_event_of
+from app.access.audit import AuditedChange
 from app.access.principal import Actor
 from app.access.store import required
 from app.db.encryption import Cipher
@@ -69,16 +67,16 @@ class OwnAccount:
         checked = self._check_password(me, "$.current_password", problems)
         new_hash = hash_password(new)
 
-        with self._changing(me, checked, asks_code=False) as (connection, user, now):
-            update_user(connection, user.id, now, password_hash=new_hash)
-            end_sessions_of(connection, user.id, now, but=me.session_id)
-            record_event_of(connection, me.actor, user, "user.password_changed", now)
+        with self._changing(me, checked, asks_code=False) as (change, user):
+            update_user(change.connection, user.id, change.now, password_hash=new_hash)
+            end_sessions_of(change.connection, user.id, change.now, but=me.session_id)
+            change.record_of(user, "user.password_changed")
 
     def start_second_factor(self, me: Reauthentication) -> str:
         """Store a new secret for this session; `set_second_factor` makes it effective."""
         secret = pyotp.random_base32()
-        with self._changing(me) as (connection, _, now):
-            put_pending_secret(connection, self.cipher, me.session_id, secret, now)
+        with self._changing(me) as (change, _):
+            put_pending_secret(change.connection, self.cipher, me.session_id, secret, change.now)
         return secret
 
     def pending_secret(self, session_id: UUID) -> str | None:
@@ -100,22 +98,22 @@ class OwnAccount:
             update_user(connection, user.id, now, totp_secret=encrypted, totp_step=step)
             put_pending_secret(connection, self.cipher, me.session_id, None, now)
             codes = replace_recovery_codes(connection, user.id, now)
-            record_event_of(connection, me.actor, user, "user.second_factor_set", now)
+            AuditedChange(connection, me.actor, now).record_of(user, "user.second_factor_set")
         return codes
 
     def remove_second_factor(self, me: Reauthentication) -> None:
-        with self._changing(me) as (connection, user, now):
-            update_user(connection, user.id, now, totp_secret=None, totp_step=None)
-            drop_recovery_codes(connection, user.id)
-            record_event_of(connection, me.actor, user, "user.second_factor_removed", now)
+        with self._changing(me) as (change, user):
+            update_user(change.connection, user.id, change.now, totp_secret=None, totp_step=None)
+            drop_recovery_codes(change.connection, user.id)
+            change.record_of(user, "user.second_factor_removed")
 
     def make_recovery_codes(self, me: Reauthentication) -> list[str]:
         """Also raises `ValidationFailed` without a second factor."""
-        with self._changing(me) as (connection, user, now):
+        with self._changing(me) as (change, user):
             if user.totp_secret is None:
                 raise ValidationFailed({"$": ["Recovery codes belong to a second factor."]})
-            codes = replace_recovery_codes(connection, user.id, now)
-            record_event_of(connection, me.actor, user, "user.recovery_codes_made", now)
+            codes = replace_recovery_codes(change.connection, user.id, change.now)
+            change.record_of(user, "user.recovery_codes_made")
         return codes
 
     def _check_password(
@@ -140,8 +138,8 @@ class OwnAccount:
         checked: tuple[AnyRow, CountedAttempt] | None = None,
         *,
         asks_code: bool = True,
-    ) -> Iterator[tuple[Connection, AnyRow, datetime]]:
-        """Yield transaction, user and time, once the password and the code are right."""
+    ) -> Iterator[tuple[AuditedChange, AnyRow]]:
+        """Yield the change and the user, once the password and the code are right."""
         seen, attempt = checked or self._check_password(me, "$.password", {})
         with self.database.writing() as connection:
             user = required(load_user(connection, me.user_id))
@@ -152,7 +150,7 @@ class OwnAccount:
             if not needs_code or use_code(connection, self.cipher, user, me.code, now):
                 withdraw(connection, attempt)
                 forget_attempts(connection, of_own(me.user_id))
-                yield connection, user, now
+                yield AuditedChange(connection, me.actor, now), user
                 return
         self._note_failure(me, seen, "wrong code of a person who is signed in")
         raise ValidationFailed({"$.code": [_WRONG_CODE]})

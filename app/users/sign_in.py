@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app.access.attempt_limits import AttemptKind, Subject
 from app.access.attempts import Attempts, CountedAttempt, forget_attempts, withdraw
-from app.access.audit import AuditEvent, record_audit_event, record_event_of
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import (
     Actor,
     ActorKind,
@@ -147,7 +147,8 @@ class SignIn:
             if user is not None and kind is not None:
                 if kind != "code":
                     actor = Actor(ActorKind.USER, user.name, user.id)
-                    record_event_of(connection, actor, user, "user.recovery_code_used", now)
+                    change = AuditedChange(connection, actor, now)
+                    change.record_of(user, "user.recovery_code_used")
                 return self.let_in(connection, user, caller, attempt)
         return self._refuse([seen], caller, "wrong code of the second factor", attempt)
 
@@ -166,7 +167,8 @@ class SignIn:
         with self.database.writing() as connection:
             session_token = begin_session(connection, caller, now, access_key_id=principal.key_id)
             actor = Actor(ActorKind.ACCESS_KEY, principal.key_name, principal.key_id)
-            _record(connection, principal.organization_id, actor, "signed_in", now)
+            change = AuditedChange(connection, actor, now)
+            _record(change, principal.organization_id, "signed_in")
         return SignedIn(session_token)
 
     def _refuse_key(self, key: StoredKey | None, caller: Caller, now: datetime) -> None:
@@ -178,7 +180,7 @@ class SignIn:
             about = SIGN_IN_FAILED, of.workspace_id, of.key_id, reason, of.organization_id
             actor = Actor(ActorKind.SYSTEM, "sign-in")
             with self.database.writing() as connection:
-                record_audit_event(connection, actor, AuditEvent(*about), now)
+                AuditedChange(connection, actor, now).record(AuditEvent(*about))
         raise SignInRefused
 
     def let_in(
@@ -199,7 +201,7 @@ class SignIn:
         drop_sign_in_link(connection, user.id)
         record_sign_in(connection, user.id, now)
         actor = Actor(ActorKind.USER, user.name, user.id)
-        _record(connection, user.organization_id, actor, "signed_in", now)
+        _record(AuditedChange(connection, actor, now), user.organization_id, "signed_in")
         browser = self.cookie.write(caller.browser.after_sign_in(user.id, now))
         return SignedIn(token, browser=browser)
 
@@ -248,11 +250,9 @@ def sign_out_of(connection: Connection, token_hash: str, now: datetime) -> None:
     session = load_session(connection, token_hash, now)
     end_session(connection, token_hash, now)
     if session is not None and not session.awaits_second_factor:
-        _record(connection, session.owner.organization_id, session.owner.actor, "signed_out", now)
+        change = AuditedChange(connection, session.owner.actor, now)
+        _record(change, session.owner.organization_id, "signed_out")
 
 
-def _record(
-    connection: Connection, organization_id: UUID, actor: Actor, what: str, now: datetime
-) -> None:
-    event = AuditEvent(f"console.{what}", organization_id=organization_id)
-    record_audit_event(connection, actor, event, now)
+def _record(change: AuditedChange, organization_id: UUID, verb: str) -> None:
+    change.record(AuditEvent(f"console.{verb}", organization_id=organization_id))

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, delete, insert, select
 
 from app.access.attempts import forget_attempts
-from app.access.audit import record_event_of
+from app.access.audit import AuditedChange
 from app.access.principal import Actor, ActorKind
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339
@@ -37,14 +37,14 @@ class LinkExpired(Exception):
     """Expired, used, replaced or never valid; deliberately without the reason."""
 
 
-def create_sign_in_link(connection: Connection, user: AnyRow, actor: Actor, now: datetime) -> str:
+def create_sign_in_link(change: AuditedChange, user: AnyRow) -> str:
     """Return the token of a link, which replaces the person's other link."""
     token = secrets.token_urlsafe(_BYTES)
-    drop_sign_in_link(connection, user.id)
+    drop_sign_in_link(change.connection, user.id)
     values = {"user_id": user.id, "token_hash": hash_session_token(token)}
-    times = {"created_at": now, "expires_at": now + LASTS}
-    connection.execute(insert(sign_in_links).values(values | times))
-    record_event_of(connection, actor, user, "user.link_created", now)
+    times = {"created_at": change.now, "expires_at": change.now + LASTS}
+    change.connection.execute(insert(sign_in_links).values(values | times))
+    change.record_of(user, "user.link_created")
     return token
 
 
@@ -108,7 +108,7 @@ class UseSignInLink:
             end_sessions_of(connection, user.id, now)
             forget_attempts(connection, of_account(user.email), of_own(user.id))
             actor = Actor(ActorKind.USER, user.name, user.id)
-            record_event_of(connection, actor, user, "user.password_set", now)
+            AuditedChange(connection, actor, now).record_of(user, "user.password_set")
             return self.sign_in.let_in(connection, user, caller)
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, validate
 
-from app.access.guard import ADMIN, VIEWER
+from app.access.guard import ADMIN, VIEWER, changing
 from app.access.principal import Principal
 from app.db.rows import AnyRow
 from app.kernel import errors as e
 from app.web.fields import Id, StrictSchema, Text, Time, TrueOrFalse, View, one_of
 from app.web.pages import PageQuery, page, page_of
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 from app.web.routes import Json, Routes
 from app.webhooks.address import MAX_URL_CHARS
 from app.webhooks.deliveries import DeliveryFilter, load_attempts, load_deliveries, replay_delivery
@@ -198,8 +198,8 @@ def list_webhook_deliveries(principal: Principal, endpoint_id: UUID, query: Deli
 )
 def replay_webhook_delivery(principal: Principal, delivery_id: UUID) -> Json:
     """Send an event again, as a new delivery with the same `webhook-id`."""
-    with writing() as (connection, now):
-        row = replay_delivery(connection, principal, delivery_id, now)
+    with changing(principal) as change:
+        row = replay_delivery(change, delivery_id)
     return render_delivery(row, ())
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, insert, select
 
-from app.access.audit import record_event_of
-from app.access.principal import Actor, ActorKind, Principal
+from app.access.audit import AuditedChange, PrincipalChange
+from app.access.principal import Actor, ActorKind
 from app.access.store import required, visible_to
 from app.db.rows import AnyRow, PageFilter, equal, load_page, update_row
 from app.kernel.clock import read_retry_after
@@ -74,20 +74,19 @@ def new_delivery(event_id: UUID, endpoint_id: UUID, now: datetime) -> dict[str, 
     }
 
 
-def replay_delivery(
-    connection: Connection, principal: Principal, delivery_id: UUID, now: datetime
-) -> AnyRow:
+def replay_delivery(change: PrincipalChange, delivery_id: UUID) -> AnyRow:
     """As a new delivery. Raises `NotFound`, and `ValidationFailed` for a disabled endpoint."""
+    connection = change.connection
     query = _DELIVERY.where(
         webhook_deliveries.c.id == delivery_id,
-        visible_to(principal, webhook_endpoints.c.workspace_id),
+        visible_to(change.principal, webhook_endpoints.c.workspace_id),
     ).with_for_update(of=[webhook_endpoints, webhook_events], read=True, key_share=True)
     old = required(connection.execute(query).one_or_none())
     if not old.active:
         raise ValidationFailed({"$": ["The endpoint is disabled: enable it first."]})
-    again = new_delivery(old.event_id, old.endpoint_id, now)
+    again = new_delivery(old.event_id, old.endpoint_id, change.now)
     connection.execute(insert(webhook_deliveries).values(**again))
-    record_event_of(connection, principal, old, "webhook_delivery.replayed", now)
+    change.record_of(old, "webhook_delivery.replayed")
     return connection.execute(_DELIVERY.where(webhook_deliveries.c.id == again["id"])).one()
 
 
@@ -204,6 +203,6 @@ def _record_failure(
     since = failing_since(endpoint.first_failed_at, endpoint.last_failed_at, now)
     update_endpoint(connection, endpoint, first_failed_at=since, last_failed_at=now)
     if attempt.is_gone:
-        disable_endpoint(connection, endpoint, GONE, _WORKER, now)
+        disable_endpoint(AuditedChange(connection, _WORKER, now), endpoint, GONE)
     elif is_disabled_after(since, now):
-        disable_endpoint(connection, endpoint, GIVEN_UP, _WORKER, now)
+        disable_endpoint(AuditedChange(connection, _WORKER, now), endpoint, GIVEN_UP)

@@ -6,7 +6,8 @@ signs for a day.
 
 import base64
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -16,8 +17,8 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, insert, select, update
 from standardwebhooks import Webhook
 
-from app.access.audit import record_event_of
-from app.access.principal import Actor, Principal, actor_of
+from app.access.audit import AuditedChange
+from app.access.principal import Principal, actor_of
 from app.access.store import chosen_workspace, lock_organization, required, visible_to
 from app.db.encryption import Cipher
 from app.db.engine import Database
@@ -111,46 +112,42 @@ def load_endpoint(
     return required(connection.execute(query).one_or_none())
 
 
-def disable_endpoint(
-    connection: Connection, endpoint: AnyRow, reason: str, actor: Actor, now: datetime
-) -> None:
-    changes = {"active": False, "disabled_at": now, "disabled_reason": reason}
-    update_endpoint(connection, endpoint, **changes, updated_at=now)
+def disable_endpoint(change: AuditedChange, endpoint: AnyRow, reason: str) -> None:
+    values = {"active": False, "disabled_at": change.now, "disabled_reason": reason}
+    update_endpoint(change.connection, endpoint, **values, updated_at=change.now)
     deliveries = webhook_deliveries.c
-    connection.execute(
+    change.connection.execute(
         update(webhook_deliveries)
         .where(deliveries.endpoint_id == endpoint.id, deliveries.due_at.isnot(None))
         .values(state=DeliveryState.STOPPED, due_at=None)
     )
-    record_event_of(connection, actor, endpoint, "webhook_endpoint.disabled", now, reason=reason)
+    change.record_of(endpoint, "webhook_endpoint.disabled", reason)
 
 
 BY_HAND = "Disabled by hand."
 
 
-def change_fields(
-    connection: Connection, row: AnyRow, wanted: Mapping[str, Any], actor: Actor, now: datetime
-) -> None:
+def change_fields(change: AuditedChange, row: AnyRow, wanted: Mapping[str, Any]) -> None:
     """Change URL or events, already validated, if they differ."""
     given = {name: wanted[name] for name in ("url", "events") if name in wanted}
     if "events" in given:
         given["events"] = ordered(given["events"])
     changed = {name: value for name, value in given.items() if value != getattr(row, name)}
     if changed:
-        update_endpoint(connection, row, **changed, updated_at=now)
+        update_endpoint(change.connection, row, **changed, updated_at=change.now)
         # Only the names: a URL may contain a secret of the receiver.
-        names = ", ".join(sorted(changed))
-        record_event_of(connection, actor, row, "webhook_endpoint.changed", now, reason=names)
+        change.record_of(row, "webhook_endpoint.changed", ", ".join(sorted(changed)))
 
 
-def switch(connection: Connection, row: AnyRow, actor: Actor, now: datetime) -> None:
+def switch(change: AuditedChange, row: AnyRow) -> None:
     """Enabling an endpoint clears its failures."""
     if row.active:
-        disable_endpoint(connection, row, BY_HAND, actor, now)
+        disable_endpoint(change, row, BY_HAND)
         return
-    cleared = ("disabled_at", "disabled_reason", "first_failed_at", "last_failed_at")
-    update_endpoint(connection, row, active=True, updated_at=now, **dict.fromkeys(cleared))
-    record_event_of(connection, actor, row, "webhook_endpoint.enabled", now)
+    names = ("disabled_at", "disabled_reason", "first_failed_at", "last_failed_at")
+    cleared = dict.fromkeys(names)
+    update_endpoint(change.connection, row, active=True, updated_at=change.now, **cleared)
+    change.record_of(row, "webhook_endpoint.enabled")
 
 
 def update_endpoint(connection: Connection, row: AnyRow, **values: Any) -> None:
@@ -196,9 +193,9 @@ class ManageEndpoints:
 
     def create(self, principal: Principal, wanted: NewEndpoint) -> EndpointSecret:
         """Raises `ValidationFailed` for an unknown workspace, or too many endpoints."""
-        now = self.clock.now()
         endpoint_id, secret = new_id(), mint_secret()
-        with self.database.writing() as connection:
+        with self._changing(principal) as change:
+            connection = change.connection
             statement = insert(webhook_endpoints).values(
                 id=endpoint_id,
                 workspace_id=_workspace(connection, principal, wanted.workspace_id),
@@ -206,36 +203,34 @@ class ManageEndpoints:
                 events=ordered(wanted.events),
                 secret=encrypt_for_all(connection, self.cipher, secret_owner(endpoint_id), secret),
                 active=True,
-                created_at=now,
-                updated_at=now,
+                created_at=change.now,
+                updated_at=change.now,
             )
             connection.execute(statement)
             row = load_endpoint(connection, principal, endpoint_id)
-            record_event_of(connection, principal, row, "webhook_endpoint.created", now)
+            change.record_of(row, "webhook_endpoint.created")
         return EndpointSecret(row, secret)
 
     def change(self, principal: Principal, endpoint_id: UUID, wanted: Mapping[str, Any]) -> AnyRow:
         """Change ``url``, ``events`` or ``active``; equal values change nothing."""
-        now = self.clock.now()
-        with self.database.writing() as connection:
-            row = load_endpoint(connection, principal, endpoint_id, to_change=True)
-            change_fields(connection, row, wanted, actor_of(principal), now)
+        with self._changing(principal) as change:
+            row = load_endpoint(change.connection, principal, endpoint_id, to_change=True)
+            change_fields(change, row, wanted)
             if wanted.get("active", row.active) != row.active:
-                switch(connection, row, actor_of(principal), now)
-            return load_endpoint(connection, principal, endpoint_id)
+                switch(change, row)
+            return load_endpoint(change.connection, principal, endpoint_id)
 
     def delete(self, principal: Principal, endpoint_id: UUID) -> None:
-        now = self.clock.now()
-        with self.database.writing() as connection:
-            row = load_endpoint(connection, principal, endpoint_id, to_change=True)
-            connection.execute(
-                delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
-            )
-            record_event_of(connection, principal, row, "webhook_endpoint.deleted", now)
+        is_it = webhook_endpoints.c.id == endpoint_id
+        with self._changing(principal) as change:
+            row = load_endpoint(change.connection, principal, endpoint_id, to_change=True)
+            change.connection.execute(delete(webhook_endpoints).where(is_it))
+            change.record_of(row, "webhook_endpoint.deleted")
 
     def rotate(self, principal: Principal, endpoint_id: UUID) -> EndpointSecret:
-        now, secret = self.clock.now(), mint_secret()
-        with self.database.writing() as connection:
+        secret = mint_secret()
+        with self._changing(principal) as change:
+            connection, now = change.connection, change.now
             row = load_endpoint(connection, principal, endpoint_id, to_change=True)
             update_endpoint(
                 connection,
@@ -245,8 +240,14 @@ class ManageEndpoints:
                 previous_secret_until=now + OVERLAP,
                 updated_at=now,
             )
-            record_event_of(connection, principal, row, "webhook_endpoint.secret_rotated", now)
+            change.record_of(row, "webhook_endpoint.secret_rotated")
             return EndpointSecret(load_endpoint(connection, principal, endpoint_id), secret)
+
+    @contextmanager
+    def _changing(self, principal: Principal) -> Iterator[AuditedChange]:
+        now = self.clock.now()
+        with self.database.writing() as connection:
+            yield AuditedChange(connection, actor_of(principal), now)
 
 
 def _workspace(connection: Connection, principal: Principal, wanted: UUID | None) -> UUID:

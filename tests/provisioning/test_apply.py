@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from app.access.audit import AuditedChange
 from app.access.principal import Role, hash_token
 from app.access.store import load_key
 from app.access.tables import workspaces
@@ -173,8 +174,8 @@ def test_a_failure_in_the_middle_changes_nothing(
     empty = rows()
     written = []
 
-    def fail(connection: Any, *_: Any) -> None:
-        written.append(connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
+    def fail(change: AuditedChange, *_: Any) -> None:
+        written.append(change.connection.exec_driver_sql("SELECT count(*) FROM use_cases").scalar())
         raise RuntimeError("the power is gone")
 
     monkeypatch.setattr(planning, "issue_key", fail)

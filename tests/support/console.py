@@ -9,6 +9,7 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.access.audit import AuditedChange
 from app.access.principal import Actor, ActorKind, Role
 from app.users.manage import NewUser, create_user
 from app.users.passwords import choose_password
@@ -30,7 +31,7 @@ def make_user(
     chosen = None if password is None else choose_password(password, email)
     new = NewUser(organization_id, email, "Ada Example", roles, chosen)
     with factory.database.writing() as connection:
-        return create_user(connection, new, ACTOR, factory.now)
+        return create_user(AuditedChange(connection, ACTOR, factory.now), new)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from app.access.audit import AuditedChange
 from app.access.principal import Actor, ActorKind, Role
 from app.access.tables import audit_events
 from app.kernel.errors import NotFound, ValidationFailed
@@ -30,13 +31,13 @@ OWNER: Roles = {None: Role.OWNER}
 def disable(factory: Factory, tenant: Tenant, user_id: UUID, actor: Actor = ACTOR) -> bool:
     with factory.database.writing() as connection:
         user = require_user(connection, tenant.organization_id, user_id)
-        return disable_user(connection, user, actor, factory.now)
+        return disable_user(AuditedChange(connection, actor, factory.now), user)
 
 
 def give(factory: Factory, tenant: Tenant, user_id: UUID, roles: Roles) -> None:
     with factory.database.writing() as connection:
         user = require_user(connection, tenant.organization_id, user_id)
-        change_roles(connection, user, roles, ACTOR, factory.now)
+        change_roles(AuditedChange(connection, ACTOR, factory.now), user, roles)
 
 
 def person(factory: Factory, tenant: Tenant, roles: Roles, email: str = "ada@example.com") -> UUID:
@@ -96,7 +97,7 @@ def test_users_cannot_disable_or_reset_themselves(factory: Factory, tenant: Tena
     def reset() -> None:
         with factory.database.writing() as connection:
             user = require_user(connection, tenant.organization_id, ada)
-            reset_user(connection, user, NewPassword("hash"), own, factory.now)
+            reset_user(AuditedChange(connection, own, factory.now), user, NewPassword("hash"))
 
     assert problems_of(reset) == {"$": [YOURSELF]}
 

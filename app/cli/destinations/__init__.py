@@ -3,7 +3,7 @@
 import click
 
 from app.access.principal import Role
-from app.cli.context import command_line_actor
+from app.cli.context import command_change
 from app.cli.destinations import files, rules, show  # noqa: F401  # they add their commands
 from app.cli.destinations.change import (
     MAX_REVISION,
@@ -72,8 +72,8 @@ def resume_command(*, reason: str, workspace: str | None) -> None:
 
 def _set(workspace: str | None, *, suspended: bool, reason: str) -> None:
     with opened_workspace(workspace) as opened, opened.services.database.writing() as connection:
-        of_it = opened.workspace_id, command_line_actor(), opened.now
-        row = set_suspended(connection, *of_it, reason=reason, suspended=suspended)
+        change = command_change(connection, opened.now)
+        row = set_suspended(change, opened.workspace_id, reason=reason, suspended=suspended)
     already = " already" if (opened.row.suspended_at is not None) == suspended else ""
     line = f"{opened.name} is not suspended{already and ', nothing to resume'}"
     if suspended:

@@ -7,6 +7,8 @@ from uuid import UUID
 from flask import Response, request
 
 from app.access.api import AccessKeyBody, AccessKeyListQuery
+from app.access.audit import PrincipalChange
+from app.access.guard import changing
 from app.access.key_rules import KeyState, describe_limits, may_manage, state_of
 from app.access.keys import (
     NewAccessKey,
@@ -35,11 +37,8 @@ _STATES = {KeyState.LIVE: "Active", KeyState.EXPIRED: "Expired", KeyState.REVOKE
 def access_keys_page(
     current_user: CurrentUser, status: int = 200, form: Form = NO_FORM
 ) -> Response:
-    now, own, visible = (
-        current_time(),
-        current_user.principal,
-        current_user.principal_for(Role.ADMIN),
-    )
+    now, own = current_time(), current_user.principal
+    visible = current_user.principal_for(Role.ADMIN)
     with reading() as connection:
         find = partial(load_access_keys, connection, visible, now=now)
         found = searched_list(PATH, AccessKeyListQuery, find, status)
@@ -73,10 +72,10 @@ def make_access_key(current_user: CurrentUser) -> Response:
         AccessKeyBody, **parse_time("expires_at"), **_typed_rate(), **_typed_limits()
     )
     asking = _asking(current_user, wanted.workspace_id)
-    with writing() as (connection, now):
-        made = create_access_key(connection, asking, wanted, now=now)
+    with changing(asking) as change:
+        made = create_access_key(change, wanted)
         if wanted.limits.use_case_ids:
-            names = load_use_case_names(connection, asking)
+            names = load_use_case_names(change.connection, asking)
     return page_answer("access/key_made.html", made=made, limits=describe_limits(made.row, names))
 
 
@@ -84,7 +83,8 @@ def make_access_key(current_user: CurrentUser) -> Response:
 def end_access_key(current_user: CurrentUser, access_key_id: UUID) -> Response:
     with writing() as (connection, now):
         key = load_access_key(connection, current_user.principal_for(Role.ADMIN), access_key_id)
-        revoke_access_key(connection, _asking(current_user, key.workspace_id), key.id, now=now)
+        asking = _asking(current_user, key.workspace_id)
+        revoke_access_key(PrincipalChange.by(asking, connection, now), key.id)
     return redirect_with_flash(PATH, f"{key.name} is revoked. Its next request is refused.")
 
 

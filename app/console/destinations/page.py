@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from flask import Response, request
 from sqlalchemy import Connection
 
+from app.access.guard import changing
 from app.access.principal import Role
 from app.console.destinations.view import (
     DURATIONS,
@@ -43,7 +44,7 @@ from app.kernel.errors import DestinationsInherited, RevisionMismatch, Validatio
 from app.tenancy.api import ReasonBody
 from app.tenancy.workspaces import set_suspended
 from app.users.current_user import CurrentUser
-from app.web.registry import current_time, get_service, reading, writing
+from app.web.registry import current_time, get_service, reading
 
 routes = Pages()
 _MOST_REVISIONS = 20
@@ -238,8 +239,6 @@ def resume(current_user: CurrentUser) -> Response:
 
 def _set(current_user: CurrentUser, *, suspended: bool, notice: str) -> Response:
     workspace_id, reason = shown_workspace(current_user), read_form(ReasonBody).strip()
-    with writing() as (connection, now):
-        set_suspended(
-            connection, workspace_id, current_user.actor, now, reason=reason, suspended=suspended
-        )
+    with changing(current_user.principal) as change:
+        set_suspended(change, workspace_id, reason=reason, suspended=suspended)
     return redirect_with_flash(wanted_page(DESTINATIONS), notice)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditEvent
+from app.access.guard import changing
 from app.access.principal import Role
 from app.console.destinations.view import by_name, load_destinations_view, shown_workspace
 from app.console.ui.guards import ADMIN, VIEWER, Pages
@@ -19,7 +20,7 @@ from app.destinations.geo_permissions.check import (
 )
 from app.providers.port import GeoFacts
 from app.users.current_user import CurrentUser
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 
 routes = Pages()
 PATH = "/console/provider"
@@ -88,9 +89,8 @@ def align_permissions(current_user: CurrentUser) -> Response:
         return provider_page(current_user, plan=plan)
     (pushed,) = push(workspace_id, apply=True)
     reason = f"{len(pushed.plan.changes)} permissions of {pushed.account_sid}"
-    event = AuditEvent("geo.pushed", workspace_id, reason=reason)
-    with writing() as (connection, now):
-        record_audit_event(connection, current_user.actor, event, now)
+    with changing(current_user.principal) as change:
+        change.record(AuditEvent("geo.pushed", workspace_id, reason=reason))
     failure = _failure(pushed)
     if failure is not None:
         return provider_page(current_user, *failure)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flask import Response, request
 
+from app.access.guard import changing
 from app.access.principal import Role
 from app.console.destinations.view import shown_workspace
 from app.console.ui.forms import ListSearch, number_in, read_reason, refilled, searched_list
@@ -37,7 +38,7 @@ from app.kernel.whole_numbers import read_whole_number
 from app.use_cases.read import load_use_case_names
 from app.users.current_user import CurrentUser
 from app.web.fields import Choice
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 
 _COUNTRIES = "countries"
 _COUNTRY_FIELD = f"{GuardName.COUNTRY}.{_COUNTRIES}"
@@ -241,6 +242,6 @@ def alerts_page(current_user: CurrentUser) -> Response:
 
 @routes.post(ALERTS + "/{alert_id}/acknowledge", ADMIN)
 def mark_alert_as_seen(current_user: CurrentUser, alert_id: UUID) -> Response:
-    with writing() as (connection, now):
-        acknowledge(connection, current_user.principal, alert_id, now)
+    with changing(current_user.principal) as change:
+        acknowledge(change, alert_id)
     return redirect_with_flash(wanted_page(ALERTS), "Acknowledged.")

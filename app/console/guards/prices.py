@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy import Connection
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Role
 from app.access.store import is_only_organization
 from app.console.ui.forms import named_country_options, searched
@@ -134,7 +134,7 @@ def _save(
     text = f"{row.country} {row.mccmnc} {row.price} {row.currency} from {row.valid_from}"
     own_id, text = current_user.organization_id, " ".join(text.split())
     event = AuditEvent(action, reason=text, organization_id=own_id)
-    record_audit_event(connection, current_user.actor, event, now)
+    AuditedChange(connection, current_user.actor, now).record(event)
 
 
 def _changed(stored: PriceTable, row: PriceRow, *, is_removal: bool) -> PriceTable:

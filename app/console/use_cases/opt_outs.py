@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Response, request
 
+from app.access.guard import changing
 from app.console.ui.forms import (
     ListSearch,
     PhoneNumberInput,
@@ -28,7 +29,7 @@ from app.use_cases.opt_outs import (
 from app.use_cases.read import UseCaseFilter, load_use_cases
 from app.users.current_user import CurrentUser
 from app.web.fields import Id
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 
 routes = Pages()
 OPT_OUTS = "/console/opt-outs"
@@ -68,15 +69,15 @@ def opt_outs_page(current_user: CurrentUser, status: int = 200, form: Form = NO_
 def enter_number(current_user: CurrentUser) -> Response:
     given = {"to_number": without_separators(request.form.get("to_number", ""))}
     wanted: NewOptOut = read_form(OptOutBody, **given, source=OptOutSource.CONSOLE.value)
-    with writing() as (connection, now):
-        enter_opt_out(connection, current_user.principal, wanted, now=now)
+    with changing(current_user.principal) as change:
+        enter_opt_out(change, wanted)
     return redirect_with_flash(OPT_OUTS, "Opt-out added. Sends to this number are refused.")
 
 
 @routes.post(OPT_OUTS + "/{opt_out_id}/remove", ADMIN)
 def lift_number(current_user: CurrentUser, opt_out_id: UUID) -> Response:
-    with writing() as (connection, now):
-        lift_opt_out(connection, current_user.principal, opt_out_id, now=now)
+    with changing(current_user.principal) as change:
+        lift_opt_out(change, opt_out_id)
     return redirect_with_flash(OPT_OUTS, "Opt-out removed.")
 
 

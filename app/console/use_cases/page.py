@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema
 
+from app.access.guard import changing
 from app.console.ui.forms import (
     ListSearch,
     check_unchanged,
@@ -37,7 +38,7 @@ from app.use_cases.refresh import RefreshRegistrations
 from app.use_cases.rules import SenderType, obstacles
 from app.users.current_user import CurrentUser
 from app.web.bodies import load
-from app.web.registry import get_service, reading, writing
+from app.web.registry import get_service, reading
 
 ON = "on"
 EVERYWHERE, SOME = "everywhere", "some"
@@ -152,8 +153,8 @@ def use_cases_page(current_user: CurrentUser, status: int = 200, form: Form = _N
 @refilling(use_cases_page, renaming=naming_codes)
 def make_use_case(current_user: CurrentUser) -> Response:
     wanted = read_use_case(UseCaseBody)
-    with writing() as (connection, now):
-        made = create_use_case(connection, current_user.principal, wanted, now=now)
+    with changing(current_user.principal) as change:
+        made = create_use_case(change, wanted)
     return redirect_with_flash(f"{USE_CASES}/{made.id}", "Use case created. Add a sender.")
 
 
@@ -180,16 +181,16 @@ def use_case_page(
 @refilling(use_case_page, renaming=naming_codes)
 def save_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
     wanted = read_use_case(UseCaseChange)
-    with writing() as (connection, now):
-        check_unchanged(require_use_case(connection, current_user.principal, use_case_id).row)
-        change_use_case(connection, current_user.principal, use_case_id, wanted, now=now)
+    with changing(current_user.principal) as change:
+        check_unchanged(require_use_case(change.connection, change.principal, use_case_id).row)
+        change_use_case(change, use_case_id, wanted)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Saved. In effect for the next send.")
 
 
 @routes.post(USE_CASE + "/delete", ADMIN)
 def drop_use_case(current_user: CurrentUser, use_case_id: UUID) -> Response:
-    with writing() as (connection, now):
-        delete_use_case(connection, current_user.principal, use_case_id, now=now)
+    with changing(current_user.principal) as change:
+        delete_use_case(change, use_case_id)
     return redirect_with_flash(USE_CASES, "Use case deleted. Its messages are kept.")
 
 
@@ -213,15 +214,15 @@ def read_registrations(current_user: CurrentUser, use_case_id: UUID) -> Response
 @refilling(use_case_page, "sender_form")
 def put_sender(current_user: CurrentUser, use_case_id: UUID) -> Response:
     wanted = _read_sender()
-    with writing() as (connection, now):
-        add_sender(connection, current_user.principal, use_case_id, wanted, now=now)
+    with changing(current_user.principal) as change:
+        add_sender(change, use_case_id, wanted)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender added.")
 
 
 @routes.post(USE_CASE + "/senders/{sender_id}/remove", ADMIN)
 def take_sender(current_user: CurrentUser, use_case_id: UUID, sender_id: UUID) -> Response:
-    with writing() as (connection, now):
-        remove_sender(connection, current_user.principal, use_case_id, sender_id, now=now)
+    with changing(current_user.principal) as change:
+        remove_sender(change, use_case_id, sender_id)
     return redirect_with_flash(f"{USE_CASES}/{use_case_id}", "Sender removed.")
 
 

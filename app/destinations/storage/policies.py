@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, delete, insert, select, text
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Actor
 from app.access.store import required
 from app.access.tables import organizations, workspaces
@@ -215,7 +215,7 @@ def write_state(
     )
     action = f"destinations.{revision.action}"
     event = AuditEvent(action, workspace_id, number, revision.reason)
-    record_audit_event(connection, revision.actor, event, revision.at)
+    AuditedChange(connection, revision.actor, revision.at).record(event)
     _add_changed_event(connection, workspace_id, number, revision)
     return number
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.access.audit import AuditEvent, record_audit_event
+from app.access.audit import AuditedChange, AuditEvent
 from app.access.principal import Actor, ActorKind, Role
 from app.kernel.ids import new_id
 from support.console import signed_in, signed_in_user
@@ -26,7 +26,7 @@ def note(
     at = given.pop("at", factory.now)
     event = AuditEvent(action, workspace_id, organization_id=tenant.organization_id, **given)
     with factory.database.writing() as connection:
-        record_audit_event(connection, actor, event, at)
+        AuditedChange(connection, actor, at).record(event)
 
 
 def test_a_role_in_one_workspace_shows_no_row_of_another(

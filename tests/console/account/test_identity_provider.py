@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 
+from app.access.audit import AuditedChange
 from app.access.principal import Role
 from app.access.tables import audit_events
 from app.console.account.openid import EXCHANGES_AT_ONCE
@@ -169,8 +170,9 @@ def test_a_sign_in_ends_the_link_of_an_invitation(
     make_user(factory, tenant.organization_id, {None: Role.OWNER}, "bo@example.com", None)
     everyone = factory.rows(users)
     with factory.database.writing() as connection:
+        change = AuditedChange(connection, ACTOR, utc_now())
         links = [
-            create_sign_in_link(connection, load_user(connection, row["id"]), ACTOR, utc_now())
+            create_sign_in_link(change, load_user(connection, row["id"]))
             for row in sorted(everyone, key=lambda row: row["email"])
         ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyotp
 import pytest
 
+from app.access.audit import AuditedChange
 from app.access.principal import Role
 from app.access.store import revoke_key
 from app.access.tables import access_keys, audit_events
@@ -97,7 +98,7 @@ def test_a_disabled_person_is_out_at_the_next_request_and_cannot_come_back(
     console.sign_in(person)
     with factory.database.writing() as c:
         [user] = find_users(c, person)
-        assert disable_user(c, user, ACTOR, factory.now)
+        assert disable_user(AuditedChange(c, ACTOR, factory.now), user)
     assert not is_in(console)
     assert console.sign_in(person).status_code == 403
 
@@ -134,7 +135,7 @@ def test_signing_in_again_ends_the_session_before(
 def test_signing_out_ends_the_session_itself_with_one_audit_row(
     gateway: Gateway, console: Console, person: str, factory: Factory
 ) -> None:
-    """Break: leave out `record_audit_event` in `sign_out_of`, or its condition."""
+    """Break: leave out `_record` in `sign_out_of`, or its condition."""
     console.sign_in(person)
     kept = console.client.get_cookie(NAME, domain="sms.example.com")
     assert kept is not None

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from app.access.audit import AuditedChange
 from app.access.principal import Role, mint_token
 from app.access.tables import audit_events
 from app.users import passwords
@@ -81,7 +82,7 @@ def test_browser_is_not_known_for_other_users_nor_after_a_reset(
     with factory.database.writing() as connection:
         user = load_user(connection, ada)
         assert user is not None
-        reset_user(connection, user, chosen, ACTOR, clock.at)
+        reset_user(AuditedChange(connection, ACTOR, clock.at), user, chosen)
     assert [console.sign_in(password=WRONG).status_code for _ in range(6)] == [403] * 5 + [429]
 
 
