@@ -10,7 +10,7 @@ from sqlalchemy.engine import ExceptionContext
 _STATEMENT_MILLISECONDS, _LOCK_MILLISECONDS = 20_000, 2_000
 _OPTIONS = (
     f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c lock_timeout={_LOCK_MILLISECONDS}"
-    " -c timezone=UTC"
+    " -c timezone=UTC -c datestyle=ISO"
     # Otherwise each call plans a statement over partitions, which costs more than it.
     " -c plan_cache_mode=force_generic_plan"
 )

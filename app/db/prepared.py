@@ -25,14 +25,15 @@ _NOT_PREPARED = b"26000"
 _UNKNOWN = 0  # the server finds the type out
 _BIGINT, _END_OF_INTEGER = 20, 2**31
 _TYPES: Mapping[type, int] = {bool: 16, int: 23, UUID: 2950, datetime: 1184}
-_READ: Mapping[int, Callable[[str], Any]] = {
-    16: "t".__eq__,
+_READ: Mapping[int, Callable[[bytes], Any]] = {
+    16: b"t".__eq__,
     _BIGINT: int,
     23: int,
-    25: str,
+    25: bytes.decode,
     114: json.loads,
-    1043: str,
-    2950: UUID,
+    1043: bytes.decode,
+    1184: lambda data: datetime.fromisoformat(data.decode()),
+    2950: lambda data: UUID(data.decode()),
     3802: json.loads,
 }
 
@@ -43,6 +44,7 @@ class PreparedStatement:
     def __init__(self, text: str) -> None:
         self._names = list(dict.fromkeys(PARAMETER.findall(text)))
         self._command = PARAMETER.sub(self._number, text).encode()
+        self._columns: list[tuple[int, str, Callable[[bytes], Any]]] = []
 
     def execute(
         self, driver: Any, of_connection: dict[Any, Any], values: dict[str, Any]
@@ -73,22 +75,23 @@ class PreparedStatement:
         known[self, types] = None
         return _checked(driver, driver.pgconn.exec_params(self._command, texts, types))
 
+    def first_row(self, result: PGresult) -> dict[str, Any] | None:
+        """Return the columns of the first row by name; all results of a statement have the same."""
+        if not result.ntuples:
+            return None
+        if not self._columns:
+            self._columns = [
+                (at, (result.fname(at) or b"").decode(), _READ[result.ftype(at)])
+                for at in range(result.nfields)
+            ]
+        value = result.get_value
+        return {
+            name: None if (data := value(0, at)) is None else read(data)
+            for at, name, read in self._columns
+        }
+
     def _number(self, found: re.Match[str]) -> str:
         return f"${self._names.index(found[1]) + 1}"
-
-
-def first_row(result: PGresult) -> dict[str, Any] | None:
-    """Return the columns of the first row by name."""
-    if not result.ntuples:
-        return None
-    return {
-        (result.fname(at) or b"").decode(): _value(result.ftype(at), result.get_value(0, at))
-        for at in range(result.nfields)
-    }
-
-
-def _value(kind: int, data: bytes | None) -> Any:
-    return None if data is None else _READ[kind](data.decode())
 
 
 def _checked(driver: Any, result: PGresult) -> PGresult:

@@ -15,9 +15,10 @@ from psycopg import DataError
 from psycopg.pq import PGresult
 from sqlalchemy import Connection
 
-from app.db.prepared import PARAMETER, PreparedStatement, first_row
+from app.db.prepared import PARAMETER, PreparedStatement
 from app.db.types import sqlite_time
 
+_ROWS = json.JSONEncoder(default=str)
 _LIST = re.compile(r"= ANY\(:([a-z_]+)\)")
 _SQLITE_WRITES = (
     (re.compile(r"(:\w+)::jsonb -> ([\w.]+)"), r"json_extract(\1, '$.' || \2)"),
@@ -32,35 +33,21 @@ _SQLITE_WRITES = (
 class Statement:
     """One statement for both engines.
 
-    ``ids`` and ``times`` are result columns. A SELECT of many columns is given with its
-    ``ctes``: PostgreSQL returns the row as one JSON value, because reading the description of
-    each column is slower.
+    ``ids`` and ``times`` are result columns.
     """
 
-    def __init__(
-        self,
-        text: str,
-        *,
-        ctes: str | None = None,
-        ids: Iterable[str] = (),
-        times: Iterable[str] = (),
-    ) -> None:
-        self._is_json = ctes is not None
-        self._names: list[str] | None = None
-        given = f"{ctes or ''}\n{text}"
-        on_postgresql = given
-        if self._is_json:
-            on_postgresql = f"{ctes}\nSELECT row_to_json(r) FROM (\n{text}) AS r"
-        on_postgresql = _outdented(on_postgresql)
-        self._prepared = PreparedStatement(on_postgresql)
-        self.postgresql = PARAMETER.sub(r"%(\1)s", on_postgresql.replace("%", "%%"))
-        self.sqlite = _outdented(given)
+    def __init__(self, text: str, *, ids: Iterable[str] = (), times: Iterable[str] = ()) -> None:
+        self._names: list[str] = []
+        text = _outdented(text)
+        self._prepared = PreparedStatement(text)
+        self.postgresql = PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
+        self.sqlite = text
         for written, instead in _SQLITE_WRITES:
             self.sqlite = written.sub(instead, self.sqlite)
         # By number: for each name the driver would release Python's lock once more.
         self._parameters = list(dict.fromkeys(PARAMETER.findall(self.sqlite)))
         self.sqlite = PARAMETER.sub(self._number, self.sqlite)
-        self._lists = set(_LIST.findall(given))
+        self._lists = set(_LIST.findall(text))
         self._read: dict[str, Callable[[str], Any]] = {
             **dict.fromkeys(ids, UUID),
             **dict.fromkeys(times, datetime.fromisoformat),
@@ -69,13 +56,10 @@ class Statement:
     def first(self, connection: Connection, values: dict[str, Any]) -> Any:
         """Return the first row with its columns as attributes, or None."""
         found = self._execute(connection, values)
-        is_json = self._is_json and connection.dialect.name == "postgresql"
         if isinstance(found, PGresult):
-            columns = first_row(found)
-            if is_json and columns is not None:
-                (columns,) = columns.values()
+            columns = self._prepared.first_row(found)
         else:
-            columns = self._first_row(found, is_json=is_json)
+            columns = self._first_row(found)
         return None if columns is None else self._read_texts(columns)
 
     def run(self, connection: Connection, values: dict[str, Any]) -> int:
@@ -99,14 +83,12 @@ class Statement:
         except BaseException as problem:  # noqa: BLE001
             connection._handle_dbapi_exception(problem, None, None, None, None)  # noqa: SLF001
 
-    def _first_row(self, cursor: Any, *, is_json: bool) -> dict[str, Any] | None:
+    def _first_row(self, cursor: Any) -> dict[str, Any] | None:
         row = cursor.fetchone()
-        if row is not None and not is_json and self._names is None:
+        if row is not None and not self._names:
             self._names = [column[0] for column in cursor.description]
         cursor.close()
-        if row is None:
-            return None
-        return row[0] if is_json else dict(zip(self._names or (), row, strict=True))
+        return None if row is None else dict(zip(self._names, row, strict=True))
 
     def _number(self, found: re.Match[str]) -> str:
         return f"?{self._parameters.index(found[1]) + 1}"
@@ -140,7 +122,7 @@ def free_rows(rows: str, key: str, table: str) -> str:
 
 
 def rows_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    return json.dumps(list(rows), default=str)
+    return _ROWS.encode(list(rows))
 
 
 class _Row:

@@ -11,7 +11,7 @@ from app.db.engine import Database
 from app.db.statement import Statement
 from app.kernel.errors import ServiceUnavailable
 
-_ONE = Statement("SELECT 1 AS one", ctes="WITH nothing AS (SELECT 1)")
+_ONE = Statement("SELECT 1 AS one")
 
 
 @pytest.fixture

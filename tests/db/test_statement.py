@@ -14,6 +14,7 @@ from app.kernel.ids import new_id
 _NOTE = Statement("INSERT INTO installation (name, value) VALUES (:name, :value)")
 _END_OWN_CONNECTION = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
 _ONE = Statement("SELECT 1 AS one")
+_ECHOED = ("flag", "number", "id", "text", "at")
 
 
 def test_a_broken_rule_is_sqlalchemys_error(database: Database) -> None:
@@ -58,7 +59,8 @@ def test_prepared_and_other_statements_read_and_write_the_same(database: Databas
     }
     wanted = Statement(
         """SELECT :flag::boolean AS flag, :number::integer AS number, :number::bigint AS big,
-  :id::uuid AS id, :text::text AS text, :at::timestamptz = :at AS is_same_time,
+  :id::uuid AS id, :text::text AS text, :at::timestamptz AS at,
+  date_trunc('minute', :at::timestamptz) AS minute, :at::timestamptz = :at AS is_same_time,
   to_jsonb(:text::text) AS json, 'b' = ANY(:names) AS is_named, '%' AS sign"""
     )
     for given in (values, dict.fromkeys(values) | {"names": []}, values):
@@ -66,9 +68,7 @@ def test_prepared_and_other_statements_read_and_write_the_same(database: Databas
             prepared = vars(wanted.first(connection, given))
         with database.writing() as connection:
             assert vars(wanted.first(connection, given)) == prepared
-        assert {name: prepared[name] for name in ("flag", "number", "id", "text")} == {
-            name: given[name] for name in ("flag", "number", "id", "text")
-        }
+        assert {name: prepared[name] for name in _ECHOED} == {name: given[name] for name in _ECHOED}
 
 
 @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)

@@ -218,11 +218,11 @@ class _Statements:
         given = {"applied": "applied", "is_kept": "is_kept", "source": "FROM seen "}
         place = f"m.id = seen.id{place}"
         self.on_postgresql = Statement(
-            "SELECT id, applied, reason, is_kept FROM moved",
-            ctes=f"""{_seen(where, "FOR UPDATE")},
+            f"""{_seen(where, "FOR UPDATE")},
 noted AS ({_EVENT}),
 moved AS ({_moved(place, f"{_MOVED_COLUMNS}, applied, reason, is_kept", **given)}),
-reported AS ({_reported("moved WHERE applied")})""",
+reported AS ({_reported("moved WHERE applied")})
+SELECT id, applied, reason, is_kept FROM moved""",
             ids=("id",),
         )
         seen = _seen(where)

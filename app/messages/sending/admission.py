@@ -70,7 +70,8 @@ POLICY_JOINS = """LEFT JOIN chain AS owner ON NOT owner.inherits
 LEFT JOIN destination_policies AS policy ON policy.workspace_id = owner.id"""
 
 _READ = Statement(
-    f"""
+    f"""WITH RECURSIVE
+{inheritance_chain("(SELECT workspace_id FROM use_cases WHERE id = :use_case_id)")}
 SELECT
   {KEY_TEXT},
   prior.workspace_id AS prior_workspace_id, prior.request_hash AS prior_request_hash,
@@ -102,8 +103,6 @@ LEFT JOIN idempotency_keys AS prior ON prior.key_hash = :key_hash
   AND prior.created_at > :keys_live_since AND prior.workspace_id = coalesce(k.workspace_id,
     CASE WHEN w.organization_id = k.organization_id THEN u.workspace_id END, :visited_id)
 LEFT JOIN messages AS sent ON sent.id = prior.message_id""",
-    ctes="WITH RECURSIVE "
-    + inheritance_chain("(SELECT workspace_id FROM use_cases WHERE id = :use_case_id)"),
     ids=(
         *KEY_IDS,
         "prior_workspace_id",
