@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
 import click
 
@@ -22,6 +21,7 @@ from app.db.schema import UnknownRevision
 from app.db.unavailable import why_unavailable
 from app.demo.processes import DemoFailed
 from app.kernel.clock import parse_rfc3339, to_milliseconds
+from app.kernel.countries import is_country
 from app.kernel.errors import PublicError, ServiceUnavailable, ValidationFailed
 from app.kernel.ids import parse_id
 from app.kernel.whole_numbers import read_whole_number
@@ -31,6 +31,7 @@ from app.provisioning.file import FileRefused
 from app.settings import SettingsError
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
+T = TypeVar("T")
 FAILED = 1
 WRONG_USAGE = 64
 STANDARD_INPUT = "-"
@@ -191,14 +192,37 @@ class WholeNumberParam(click.IntRange):
         return super().convert(value, param, ctx)
 
 
-class IdParam(click.ParamType[UUID]):
-    name = "UUID"
+class ReadParam(click.ParamType[T]):
+    """``read`` returns None, or raises `ValueError`, for a wrong text."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> UUID:
-        found = value if isinstance(value, UUID) else parse_id(value)
+    def __init__(self, name: str, read: Callable[[str], T | None], refusal: str) -> None:
+        self.name, self._read, self._refusal = name, read, refusal
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> T:
+        try:
+            found: T | None = self._read(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
         if found is None:
-            self.fail(f"{value!r} is not a UUID.", param, ctx)
+            self.fail(f"{value!r} {self._refusal}", param, ctx)
         return found
+
+
+def _read_duration(text: str) -> timedelta | None:
+    found = _DURATION.fullmatch(text)
+    return found and timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+COUNTRY = ReadParam(
+    "CC",
+    lambda text: text if is_country(text) else None,
+    "is no ISO 3166-1 alpha-2 code in upper case.",
+)
+DURATION = ReadParam("DURATION", _read_duration, "must be 1 to 99999 and one of m, h, d, w: 90d")
+ID = ReadParam("UUID", parse_id, "is not a UUID.")
+TIME = ReadParam(
+    "RFC3339", parse_rfc3339, "must be a time with its offset, as 2030-01-31T12:00:00Z"
+)
 
 
 def read_input(file: str) -> bytes:
@@ -209,30 +233,6 @@ def read_input(file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as problem:
         raise CommandFailure(f"{file}: cannot be read: {problem.strerror}") from problem
-
-
-class TimeParam(click.ParamType[datetime]):
-    name = "RFC3339"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        try:
-            return value if isinstance(value, datetime) else parse_rfc3339(value)
-        except ValueError:
-            self.fail("must be a time with its offset, as 2030-01-31T12:00:00Z", param, ctx)
-
-
-class DurationParam(click.ParamType[timedelta]):
-    """A whole number of minutes, hours, days or weeks: ``90d``."""
-
-    name = "DURATION"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = _DURATION.fullmatch(value)
-        if found is None:
-            self.fail("must be 1 to 99999 and one of m, h, d, w: 90d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def ending(

@@ -16,8 +16,8 @@ from app.cli.destinations.change import (
     workspace_option,
 )
 from app.cli.group import (
+    ID,
     CommandFailure,
-    IdParam,
     borderpost,
     echo_result,
     json_option,
@@ -240,7 +240,7 @@ def _limit_option(name: str) -> Callable[[Any], Any]:
 
 @guards_group.command("set")
 @click.argument("guard", metavar="GUARD", type=click.Choice([name.value for name in GuardName]))
-@click.option("--use-case", type=IdParam(), help="Set the guard of this use case.")
+@click.option("--use-case", type=ID, help="Set the guard of this use case.")
 @click.option("--mode", type=click.Choice([mode.value for mode in GuardMode]))
 @options_of(*map(_limit_option, _LIMIT_OPTIONS))
 @click.option("--country", metavar="CC", help="Set the limits of this country; GUARD is country.")

@@ -23,8 +23,10 @@ from app.cli.context import (
     ready_database,
 )
 from app.cli.group import (
-    DurationParam,
-    TimeParam,
+    COUNTRY,
+    DURATION,
+    TIME,
+    ReadParam,
     WholeNumberParam,
     borderpost,
     echo_result,
@@ -34,18 +36,20 @@ from app.cli.group import (
 )
 from app.db.rows import AnyRow
 from app.kernel.clock import rfc3339, utc_now
-from app.kernel.countries import is_country
 from app.kernel.ids import mistake_in_name, parse_id
 from app.kernel.rates import MOST_BURST, MOST_PER_SECOND, rate_of
 
+_NETWORK = ReadParam(
+    "CIDR", parse_network, "must be a network in CIDR notation, such as 203.0.113.0/24."
+)
 _workspace = click.option("--workspace", metavar="NAME|ID", help="The workspace.")
 _limit_options = options_of(
     click.option("--rate", type=WholeNumberParam(1, MOST_PER_SECOND), help="Requests per second."),
     click.option("--burst", type=WholeNumberParam(1, MOST_BURST), help="Requests at once."),
     click.option("--use-case", multiple=True, metavar="ID", help="Limits it to this use case."),
-    click.option("--country", multiple=True, metavar="CC", help="Limits it to this country."),
+    click.option("--country", multiple=True, type=COUNTRY, help="Limits it to this country."),
     click.option(
-        "--source-network", multiple=True, metavar="CIDR", help="Limits it to this network."
+        "--source-network", multiple=True, type=_NETWORK, help="Limits it to this network."
     ),
 )
 
@@ -86,10 +90,8 @@ def keys_group() -> None:
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 @_workspace
 @organization_option
-@click.option("--expires-at", type=TimeParam(), help="When the key expires.")
-@click.option(
-    "--expires-in", type=DurationParam(), help="How long the key is valid, for example 90d."
-)
+@click.option("--expires-at", type=TIME, help="When the key expires.")
+@click.option("--expires-in", type=DURATION, help="How long the key is valid, for example 90d.")
 @_limit_options
 @json_option
 def create_command(
@@ -180,16 +182,8 @@ def _limits(
     for text, found in ids.items():
         if found is None or found in absent:
             raise click.BadParameter(f"There is no use case {text}.", param_hint="--use-case")
-    for code in given["country"]:
-        if not is_country(code):
-            wrong = f"{code} is no ISO 3166-1 alpha-2 code in upper case."
-            raise click.BadParameter(wrong, param_hint="--country")
-    networks = [parse_network(text) for text in given["source_network"]]
-    if None in networks:
-        wrong = "Must be a network in CIDR notation, such as 203.0.113.0/24."
-        raise click.BadParameter(wrong, param_hint="--source-network")
     return KeyLimits(
         frozenset(known) or None,
         frozenset(given["country"]) or None,
-        tuple(one for one in networks if one is not None) or None,
+        given["source_network"] or None,
     )

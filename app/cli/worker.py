@@ -11,8 +11,8 @@ import click
 from app.bootstrap import open_background, open_settings, with_public_url
 from app.cli.context import progress, ready_database, record_command
 from app.cli.group import (
+    DURATION,
     CommandFailure,
-    DurationParam,
     borderpost,
     echo_json,
     echo_result,
@@ -50,7 +50,7 @@ def worker_command() -> None:
 @borderpost.command("reconcile")
 @click.option(
     "--since",
-    type=DurationParam(),
+    type=DURATION,
     default="72h",
     show_default=True,
     help="Maximum age of messages.",

@@ -17,7 +17,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.cli import borderpost
-from app.cli.group import Command, Group, IdParam, WholeNumberParam
+from app.cli.group import ID, Command, Group, WholeNumberParam
 from app.kernel.errors import WorkspaceSuspended
 from support.commands import Run
 from support.each import each
@@ -122,7 +122,7 @@ def test_every_number_and_id_of_a_command_has_its_one_form() -> None:
     assert plain == set()
     assert sum(isinstance(kind, WholeNumberParam) for kind in kinds.values()) > 4
     wrong = [(WholeNumberParam(0), text) for text in NOT_NUMBERS]
-    for kind, text in [*wrong, *((IdParam(), text) for text in NOT_IDS)]:
+    for kind, text in [*wrong, *((ID, text) for text in NOT_IDS)]:
         with pytest.raises(click.BadParameter):
             kind.convert(text, None, None)
     assert WholeNumberParam(0, 9).convert("007", None, None) == 7

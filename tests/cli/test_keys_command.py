@@ -206,8 +206,8 @@ def test_a_key_is_made_with_a_rate_and_limits(run: Run, acme: Path) -> None:
     [
         ("--rate", "0", "0 is not in the range"),
         ("--burst", "1000001", "1000001 is not in the range"),
-        ("--country", "us", "us is no ISO 3166-1 alpha-2 code"),
-        ("--source-network", "somewhere", "Must be a network in CIDR notation"),
+        ("--country", "us", "'us' is no ISO 3166-1 alpha-2 code"),
+        ("--source-network", "somewhere", "'somewhere' must be a network in CIDR notation"),
         ("--use-case", "codes", "There is no use case codes"),
         ("--use-case", "0b9e7f6e-6f0e-4c53-8a43-1f7f1c1ad001", "There is no use case 0b9e"),
     ],

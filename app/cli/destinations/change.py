@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from app.bootstrap import Services, open_services, open_settings
 from app.cli.context import command_line_actor, find_workspace, ready_database
 from app.cli.group import (
+    DURATION,
+    TIME,
     CommandFailure,
-    DurationParam,
-    TimeParam,
     WholeNumberParam,
     borderpost,
     echo_result,
@@ -41,10 +41,8 @@ workspace_option = click.option(
 MAX_REVISION = 2**31 - 1
 _MAX_REASON = 500
 ending_options = options_of(
-    click.option("--until", type=TimeParam(), help="When it expires."),
-    click.option(
-        "--for", "lasting", type=DurationParam(), help="How long it lasts, for example 2h."
-    ),
+    click.option("--until", type=TIME, help="When it expires."),
+    click.option("--for", "lasting", type=DURATION, help="How long it lasts, for example 2h."),
 )
 
 

@@ -4,7 +4,7 @@ Whole numbers are printed only if the user gave them; refusals are stored masked
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +22,12 @@ from app.cli.destinations.change import (
     workspace_option,
 )
 from app.cli.group import (
+    COUNTRY,
+    FC,
+    ID,
     STANDARD_INPUT,
+    TIME,
     CommandFailure,
-    IdParam,
-    TimeParam,
     WholeNumberParam,
     echo_result,
     json_option,
@@ -48,16 +50,21 @@ from app.destinations.geo_permissions.permissions import (
     evaluate_numbers,
     load_geo_permissions,
 )
-from app.destinations.policy.evaluate import NOT_A_COUNTRY, Access
+from app.destinations.policy.evaluate import Access
 from app.destinations.policy.state import CountryChange, country_accesses
 from app.destinations.refusals import REFUSAL_CODES, RefusalFilter, load_counts, load_refusals
 from app.destinations.storage.policies import EffectivePolicy, load_use_case_countries, rule_json
 from app.kernel.clock import rfc3339
-from app.kernel.countries import has_numbers, is_country
+from app.kernel.countries import has_numbers
 from app.kernel.errors import InvalidDestination, NotFound
 
 _MAX_REVISIONS = 100_000
 _MAX_REFUSALS = 10_000
+
+
+def _limit(default: int, most: int, text: str) -> Callable[[FC], FC]:
+    kind = WholeNumberParam(1, most)
+    return click.option("--limit", default=default, show_default=True, type=kind, help=text)
 
 
 @destinations_group.command("list")
@@ -134,13 +141,7 @@ def _why(code: str, access: str, effective: EffectivePolicy) -> str:
 
 
 @destinations_group.command("history")
-@click.option(
-    "--limit",
-    default=100,
-    show_default=True,
-    type=WholeNumberParam(1, _MAX_REVISIONS),
-    help="How many revisions, newest first.",
-)
+@_limit(100, _MAX_REVISIONS, "How many revisions, newest first.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one line per changed country.")
 @workspace_option
 @json_option
@@ -179,7 +180,7 @@ def _history_lines(
 
 @destinations_group.command("check")
 @click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
-@click.option("--use-case", type=IdParam(), help="Check as a send of this use case.")
+@click.option("--use-case", type=ID, help="Check as a send of this use case.")
 @workspace_option
 @json_option
 def check_command(*, numbers: tuple[str, ...], use_case: Any, workspace: str | None) -> None:
@@ -234,17 +235,11 @@ def _verdict_row(verdict: dict[str, Any]) -> tuple[str, ...]:
 
 
 @destinations_group.command("refusals")
-@click.option("--country", metavar="CODE", help="Only sends to this country.")
+@click.option("--country", type=COUNTRY, help="Only sends to this country.")
 @click.option("--code", type=click.Choice(REFUSAL_CODES), help="Only with this code.")
-@click.option("--after", type=TimeParam(), help="Only after this time.")
-@click.option("--before", type=TimeParam(), help="Only before this time.")
-@click.option(
-    "--limit",
-    default=20,
-    show_default=True,
-    type=WholeNumberParam(1, _MAX_REFUSALS),
-    help="How many to list, newest first.",
-)
+@click.option("--after", type=TIME, help="Only after this time.")
+@click.option("--before", type=TIME, help="Only before this time.")
+@_limit(20, _MAX_REFUSALS, "How many to list, newest first.")
 @workspace_option
 @json_option
 def refusals_command(
@@ -257,8 +252,6 @@ def refusals_command(
     workspace: str | None,
 ) -> None:
     """List refused sends, numbers masked, with the counts of the last 30 days."""
-    if country is not None and not is_country(country):
-        raise click.BadParameter(NOT_A_COUNTRY, param_hint="--country")
     wanted = RefusalFilter(limit, country=country, code=code, after=after, before=before)
     with opened_workspace(workspace) as opened, opened.services.database.reading() as connection:
         rows = load_refusals(connection, opened.workspace_id, wanted)[:limit]
