@@ -11,7 +11,7 @@ from app.db.engine import Database
 from app.kernel.clock import utc_now
 from app.kernel.ids import new_id
 from app.messages.delivery.apply_report import Report, move_messages
-from app.providers.port import Status
+from app.providers.port import DeliveryReport, Status
 from support.factories import ACCOUNT, Factory, open_gateway
 from support.fake_twilio import accepted
 from support.months import create_partitions, partitions
@@ -53,17 +53,14 @@ def hot_plans(fresh_postgres_url: str, cipher: Cipher, tmp_path: Path) -> list[t
 
 
 def _report(message_id: UUID) -> Report:
-    return Report(
+    delivery = DeliveryReport(
         account_sid=ACCOUNT,
         message_sid="SM" + "0" * 32,
         message_id=message_id,
         status=Status.DELIVERED,
         provider_status="delivered",
-        error_code=None,
-        from_number=None,
-        num_segments=None,
-        at=utc_now(),
     )
+    return Report(delivery, utc_now())
 
 
 def test_hot_statements_read_by_index(hot_plans: list[tuple[str, str]]) -> None:

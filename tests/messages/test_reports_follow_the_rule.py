@@ -16,9 +16,9 @@ from app.messages.delivery.apply_report import (
     apply_report,
     move_messages,
 )
-from app.messages.lifecycle import SidSource, effects_of, transition
+from app.messages.lifecycle import effects_of, transition
 from app.messages.tables import message_events, messages
-from app.providers.port import Status
+from app.providers.port import DeliveryReport, Status
 from support.callbacks import new_sid
 from support.factories import ACCOUNT, US_NUMBER, Factory, Tenant
 
@@ -95,7 +95,7 @@ def test_every_pair_of_statuses_follows_the_rule(
                 for has_id in (True, False):
                     sid = new_sid()
                     message_id = _add(factory, tenant, current, sid, known)
-                    report = Report(
+                    delivery = DeliveryReport(
                         account_sid=ACCOUNT,
                         message_sid=sid,
                         message_id=message_id if has_id else None,
@@ -104,12 +104,13 @@ def test_every_pair_of_statuses_follows_the_rule(
                         error_code=REPORTED["error_code"],
                         from_number="+12025550100",
                         num_segments=REPORTED["num_segments"],
-                        at=at,
-                        sid_source=SidSource.CALLBACK if has_id else None,
+                        is_signed=has_id,
                     )
+                    report = Report(delivery, at)
+                    stranger_delivery = replace(delivery, account_sid="AC" + "9" * 32)
                     with database.writing_once() as c:
                         advanced = apply(c, report)
-                        stranger = apply(c, replace(report, account_sid="AC" + "9" * 32))
+                        stranger = apply(c, Report(stranger_delivery, at))
                     with database.reading() as c:
                         row = c.execute(select(messages).where(messages.c.id == message_id)).one()
                         (event,) = c.execute(

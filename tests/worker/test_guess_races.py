@@ -14,9 +14,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from app.db.engine import Database
 from app.kernel.phone import PhoneNumber
-from app.messages.delivery.apply_report import apply_report
+from app.messages.delivery.apply_report import Report, apply_report
 from app.messages.delivery.guessed_sids import release, take_back
-from app.messages.delivery.track import TrackDelivery, report_of
+from app.messages.delivery.track import TrackDelivery
 from app.messages.sending.open_submission import NewSubmission
 from app.messages.sending.record_outcome import RecordOutcome
 from app.messages.tables import message_events, messages
@@ -88,7 +88,7 @@ class Rivals:
 
     def _callback(self, connection: Connection, message_id: UUID, sid: str) -> None:
         take_back(connection, message_id, self.account_sid, sid, self.now)
-        apply_report(connection, report_of(self.report(message_id, sid), self.now))
+        apply_report(connection, Report(self.report(message_id, sid), self.now))
 
     def gives_first_the_sid(self, connection: Connection) -> None:
         self._guess(connection, self.first, SID)
@@ -118,7 +118,7 @@ class Rivals:
     def asks_about_first(self, connection: Connection) -> None:
         """Apply the worker's answer about the SID that the first had when it asked."""
         delivery = DeliveryReport(self.account_sid, SID, self.first, Status.SENT, "sent")
-        apply_report(connection, report_of(delivery, self.now))
+        apply_report(connection, Report(delivery, self.now))
 
     @property
     def all(self) -> list[Callable[[Connection], None]]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from app.kernel.ids import new_id
 from app.messages.check_times import ACCEPTED_CHECKS
 from app.messages.events import earliest_event_id
 from app.messages.lifecycle import UNSETTLED, Reason, SidSource, Submission, effects_of, transition
-from app.providers.port import Status
+from app.providers.port import DeliveryReport, Status
 from app.webhooks.outbox import (
     SMS_FIELDS,
     EventType,
@@ -36,21 +36,15 @@ from app.webhooks.outbox import (
 KEPT_REPORTS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """``at`` is the time of its arrival."""
 
-    account_sid: str
-    message_sid: str
-    message_id: UUID | None
-    status: Status
-    provider_status: str
-    error_code: int | None
-    from_number: str | None
-    num_segments: int | None
+    delivery: DeliveryReport
     at: datetime
-    # None if the worker asked about the SID that the message already had.
-    sid_source: SidSource | None = None
+
+    @property
+    def has_signed_id(self) -> bool:
+        return self.delivery.is_signed and self.delivery.message_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +247,10 @@ WHERE id = (
 
 def apply_report(connection: Connection, report: Report) -> AppliedReport | None:
     """Return None if no message of the account matches."""
-    values = _values(report)
-    if (
-        report.message_id is not None
-        and values["replaced"]
-        and _move(connection, values, report.at)
-    ):
-        return AppliedReport(report.message_id, applied=True, reason=None)
-    run = REPORT_WITHOUT_ID if report.message_id is None else REPORT_WITH_ID
+    values, message_id = _values(report), report.delivery.message_id
+    if message_id is not None and values["replaced"] and _move(connection, values, report.at):
+        return AppliedReport(message_id, applied=True, reason=None)
+    run = REPORT_WITHOUT_ID if message_id is None else REPORT_WITH_ID
     if connection.dialect.name == "postgresql":
         row = run.on_postgresql.first(connection, values)
         if row is not None and not row.is_kept:
@@ -280,15 +270,15 @@ def apply_report(connection: Connection, report: Report) -> AppliedReport | None
 
 def move_messages(connection: Connection, reports: Sequence[Report]) -> list[AppliedReport | None]:
     """Apply the usual reports on PostgreSQL, of several about one message only the first."""
-    usual = [report for report in reports if _CONSTANTS[report.status]["replaced"]]
-    first = {report.message_id: report for report in reversed(usual)}
+    usual = [report for report in reports if _CONSTANTS[report.delivery.status]["replaced"]]
+    first = {report.delivery.message_id: report for report in reversed(usual)}
     given = map(_values, first.values())
     rows = rows_json({name: values[name] for name in _TYPES} for values in given)
     found = USUAL_REPORT.together.first(connection, {"reports": rows}).moved or ()
     moved = {UUID(message_id) for message_id in found}
     return [
-        AppliedReport(report.message_id, applied=True, reason=None)
-        if report.message_id in moved and report is first.get(report.message_id)
+        AppliedReport(message_id, applied=True, reason=None)
+        if (message_id := report.delivery.message_id) in moved and report is first[message_id]
         else None
         for report in reports
     ]
@@ -327,18 +317,20 @@ def _applied_report(row: Any) -> AppliedReport:
 
 
 def _values(report: Report) -> dict[str, Any]:
-    return _CONSTANTS[report.status] | {
-        "account_sid": report.account_sid,
-        "message_sid": report.message_sid,
-        "message_id": report.message_id,
+    delivery = report.delivery
+    return _CONSTANTS[delivery.status] | {
+        "account_sid": delivery.account_sid,
+        "message_sid": delivery.message_sid,
+        "message_id": delivery.message_id,
         "event_id": new_id(),
         "at": report.at,
-        "status": report.status.value,
-        "provider_status": report.provider_status,
-        "error_code": report.error_code,
-        "from_number": report.from_number,
-        "num_segments": report.num_segments,
-        "sid_source": None if report.sid_source is None else report.sid_source.value,
+        "status": delivery.status.value,
+        "provider_status": delivery.provider_status,
+        "error_code": delivery.error_code,
+        "from_number": delivery.from_number,
+        "num_segments": delivery.num_segments,
+        # None if the worker asked about the SID that the message already had.
+        "sid_source": SidSource.CALLBACK.value if report.has_signed_id else None,
         "next_check_at": report.at + ACCEPTED_CHECKS[0],
     }
 

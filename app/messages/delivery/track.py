@@ -19,7 +19,7 @@ from app.kernel.errors import ServiceUnavailable
 from app.kernel.phone import PhoneNumber
 from app.messages.delivery.apply_report import AppliedReport, Report, apply_report, move_messages
 from app.messages.delivery.guessed_sids import take_back
-from app.messages.lifecycle import SidSource, effects_of
+from app.messages.lifecycle import effects_of
 from app.messages.refusal_effects import KINDS_WITH_EFFECTS, Recipient, record_refusal_effects
 from app.messages.tables import messages
 from app.providers.port import DeliveryReport
@@ -41,9 +41,9 @@ class TrackDelivery:
     def __call__(self, delivery: DeliveryReport) -> AppliedReport | None:
         """Return None if no message matches; raises `ServiceUnavailable`."""
         now = self.clock.now()
-        report = report_of(delivery, now)
+        report = Report(delivery, now)
         advanced = self._apply(report)
-        if advanced is None and report.sid_source is SidSource.CALLBACK:
+        if advanced is None and report.has_signed_id:
             advanced = self._over_a_guess(report)
         if advanced is not None and has_effects(delivery):
             with self.database.writing() as connection:
@@ -73,13 +73,13 @@ class TrackDelivery:
 
         Repeated, because other transactions may conclude something at the same moment.
         """
-        if report.message_id is None:
+        delivery, now = report
+        if delivery.message_id is None:
             return None
+        found = delivery.message_id, delivery.account_sid, delivery.message_sid
         for _ in range(_TRIES):
             with self.database.writing() as connection:
-                taken_back = take_back(
-                    connection, report.message_id, report.account_sid, report.message_sid, report.at
-                )
+                taken_back = take_back(connection, *found, now)
                 if taken_back is None:
                     return None
                 advanced = apply_report(connection, report)
@@ -151,20 +151,4 @@ def record_effects_of(
     )
     record_refusal_effects(
         connection, delivery.meaning, recipient, known_at=message.created_at, now=now
-    )
-
-
-def report_of(delivery: DeliveryReport, now: datetime) -> Report:
-    is_certain = delivery.is_signed and delivery.message_id is not None
-    return Report(
-        account_sid=delivery.account_sid,
-        message_sid=delivery.message_sid,
-        message_id=delivery.message_id,
-        status=delivery.status,
-        provider_status=delivery.provider_status,
-        error_code=delivery.error_code,
-        from_number=delivery.from_number,
-        num_segments=delivery.num_segments,
-        at=now,
-        sid_source=SidSource.CALLBACK if is_certain else None,
     )

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, update
 
 from app.db.engine import Database
 from app.messages.check_times import is_given_up
-from app.messages.delivery.apply_report import apply_report
-from app.messages.delivery.track import has_effects, record_effects_of, report_of
+from app.messages.delivery.apply_report import Report, apply_report
+from app.messages.delivery.track import has_effects, record_effects_of
 from app.messages.lifecycle import SidSource, Submission
 from app.messages.reconciliation.claims import DueMessage, holders, lock_unsettled
 from app.messages.reconciliation.matching import fits, match, may_be
@@ -72,7 +72,7 @@ def _settle(connection: Connection, delivery: DeliveryReport, now: datetime) -> 
             sent_number=None,
         )
     )
-    advanced = apply_report(connection, report_of(delivery, now))
+    advanced = apply_report(connection, Report(delivery, now))
     if advanced is not None and has_effects(delivery):
         record_effects_of(connection, delivery, advanced.message_id, now)
     connection.execute(of_message.values(check_at=now + _LOOK_AT_GUESS))

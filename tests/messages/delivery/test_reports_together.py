@@ -14,9 +14,8 @@ from app.messages.delivery.apply_report import (
     apply_report,
     move_messages,
 )
-from app.messages.lifecycle import SidSource
 from app.messages.tables import message_events, messages
-from app.providers.port import Status
+from app.providers.port import DeliveryReport, Status
 from app.webhooks.tables import webhook_endpoints, webhook_events
 from support.factories import ACCOUNT, Factory, Gateway, Tenant
 
@@ -33,10 +32,9 @@ def _report(sent: Any, status: Status, at: datetime, **changed: Any) -> Report:
         "error_code": 30003 if status is Status.UNDELIVERED else None,
         "from_number": "+12025550100",
         "num_segments": 2,
-        "at": at + timedelta(seconds=5),
-        "sid_source": SidSource.CALLBACK,
+        "is_signed": True,
     }
-    return Report(**facts | changed)
+    return Report(DeliveryReport(**facts | changed), at + timedelta(seconds=5))
 
 
 def _move(factory: Factory, reports: list[Report]) -> list[AppliedReport | None]:
