@@ -85,7 +85,7 @@ def windows(browser: Browser, site: Site) -> Iterator[dict[bool, Window]]:
 
 @pytest.fixture
 def manner() -> Manner:
-    """How the page is looked at; `EACH_MANNER` and `EACH_SIZE` give others."""
+    """How the page is looked at; `BOTH_WAYS`, `EACH_MANNER` and `EACH_SIZE` give others."""
     return DESKTOP
 
 

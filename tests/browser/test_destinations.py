@@ -14,6 +14,7 @@ from app.providers.port import GeoPermission
 from app.web.registry import register_service
 from support.accessibility import axe_clean, looks_well
 from support.browser import (
+    BOTH_WAYS,
     EACH_MANNER,
     EACH_SIZE,
     FIRST_VIEW_BYTES,
@@ -88,21 +89,14 @@ def click_on_map(page: Page, code: str) -> None:
     page.locator(f'#map svg > [id="{code}"]').click()
 
 
-def test_the_first_view_is_light(opened: Page, policy: PolicyClient) -> None:
-    policy.allow("FR", "PK")
-    policy.add_rule("prefix", "+23276", "blocked", reason="pumped")
-    for path in (PAGE, PROVIDER, f"{PAGE}/rules", f"{PAGE}/inheritance", f"{PAGE}/history/2"):
-        assert transferred_bytes(opened, path) < FIRST_VIEW_BYTES, path
-
-
-def test_every_page_is_accessible_and_fits(opened: Page, policy: PolicyClient) -> None:
+def test_every_page_is_light_accessible_and_fits(opened: Page, policy: PolicyClient) -> None:
     policy.allow("FR", "PK", X_Change_Reason="a launch")
     policy.allow_until("2099-01-01T00:00:00Z", "JP")
     policy.add_rule("prefix", "+23276", "blocked", reason="pumped")
     policy.gateway.send(policy.tenant, to="+5511961234567")
     below = ("", "/rules", "/inheritance", "/history", "/history/2")
     for path in (*(PAGE + one for one in below), PROVIDER):
-        opened.goto(path)
+        assert transferred_bytes(opened, path) < FIRST_VIEW_BYTES, path
         for _ in at_each_size(opened):
             looks_well(opened)
 
@@ -192,7 +186,7 @@ def test_leaving_with_unsaved_changes_asks_first(opened: Page, manner: Manner) -
     assert asked == ["beforeunload"]
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_a_temporary_allowance_shows_its_end_and_a_high_risk_country_is_acknowledged_first(
     opened: Page,
     policy: PolicyClient,
@@ -220,7 +214,7 @@ def test_a_temporary_allowance_shows_its_end_and_a_high_risk_country_is_acknowle
     expect(opened.get_by_text("Saved as revision 3.")).to_be_visible()
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_later_save_chooses_between_both_changes(
     opened: Page,
     policy: PolicyClient,
@@ -289,7 +283,7 @@ def test_sends_are_suspended_and_resumed_from_every_page(
     assert policy.gateway.send(policy.tenant).status_code == 201
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_a_viewer_sees_the_destinations_and_can_change_nothing(
     page: Page, site: Site, policy: PolicyClient, manner: Manner
 ) -> None:
@@ -304,7 +298,7 @@ def test_a_viewer_sees_the_destinations_and_can_change_nothing(
     axe_clean(page)
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends(
     "/destinations/rules",
     "/destinations/rules/{rule_id}/remove",
@@ -333,7 +327,7 @@ def test_a_rule_is_added_and_removed_and_its_revision_restored(
     assert [rule["value"] for rule in policy.get("/rules")["items"]] == ["+23276"]
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/destinations/inheritance", "/move")
 def test_a_workspace_inherits_and_stops_and_the_parent_is_a_step_away(
     page: Page, site: Site, policy: PolicyClient, manner: Manner
@@ -361,7 +355,7 @@ def test_a_workspace_inherits_and_stops_and_the_parent_is_a_step_away(
     assert child.get("/inheritance")["inherit"] is False
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/provider", "/provider/align")
 def test_twilio_is_read_and_changed_after_an_acknowledgement(
     opened: Page, site: Site, policy: PolicyClient

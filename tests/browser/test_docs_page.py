@@ -6,8 +6,7 @@ from app.access.principal import Role
 from app.application import declared_endpoints
 from support.accessibility import axe_clean, looks_well
 from support.browser import (
-    EACH_MANNER,
-    EACH_SIZE,
+    BOTH_WAYS,
     FIRST_VIEW_BYTES,
     Complaints,
     transferred_bytes,
@@ -29,7 +28,7 @@ def test_the_first_view_is_light(page: Page) -> None:
     assert transferred_bytes(page, "/docs") < FIRST_VIEW_BYTES
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_the_first_view_lists_every_operation(page: Page) -> None:
     page.goto("/docs")
     links = page.locator("#index li a")
@@ -39,7 +38,6 @@ def test_the_first_view_lists_every_operation(page: Page) -> None:
     looks_well(page)
 
 
-@EACH_SIZE
 def test_an_operation_shows_its_answers_and_another_is_tried_out_with_a_key(
     page: Page, site: Site
 ) -> None:

@@ -14,6 +14,7 @@ from app.messages.tables import message_counts
 from app.providers.port import DeliveryReport, Status
 from support.accessibility import axe_clean, looks_well
 from support.browser import (
+    BOTH_WAYS,
     EACH_MANNER,
     FIRST_VIEW_BYTES,
     Complaints,
@@ -43,7 +44,7 @@ def report(site: Site, tenant: Tenant, message_id: UUID, word: str) -> None:
     )
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/try")
 def test_a_number_is_checked_and_a_message_is_seen_to_become_delivered(
     owner: Page, site: Site, tenant: Tenant, manner: Manner
@@ -73,7 +74,7 @@ def test_a_number_is_checked_and_a_message_is_seen_to_become_delivered(
     looks_well(owner)
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_messages_and_refusals_are_searched_and_taken_along_as_files(
     owner: Page, site: Site, tenant: Tenant, complaints: Complaints, manner: Manner
 ) -> None:
@@ -145,7 +146,7 @@ def test_the_overview_shows_its_figures_as_charts_or_tables(
     looks_well(owner)
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_the_verdict_of_a_use_case_can_be_read_by_everyone(owner: Page, tenant: Tenant) -> None:
     owner.goto(f"/console/try?number=%2B33612345678&use_case_id={tenant.use_case_id}")
     expect(owner.locator("#verdict")).to_have_text("A send would be refused")

@@ -11,6 +11,7 @@ from app.guards.alerts import AlertKind, open_alert
 from app.kernel.ids import new_id
 from support.accessibility import looks_well
 from support.browser import (
+    BOTH_WAYS,
     EACH_MANNER,
     FIRST_VIEW_BYTES,
     Manner,
@@ -61,25 +62,17 @@ def alert(policy: PolicyClient) -> None:
         open_alert(connection, workspace_id, kind, str(new_id()), now, details={})
 
 
-def test_every_page_is_accessible_and_no_wider_than_the_window(
+def test_every_page_is_light_accessible_and_no_wider_than_the_window(
     owner: Page, paths: list[str]
 ) -> None:
     for path in paths:
-        owner.goto(path)
+        assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES, path
         for _ in at_each_size(owner):
             looks_well(owner)
 
 
-def test_the_first_views_are_light(owner: Page, paths: list[str]) -> None:
-    for path in paths:
-        assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES, path
-
-
 @EACH_MANNER
-@sends("/guards")
-def test_guards_are_found_by_the_finder_and_saved_after_a_preview(
-    owner: Page, policy: PolicyClient, manner: Manner
-) -> None:
+def test_a_page_is_found_by_the_finder(owner: Page, manner: Manner) -> None:
     owner.goto("/console/account")
     if manner.runs_scripts:
         expect(owner.locator("html.has-scripts")).to_be_attached()
@@ -92,6 +85,11 @@ def test_guards_are_found_by_the_finder_and_saved_after_a_preview(
         owner.locator("#find").fill("guards")
         owner.locator("#find").press("Enter")
     expect(owner.get_by_role("heading", level=1)).to_have_text("Guards")
+
+
+@BOTH_WAYS
+@sends("/guards")
+def test_guards_are_saved_after_a_preview(owner: Page, policy: PolicyClient) -> None:
     for place in ("", f"?use_case_id={policy.tenant.use_case_id}"):
         owner.goto(f"/console/guards{place}")
         owner.locator("[id='number.mode']").select_option("enforce")
@@ -103,7 +101,7 @@ def test_guards_are_found_by_the_finder_and_saved_after_a_preview(
         expect(owner.get_by_text("In effect for the next send.")).to_be_visible()
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/alerts/{alert_id}/acknowledge")
 def test_an_alert_is_acknowledged_and_lists_are_taken_along_as_files(
     owner: Page, policy: PolicyClient
@@ -166,7 +164,7 @@ def test_a_key_is_made_and_revoked_after_a_question(
     assert revoked()
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends(
     "/people",
     "/people/{user_id}/roles",
@@ -219,7 +217,7 @@ def test_a_person_is_invited_chooses_a_password_and_loses_the_access(
     looks_well(owner)
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends(
     "/workspaces",
     "/workspaces/{workspace_id}",

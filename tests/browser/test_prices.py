@@ -7,7 +7,7 @@ from app.access.principal import Role
 from app.prices.price_file import read_prices
 from app.prices.store import import_prices
 from support.accessibility import looks_well
-from support.browser import EACH_MANNER, sends
+from support.browser import BOTH_WAYS, sends
 from support.site import Site, enter
 
 
@@ -19,7 +19,7 @@ def _one_price(site: Site) -> None:
         import_prices(connection, file, site.factory.now)
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/prices")
 def test_a_price_is_set_and_removed_after_a_preview(page: Page, site: Site) -> None:
     enter(page, site, site.factory.keys(site.tenant.organization_id, None)[Role.OWNER])

@@ -8,7 +8,14 @@ from playwright.sync_api import Page, expect
 from app.access.principal import Role
 from app.kernel.ids import new_id
 from support.accessibility import axe_clean, looks_well
-from support.browser import EACH_MANNER, FIRST_VIEW_BYTES, Complaints, sends, transferred_bytes
+from support.browser import (
+    BOTH_WAYS,
+    EACH_MANNER,
+    FIRST_VIEW_BYTES,
+    Complaints,
+    sends,
+    transferred_bytes,
+)
 from support.console import PASSWORD, make_user
 from support.site import Site
 
@@ -43,7 +50,7 @@ def open_menu(page: Page) -> None:
         menu.click()
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends("/sign-in", "/sign-out")
 def test_sign_in_returns_to_the_wanted_page(page: Page, site: Site, complaints: Complaints) -> None:
     email = person(site, everywhere=Role.OWNER)
@@ -97,7 +104,7 @@ def turn_on_second_factor(page: Page) -> list[str]:
     return codes
 
 
-@EACH_MANNER
+@BOTH_WAYS
 @sends(
     "/account/second-factor/start",
     "/account/second-factor",
@@ -155,7 +162,7 @@ def test_the_pages_before_a_sign_in_are_light(page: Page) -> None:
         assert transferred_bytes(page, path) < FIRST_VIEW_BYTES, path
 
 
-@EACH_MANNER
+@BOTH_WAYS
 def test_missing_page_links_back(page: Page, complaints: Complaints) -> None:
     page.goto("/console/nowhere")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found")

@@ -50,6 +50,8 @@ class Manner:
     height: int
     colours: Literal["light", "dark"]
     runs_scripts: bool = True
+    # What is used at this size is looked at in both.
+    stands_for_both: bool = False
 
     @property
     def is_phone(self) -> bool:
@@ -58,8 +60,11 @@ class Manner:
 
 DESKTOP = Manner(1280, 800, "light")
 PHONE = Manner(360, 740, "dark")
-# Without scripts a page is used on a phone; what a test looks at, it looks at on a desktop too.
-PLAIN = Manner(360, 740, "dark", runs_scripts=False)
+# Pages are used on a phone; what a test looks at, it looks at on a desktop too.
+SCRIPTED = Manner(360, 740, "dark", stands_for_both=True)
+PLAIN = Manner(360, 740, "dark", runs_scripts=False, stands_for_both=True)
+BOTH_WAYS = pytest.mark.parametrize("manner", [SCRIPTED, PLAIN], ids=["scripted", "plain"])
+# For what differs by the size: the menu, dialogs, lists that are cards on a phone, charts, the map.
 EACH_SIZE = pytest.mark.parametrize("manner", [DESKTOP, PHONE], ids=["desktop", "phone"])
 EACH_MANNER = pytest.mark.parametrize(
     "manner",
@@ -122,6 +127,8 @@ class Complaints:
 # The pages that run no scripts, and the sessions that say so. Not `java_script_enabled`: what is off
 # by it can't be switched on for a moment, and axe needs timers.
 _switches: dict[Page, CDPSession] = {}
+# The pages whose test stands for both sizes.
+_for_both: set[Page] = set()
 
 
 def _switch(page: Page, *, runs_scripts: bool) -> None:
@@ -160,15 +167,16 @@ _USABLE = """() => {
 
 
 def each_view(page: Page) -> Iterator[None]:
-    """Show a loaded page as a test has to look at it: one without scripts at both sizes.
+    """Show a loaded page as a test has to look at it: at both sizes, if the test stands for both.
 
-    Its test uses it on a phone. What can be used there, but for the button of the menu, can be used on
+    It uses the page on a phone. What can be used there, but for the button of the menu, can be used on
     a desktop.
     """
     page.wait_for_load_state("load")
-    if runs_scripts(page):
+    if page not in _for_both:
         yield
         return
+    page.mouse.move(0, 0)  # where it clicked on a phone, it would hover over something else
     on_phone: list[str] = page.evaluate(_USABLE)
     for manner in at_each_size(page):
         if not manner.is_phone:
@@ -192,12 +200,15 @@ class Window:
     def look(self, manner: Manner) -> Page:
         """Begin a test."""
         _show(self.page, manner)
+        if manner.stands_for_both:
+            _for_both.add(self.page)
         self.complaints.found.clear()
         self.complaints.sent.clear()
         return self.page
 
     def leave(self) -> None:
         """End a test: what its pages still do ends with them."""
+        _for_both.discard(self.page)
         for other in self.context.pages:
             if other is not self.page:
                 other.close()
