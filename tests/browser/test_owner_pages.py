@@ -9,7 +9,7 @@ from app.access.principal import Role
 from app.access.tables import access_keys
 from app.guards.alerts import AlertKind, open_alert
 from app.kernel.ids import new_id
-from support.accessibility import looks_well
+from support.accessibility import axe_clean, looks_well
 from support.browser import (
     BOTH_WAYS,
     EACH_MANNER,
@@ -69,6 +69,14 @@ def test_every_page_is_light_accessible_and_no_wider_than_the_window(
         assert transferred_bytes(owner, path) < FIRST_VIEW_BYTES, path
         for _ in at_each_size(owner):
             looks_well(owner)
+
+
+def test_the_current_page_can_be_read_in_the_menu_under_the_pointer(owner: Page) -> None:
+    owner.goto(KEYS)
+    current = owner.locator(".menu a[aria-current]")
+    expect(current).to_have_count(1)
+    current.hover()
+    axe_clean(owner, within=".menu")
 
 
 @EACH_MANNER
