@@ -199,37 +199,64 @@ OUTPUTS = {
 }
 
 
-def _errors(environ: dict[str, str | None], line: str, **output: Any) -> list[str]:
+# Loads the program once: each command runs, and ends, in a process forked from there.
+_RUN_EACH = """
+import json, os, sys
+from app.cli import main
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    if os.fork() == 0:
+        os.dup2(os.open(f"{sys.argv[2]}/{number}.err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        sys.argv[1:] = arguments
+        main()
+        sys.exit("the command did not end")
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    if code != 1:
+        sys.exit(f"{arguments} ended with {code}")
+"""
+
+
+def _errors(
+    environ: dict[str, str | None], folder: Path, lines: list[str], **output: Any
+) -> list[list[str]]:
+    """Run commands that fail, and give the lines of each on standard error."""
     given = {name: value for name, value in (os.environ | environ).items() if value is not None}
-    command = [sys.executable, "-m", "app.cli", *shlex.split(line)]
+    arguments = [json.dumps([shlex.split(line) for line in lines]), str(folder)]
     done = subprocess.run(
-        command, env=given, stderr=subprocess.PIPE, text=True, check=False, **output
+        [sys.executable, "-c", _RUN_EACH, *arguments],
+        env=given,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **output,
     )
-    assert done.returncode == 1
-    return re.sub(r"[0-9a-f-]{36}", "ID", done.stderr).splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    errors = [(folder / f"{number}.err").read_text("utf-8") for number in range(len(lines))]
+    return [re.sub(r"[0-9a-f-]{36}", "ID", text).splitlines() for text in errors]
 
 
 def test_an_output_that_cannot_be_written_is_an_error_and_lost_secrets_are_named(
-    environ: dict[str, str | None], acme: Path
+    environ: dict[str, str | None], acme: Path, tmp_path: Path
 ) -> None:
     """Break: in `echo_result`, leave `lost` out; or in `_exit_codes`, let each such error pass."""
-    for line, lost in OUTPUTS.items():
-        with Path("/dev/full").open("wb") as full:
-            first, *others = _errors(environ, line.format(acme=acme), stdout=full)
+    lines = [line.format(acme=acme) for line in OUTPUTS]
+    with Path("/dev/full").open("wb") as full:
+        found = _errors(environ, tmp_path, lines, stdout=full)
+    for (first, *others), lost in zip(found, OUTPUTS.values(), strict=True):
         assert first == "error: the output cannot be written: No space left on device"
         assert [one.endswith(f" {lost}") for one in others] == ([] if lost is None else [True])
 
 
 def test_a_closed_pipe_ends_a_command_quietly_unless_a_secret_is_lost(
-    environ: dict[str, str | None], run: Run, acme: Path
+    environ: dict[str, str | None], run: Run, acme: Path, tmp_path: Path
 ) -> None:
     """Break: in `echo_result`, leave `lost` out."""
     run("apply", str(acme))
     reading, writing = os.pipe()
     os.close(reading)
-    assert _errors(environ, "keys list", stdout=writing) == []
-    reason, lost = _errors(environ, "keys create --name x --role viewer", stdout=writing)
+    lines = ["keys list", "keys create --name x --role viewer"]
+    quiet, (reason, lost) = _errors(environ, tmp_path, lines, stdout=writing)
     os.close(writing)
+    assert quiet == []
     assert reason == "error: the output cannot be written: Broken pipe"
     assert "nobody has its token" in lost
 
