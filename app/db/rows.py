@@ -16,8 +16,8 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def from_row(kind: type[T], row: AnyRow, /, **more: Any) -> T:
-    """Make an object of the columns named as its fields; ``more`` has the other fields."""
+def from_row(kind: type[T], row: "AnyRow | DataclassInstance", /, **more: Any) -> T:
+    """Make an object of columns or fields named as its fields; ``more`` has the others."""
     names = [one.name for one in fields(kind) if one.name not in more]
     return kind(**{name: getattr(row, name) for name in names}, **more)
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.engine import Database
+from app.db.rows import from_row
 from app.kernel.batches import Batches
 from app.kernel.clock import Clock
 from app.kernel.errors import ServiceUnavailable
@@ -142,13 +143,8 @@ def record_effects_of(
     to_number = None if message is None else PhoneNumber.parse(message.to_number)
     if message is None or to_number is None:  # it is erased
         return
-    recipient = Recipient(
-        workspace_id=message.workspace_id,
-        use_case_id=message.use_case_id,
-        account_sid=delivery.account_sid,
-        to_number=to_number,
-        country=message.country,
-    )
+    facts = {"account_sid": delivery.account_sid, "to_number": to_number}
+    recipient = from_row(Recipient, message, **facts)
     record_refusal_effects(
         connection, delivery.meaning, recipient, known_at=message.created_at, now=now
     )

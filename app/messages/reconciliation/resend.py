@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, case, null, select, update
 
 from app.db.engine import Database
+from app.db.rows import from_row
 from app.kernel.clock import Clock
 from app.kernel.errors import PublicError, UseCaseNotFound
 from app.kernel.phone import PhoneNumber, resolve
@@ -167,13 +168,8 @@ class Resend:
                     self._accept(connection, counted, outcome, now)
                 case Refused():
                     expire_unconfirmed(connection, counted, now, outcome)
-                    recipient = Recipient(
-                        workspace_id=counted.workspace_id,
-                        use_case_id=counted.use_case_id,
-                        account_sid=counted.account.sid,
-                        to_number=to_number,
-                        country=counted.country,
-                    )
+                    facts = {"account_sid": counted.account.sid, "to_number": to_number}
+                    recipient = from_row(Recipient, counted, **facts)
                     known_at = counted.resent_at or counted.created_at
                     record_refusal_effects(
                         connection, outcome.kind, recipient, known_at=known_at, now=now

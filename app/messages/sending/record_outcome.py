@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.engine import Database
+from app.db.rows import from_row
 from app.db.statement import Statement, free_rows, rows_json, rows_of, with_rows
 from app.destinations.policy.evaluate import RuleKind, Scope, Source
 from app.destinations.refusals import Refusal, insert_refusal
@@ -272,13 +273,7 @@ class RecordOutcome:
 
     def _refuse(self, new: NewSubmission, refused: Refused) -> e.PublicError:
         now = self.clock.now()
-        recipient = Recipient(
-            workspace_id=new.workspace_id,
-            use_case_id=new.use_case_id,
-            account_sid=new.account_sid,
-            to_number=new.to_number,
-            country=new.country,
-        )
+        recipient = from_row(Recipient, new)
         with self.database.writing() as connection:
             close_submission(connection, new, Submission.REFUSED, now, refused)
             insert_refusal(connection, _provider_refusal(new, refused), now)
