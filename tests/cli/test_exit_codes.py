@@ -261,6 +261,17 @@ def test_a_closed_pipe_ends_a_command_quietly_unless_a_secret_is_lost(
     assert "nobody has its token" in lost
 
 
+def test_a_closed_output_is_an_error_and_the_lost_secret_is_named(
+    environ: dict[str, str | None], run: Run, acme: Path, tmp_path: Path
+) -> None:
+    """Break: in `echo_result`, leave the check of a missing output out."""
+    run("apply", str(acme))
+    lines = ["keys create --name x --role viewer"]
+    ((reason, lost),) = _errors(environ, tmp_path, lines, preexec_fn=lambda: os.close(1))
+    assert reason == "error: the output cannot be written: it is closed"
+    assert "nobody has its token" in lost
+
+
 def test_public_error_prints_its_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise WorkspaceSuspended
