@@ -170,9 +170,14 @@ def test_the_first_views_are_light(owner: Page, site: Site, tenant: Tenant) -> N
 
 
 def charts_are_drawn(page: Page) -> None:
-    """Each chart shows its values under the pointer, and its axes are drawn."""
+    """Each chart has a name, shows its values under the pointer, and draws its axes.
+
+    Break: in overview.js, leave out the role or the label of the canvas.
+    """
     charts = page.locator("figure[data-chart]")
     expect(charts.locator("canvas")).to_have_count(charts.count())
+    named = charts.get_by_role("img", name=re.compile(r"\w"))
+    expect(named).to_have_count(charts.count())
     first = charts.first
     expect(first.locator(".u-label").first).to_be_visible()
     first.locator(".u-over").hover(position={"x": 40, "y": 40})
