@@ -12,15 +12,7 @@ import click
 
 from app.bootstrap import open_cipher, open_provider, open_settings
 from app.cli.context import linked_workspace_id, ready_database, record_command
-from app.cli.group import (
-    COUNTRY,
-    FAILED,
-    CommandFailure,
-    borderpost,
-    echo_result,
-    json_option,
-    printable,
-)
+from app.cli.group import FAILED, CommandFailure, borderpost, echo_result, json_option, printable
 from app.destinations.geo_permissions.check import Checked, CheckProvider, Pushed, PushToProvider
 from app.destinations.geo_permissions.permissions import (
     Blocker,
@@ -29,7 +21,7 @@ from app.destinations.geo_permissions.permissions import (
     find_blockers,
 )
 from app.kernel.clock import Clock, rfc3339
-from app.kernel.countries import country_name
+from app.kernel.countries import country_name, is_country
 from app.providers.port import ItemOutcome, WantedPermission
 
 CONSOLE = "Twilio's Console (Messaging > Settings > Geo permissions, Owner or Admin)"
@@ -213,7 +205,7 @@ def check_command(workspace: str | None) -> None:
 
 
 @geo_group.command("ready")
-@click.argument("countries", nargs=-1, required=True, metavar="COUNTRY...", type=COUNTRY)
+@click.argument("countries", nargs=-1, required=True, metavar="COUNTRY...")
 @_workspace
 @json_option
 def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
@@ -221,6 +213,10 @@ def ready_command(countries: tuple[str, ...], workspace: str | None) -> None:
 
     Exits 0 if all are ready, 2 if one is not, 1 if Twilio could not be asked.
     """
+    wrong = [code for code in countries if not is_country(code)]
+    if wrong:
+        text = "must be ISO 3166-1 alpha-2 codes in upper case, not"
+        raise click.BadParameter(f"{text} {', '.join(wrong)}", param_hint="COUNTRY")
     with _opened(workspace) as (check, workspace_id):
         now = check.clock.now()
         found = [
